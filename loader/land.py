@@ -1,0 +1,263 @@
+"""Spark's side of the loader: the session, the raw tables, and the writes.
+
+Data and its mark go into one Delta commit: ``txnAppId`` names the raw table (by its Delta id),
+``txnVersion`` is the batch id, so Delta itself skips a batch that is already there. ``insertInto``
+drops that mark silently, hence ``saveAsTable``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import urlparse
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from loader.errors import Bug, ConfigurationError, DataLoss, SourceUnavailable
+from loader.plan import Batch, Position
+from loader.settings import Files, Kafka, Settings
+
+_KAFKA_COLUMNS = """
+    batch_id bigint comment 'Batch of raw.loader_batches that landed the record',
+    topic string comment 'Kafka topic',
+    partition int comment 'Partition of the topic',
+    offset bigint comment 'Offset in the partition',
+    timestamp timestamp comment 'Timestamp of the record (UTC)',
+    timestamp_type int comment '0: set by the producer, 1: set by the broker',
+    key binary comment 'Key, as it came',
+    value binary comment 'Value, as it came; null is a tombstone',
+    headers array<struct<key: string, value: binary>> comment 'Headers, in their order',
+    loaded_at timestamp comment 'When the batch was written (UTC)'
+"""
+
+
+def connect(settings: Settings) -> SparkSession:
+    """A session of the Spark Connect server at ``spark_remote``, or an own one when that is empty.
+
+    Raises ``SourceUnavailable`` when nothing listens there: a Connect client would otherwise
+    retry for minutes.
+    """
+    remote = settings.spark_remote
+    if not remote:
+        return SparkSession.builder.appName("lacustre-loader").enableHiveSupport().getOrCreate()
+    address = urlparse(remote)
+    host, port = address.hostname, address.port or 15002
+    if address.scheme != "sc" or host is None:
+        message = f"spark_remote must look like sc://host:port, not {remote!r}."
+        raise ConfigurationError(message, spark_remote=remote)
+    try:
+        socket.create_connection((host, port), timeout=10).close()
+    except OSError as error:
+        message = (
+            f"Spark Connect at {host}:{port} does not answer ({error}); start it "
+            "(`python -m stack up`) or set SPARK_REMOTE, and run again."
+        )
+        raise SourceUnavailable(message, spark_remote=f"{host}:{port}") from error
+    spark: SparkSession = SparkSession.builder.remote(remote).getOrCreate()
+    return spark
+
+
+def existing_tables(spark: SparkSession, tables: Sequence[str]) -> set[str]:
+    """Those of ``tables`` (``schema.name``) that the metastore has; makes missing schemas."""
+    found = set()
+    for schema in sorted({table.split(".")[0] for table in tables}):
+        spark.sql(f"create schema if not exists {schema}")
+        rows = spark.sql(f"show tables in {schema}").collect()
+        found |= {f"{schema}.{row['tableName']}".lower() for row in rows}
+    return {table for table in tables if table.lower() in found}
+
+
+def create_topic_table(spark: SparkSession, table: str) -> None:
+    """Make the raw table for Kafka records; no-op where it exists."""
+    spark.sql(
+        f"create table if not exists {table} ({_KAFKA_COLUMNS}) using delta "
+        "comment 'Kafka records as they came; only the loader writes here'"
+    )
+
+
+def table_ids(spark: SparkSession, tables: Sequence[str]) -> dict[str, str]:
+    """The Delta id of each table, which a dropped and remade table does not keep."""
+    return {table: spark.sql(f"describe detail {table}").collect()[0]["id"] for table in tables}
+
+
+def check_table(position: Position, table: str, table_id: str) -> None:
+    """Raise ``DataLoss`` when ``table`` is not the one that its last batch was written to."""
+    for last in position.newest.values():
+        if last.table_id != table_id:
+            message = (
+                f"Table {table} was dropped and made again (its Delta id was {last.table_id} and "
+                f"is {table_id}): the ledger says it holds {position.last_batch_id} batches, it "
+                "holds none of them. Nothing was loaded into it; name a new table in loader.toml "
+                "to load the topic again from its start."
+            )
+            raise DataLoss(message, table=table, was=last.table_id, now=table_id)
+
+
+def land_topics(spark: SparkSession, kafka: Kafka, batches: Sequence[Batch]) -> list[Batch]:
+    """Write one batch: the rows of ``batches`` are the topics of one table and batch id.
+
+    Returns them with ``records`` and ``bytes`` counted from what the table holds then. Writing a
+    batch that is there already changes nothing, and counts.
+    """
+    first = batches[0]
+    read = {
+        batch.topic: [each for each in batch.ranges if each.span]
+        for batch in batches
+        if batch.topic is not None and batch.span
+    }
+    assign = {topic: [each.partition for each in ranges] for topic, ranges in read.items()}
+    starting = {topic: {str(r.partition): r.from_offset for r in rs} for topic, rs in read.items()}
+    ending = {topic: {str(r.partition): r.until_offset for r in rs} for topic, rs in read.items()}
+    records = (
+        spark.read.format("kafka")
+        .option("kafka.bootstrap.servers", kafka.bootstrap_servers)
+        .option("kafka.isolation.level", "read_committed")
+        .option("assign", json.dumps(assign))
+        .option("startingOffsets", json.dumps(starting))
+        .option("endingOffsets", json.dumps(ending))
+        .option("includeHeaders", "true")
+        .option("failOnDataLoss", "true")
+        .load()
+        .select(
+            f.lit(first.batch_id).cast("bigint").alias("batch_id"),
+            "topic",
+            "partition",
+            "offset",
+            "timestamp",
+            f.col("timestampType").alias("timestamp_type"),
+            "key",
+            "value",
+            "headers",
+            f.current_timestamp().alias("loaded_at"),
+        )
+    )
+    _append(records, first, {"from": starting, "until": ending})
+    counted = {
+        (row["topic"], row["partition"]): row
+        for row in spark.table(first.table_name)
+        .where(f.col("batch_id") == first.batch_id)
+        .groupBy("topic", "partition")
+        .agg(
+            f.count("*").alias("records"),
+            f.sum(
+                f.coalesce(f.length("key"), f.lit(0)) + f.coalesce(f.length("value"), f.lit(0))
+            ).alias("bytes"),
+            f.min("offset").alias("first"),
+            f.max("offset").alias("last"),
+        )
+        .collect()
+    }
+    done = []
+    for batch in batches:
+        total, size = 0, 0
+        for each in batch.ranges:
+            row = counted.get((batch.topic, each.partition))
+            if row is None:
+                continue
+            if (
+                row["records"] > each.span
+                or row["first"] < each.from_offset
+                or row["last"] >= each.until_offset
+            ):
+                message = (
+                    f"Batch {batch.batch_id} of {batch.table_name} holds {row['records']} records "
+                    f"of {batch.topic} partition {each.partition}, offsets {row['first']} to "
+                    f"{row['last']}, but {each.from_offset} to {each.until_offset - 1} were "
+                    "planned. The batch stays open in the ledger."
+                )
+                raise Bug(message, table=batch.table_name, batch_id=batch.batch_id)
+            total += row["records"]
+            size += row["bytes"]
+        done.append(replace(batch, records=total, bytes=size))
+    return done
+
+
+def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
+    """Write the CSV files of ``batch``, each column as text, and count the rows.
+
+    Column names are the header's in lower case with underscores (``Code INSEE`` becomes
+    ``code_insee``). A line that does not fit the header keeps its text in ``corrupt_record``.
+    """
+    frames = []
+    for file in batch.files:
+        lines = spark.read.option("encoding", config.encoding).text(file.path)
+        header = lines.first()
+        if header is None:
+            continue
+        names = _column_names(header["value"], config.delimiter, file.path)
+        schema = ", ".join(f"`{name}` string" for name in [*names, "corrupt_record"])
+        frames.append(
+            spark.read.schema(schema)
+            .option("header", "true")
+            .option("enforceSchema", "true")
+            .option("delimiter", config.delimiter)
+            .option("encoding", config.encoding)
+            .option("mode", "PERMISSIVE")
+            .option("columnNameOfCorruptRecord", "corrupt_record")
+            .csv(file.path)
+            .select(
+                f.lit(batch.batch_id).cast("bigint").alias("batch_id"),
+                f.lit(file.path).alias("file_path"),
+                f.current_timestamp().alias("loaded_at"),
+                "corrupt_record",
+                *[f.col(f"`{name}`") for name in names],
+            )
+        )
+    if frames:
+        rows = frames[0]
+        for frame in frames[1:]:
+            rows = rows.unionByName(frame, allowMissingColumns=True)
+        _append(rows, batch, {"files": [file.path for file in batch.files]})
+    count = (
+        spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id).count()
+        if frames
+        else 0
+    )
+    return replace(batch, records=count, bytes=sum(file.size for file in batch.files))
+
+
+def create_file_table(spark: SparkSession, table: str) -> None:
+    """Make the raw table for a reference file; its data columns come with the first file."""
+    spark.sql(
+        f"""
+        create table if not exists {table} (
+            batch_id bigint comment 'Batch of raw.loader_batches that landed the row',
+            file_path string comment 'File that the row was read from',
+            loaded_at timestamp comment 'When the batch was written (UTC)',
+            corrupt_record string comment 'The whole line, where it does not fit the header'
+        ) using delta
+        comment 'Rows of reference files as text; only the loader writes here'
+        """
+    )
+
+
+def _column_names(header: str, delimiter: str, path: str) -> list[str]:
+    names = [
+        re.sub(r"\W+", "_", name.strip().strip('"').lower()).strip("_")
+        for name in header.lstrip("\ufeff").split(delimiter)
+    ]
+    twice = {name for name in names if names.count(name) > 1 or not name}
+    owned = {"batch_id", "file_path", "loaded_at", "corrupt_record"} & set(names)
+    if twice or owned:
+        message = (
+            f"The header of {path} cannot name columns: {sorted(twice | owned)[0]!r} is empty, "
+            "repeated, or a name that the loader uses itself. Correct the file's first line."
+        )
+        raise ConfigurationError(message, path=path)
+    return names
+
+
+def _append(rows: DataFrame, batch: Batch, holds: Mapping[str, object]) -> None:
+    (
+        rows.write.format("delta")
+        .mode("append")
+        .option("mergeSchema", "true")
+        .option("txnAppId", f"lacustre-loader:{batch.table_id}")
+        .option("txnVersion", str(batch.batch_id))
+        .option("userMetadata", json.dumps({"batch_id": batch.batch_id, **holds}))
+        .saveAsTable(batch.table_name)
+    )

@@ -1,0 +1,61 @@
+{#-
+    Two incremental strategies that dbt-spark lacks, both one Delta commit:
+
+    replace_where  `INSERT … REPLACE WHERE`: the model's rows replace those that the literal
+                   `incremental_predicates` select. For "compute the touched days again".
+    replace_keys   the model's rows replace all rows with the same `replace_key`; rows are told
+                   apart by `unique_key`. A row whose `unique_key` is null is never stored: it only
+                   says that its `replace_key` was read and has no rows. For children of a changed
+                   parent.
+
+    dbt-spark validates strategy names itself, hence the two overrides; every other strategy falls
+    through to its own macros.
+-#}
+{% macro dbt_spark_validate_get_incremental_strategy(raw_strategy, file_format) %}
+    {% if raw_strategy in ['replace_where', 'replace_keys'] %}
+        {% do return(raw_strategy) %}
+    {% endif %}
+    {% do return(dbt.dbt_spark_validate_get_incremental_strategy(raw_strategy, file_format)) %}
+{% endmacro %}
+
+
+{% macro dbt_spark_get_incremental_sql(
+    strategy, source, target, existing, unique_key, incremental_predicates
+) %}
+    {% if strategy == 'replace_where' %}
+        {{ get_replace_where_sql(source, target, incremental_predicates) }}
+    {% elif strategy == 'replace_keys' %}
+        {{ get_replace_keys_sql(source, target, unique_key, config.require('replace_key')) }}
+    {% else %}
+        {{ dbt.dbt_spark_get_incremental_sql(
+            strategy, source, target, existing, unique_key, incremental_predicates
+        ) }}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro get_replace_where_sql(source, target, predicates) %}
+    {% set columns = adapter.get_columns_in_relation(target) | map(attribute='quoted') | join(', ') %}
+    insert into {{ target }}
+    replace where {{ predicates | join(' and ') }}
+    select {{ columns }} from {{ source }}
+{% endmacro %}
+
+
+{% macro get_replace_keys_sql(source, target, unique_key, replace_key) %}
+    merge into {{ target }} as current_rows
+    using (
+        select new_rows.*, false as is_removed from {{ source }} as new_rows
+        union all
+        select old_rows.*, true as is_removed
+        from {{ target }} as old_rows
+        left semi join {{ source }} as touched
+            on old_rows.{{ replace_key }} = touched.{{ replace_key }}
+        left anti join {{ source }} as kept
+            on old_rows.{{ unique_key }} = kept.{{ unique_key }}
+    ) as changes
+    on current_rows.{{ unique_key }} = changes.{{ unique_key }}
+    when matched and changes.is_removed then delete
+    when matched then update set *
+    when not matched and changes.{{ unique_key }} is not null then insert *
+{% endmacro %}

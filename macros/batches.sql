@@ -1,0 +1,78 @@
+{#-
+    `batch_id` is the clock of the whole path: each table carries the batch of the newest record
+    behind each row, and an incremental model reads what is newer than its own newest row. The mark
+    is fetched first and written as a literal, so that Delta skips the files of older batches. A
+    model that failed reads its batches again by itself, since its own table did not move.
+-#}
+{% macro newer_than(relation, column='batch_id') -%}
+    {#- A predicate: `column` is above the highest batch that `relation` holds. -#}
+    {%- set mark = 0 -%}
+    {%- if execute and relation is not none -%}
+        {%- set mark = run_query('select coalesce(max(batch_id), 0) from ' ~ relation).columns[0][0] -%}
+    {%- endif -%}
+    {{ column }} > {{ mark }}
+{%- endmacro %}
+
+
+{% macro new_batches(column='batch_id') -%}
+    {#- A predicate: what this incremental model has not read yet; everything on its first build. -#}
+    {{ newer_than(this, column) if is_incremental() else 'true' }}
+{%- endmacro %}
+
+
+{% macro snapshot_relation(name) -%}
+    {#- The table of snapshot `name`, or none before its first run. A snapshot's input needs it to
+        know what the snapshot has seen, which `ref` cannot say: it would be a cycle. -#}
+    {%- if execute -%}
+        {%- do return(load_relation(api.Relation.create(
+            schema=generate_schema_name('snapshots', none), identifier=name
+        ))) -%}
+    {%- endif -%}
+    {%- do return(none) -%}
+{%- endmacro %}
+
+
+{% macro raw_table(name, columns) -%}
+    {#- The raw table of a file import with `columns`, all text; an empty one of the same shape
+        where nothing was imported yet, so that a lake without a park still builds. -#}
+    {%- set relation = load_relation(source('raw', name)) if execute else source('raw', name) -%}
+    {%- if relation is not none -%}
+        {{ source('raw', name) }}
+    {%- else -%}
+        (
+            select
+                cast(null as bigint) as batch_id,
+                cast(null as string) as file_path,
+                cast(null as timestamp) as loaded_at,
+                cast(null as string) as corrupt_record
+                {%- for column in columns %},
+                cast(null as string) as {{ column }}
+                {%- endfor %}
+            where false
+        ) -- {{ source('raw', name) }} is not there yet
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro touched(relation, column) -%}
+    {#- The values of `column` in what this incremental model has not read yet of `relation`, as a
+        list of SQL literals; empty when there is nothing new. Literals, since Delta skips files by
+        them and `REPLACE WHERE` takes nothing else. -#}
+    {%- set values = [] -%}
+    {%- if execute and is_incremental() -%}
+        {%- set rows = run_query(
+            'select distinct cast(' ~ column ~ ' as string) from ' ~ relation
+            ~ ' where ' ~ column ~ ' is not null and ' ~ new_batches() ~ ' order by 1'
+        ).columns[0].values() -%}
+        {%- for value in rows -%}
+            {%- do values.append("'" ~ value ~ "'") -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- do return(values) -%}
+{%- endmacro %}
+
+
+{% macro one_of(column, literals) -%}
+    {#- A predicate: `column` is one of the SQL `literals`; nothing is, when there are none. -#}
+    {{ column ~ ' in (' ~ literals | join(', ') ~ ')' if literals else 'false' }}
+{%- endmacro %}

@@ -1,0 +1,13 @@
+-- Every meter message, or line of one, that staging could not take: why, and where it is in raw.
+select
+    topic,
+    `partition`,
+    offset,
+    line_index,
+    batch_id,
+    received_at,
+    source_name,
+    reason,
+    rejected_line
+from {{ ref('stg_meters__events') }}
+where reason is not null

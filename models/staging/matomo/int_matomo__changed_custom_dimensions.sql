@@ -1,0 +1,8 @@
+{{ config(materialized='table') }}
+
+{{ latest_changes(
+    ref('stg_matomo__custom_dimensions'),
+    key='custom_dimension_key',
+    snapshot='snap_matomo__custom_dimensions',
+    version=['exported_at', 'offset', 'document_index']
+) }}

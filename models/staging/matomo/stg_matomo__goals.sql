@@ -1,0 +1,36 @@
+{{ config(materialized='incremental', incremental_strategy='append') }}
+
+-- One row per goal and message: Goals.getGoals sends the whole catalogue of a site.
+with goals as (
+    select
+        batch_id,
+        topic,
+        `partition`,
+        offset,
+        document_index,
+        exported_at,
+        site_id,
+        try_cast(fields['idgoal'] as int) as goal_id,
+        fields['name'] as name,
+        nullif(fields['description'], '') as description,
+        fields['match_attribute'] as match_attribute,
+        fields['pattern'] as pattern,
+        fields['pattern_type'] as pattern_type,
+        coalesce(try_cast(fields['case_sensitive'] as int), 0) = 1 as is_case_sensitive,
+        coalesce(try_cast(fields['allow_multiple'] as int), 0) = 1 as allows_multiple,
+        try_cast(fields['revenue'] as decimal(18, 4)) as revenue,
+        coalesce(try_cast(fields['event_value_as_revenue'] as int), 0) = 1
+            as uses_event_value_as_revenue,
+        coalesce(try_cast(fields['deleted'] as int), 0) = 1 as is_deleted
+    from {{ ref('stg_matomo__documents') }}
+    where message_type = 'goals' and reason is null and {{ new_batches() }}
+)
+
+select
+    {{ surrogate_key(['site_id', 'goal_id']) }} as goal_key,
+    {{ row_hash([
+        'name', 'description', 'match_attribute', 'pattern', 'pattern_type', 'is_case_sensitive',
+        'allows_multiple', 'revenue', 'uses_event_value_as_revenue', 'is_deleted'
+    ]) }} as row_hash,
+    *
+from goals

@@ -1,0 +1,110 @@
+{{ config(materialized='incremental', incremental_strategy='append') }}
+
+-- One row per version of a visit: a visit is exported again while it grows.
+with documents as (
+    select
+        *,
+        timestamp_seconds(try_cast(fields['firstActionTimestamp'] as bigint)) as first_action_at,
+        timestamp_seconds(try_cast(fields['lastActionTimestamp'] as bigint)) as last_action_at,
+        -- Matomo writes action times as the site's wall clock, visit times as UTC.
+        round((
+            array_min(transform(actions, action -> try_cast(action['timestamp'] as bigint)))
+            - try_cast(fields['firstActionTimestamp'] as bigint)
+        ) / 900) * 900 as measured_offset
+    from {{ ref('stg_matomo__documents') }}
+    where message_type = 'visit' and reason is null and {{ new_batches() }}
+),
+
+visits as (
+    select
+        documents.* except (measured_offset),
+        -- No place on earth is farther than 14 h from UTC: beyond it the log has no usable times.
+        cast(if(abs(measured_offset) <= 50400, measured_offset, 0) as int) as site_utc_offset_seconds
+    from documents
+),
+
+columns_of_visits as (
+    select
+        batch_id,
+        topic,
+        `partition`,
+        offset,
+        document_index,
+        exported_at,
+        site_id,
+        try_cast(fields['idVisit'] as bigint) as visit_id,
+        first_action_at,
+        last_action_at,
+        coalesce(site_utc_offset_seconds, 0) as site_utc_offset_seconds,
+        cast(
+            timestamp_seconds(
+                unix_seconds(last_action_at) + coalesce(site_utc_offset_seconds, 0)
+            ) as date
+        ) as visit_date,
+        nullif(nullif(fields['visitorId'], 'false'), '') as visitor_id,
+        nullif(nullif(fields['fingerprint'], 'false'), '') as fingerprint,
+        nullif(fields['userId'], '') as user_id,
+        fields['visitIp'] as visit_ip,
+        fields['visitorType'] as visitor_type,
+        try_cast(fields['visitCount'] as int) as visit_count,
+        try_cast(fields['visitDuration'] as bigint) as visit_duration_seconds,
+        try_cast(fields['actions'] as int) as action_count,
+        try_cast(fields['interactions'] as int) as interaction_count,
+        try_cast(fields['searches'] as int) as search_count,
+        try_cast(fields['events'] as int) as event_count,
+        try_cast(fields['goalConversions'] as int) as goal_conversion_count,
+        coalesce(try_cast(fields['visitConverted'] as int), 0) = 1 as is_converted,
+        fields['visitEcommerceStatus'] as ecommerce_status,
+        try_cast(fields['secondsSinceFirstVisit'] as bigint) as seconds_since_first_visit,
+        try_cast(fields['secondsSinceLastVisit'] as bigint) as seconds_since_last_visit,
+        try_cast(
+            fields['secondsSinceLastEcommerceOrder'] as bigint
+        ) as seconds_since_last_order,
+        fields['visitLocalTime'] as visitor_local_time,
+        fields['referrerType'] as referrer_type,
+        nullif(fields['referrerName'], '') as referrer_name,
+        nullif(fields['referrerKeyword'], '') as referrer_keyword,
+        nullif(fields['referrerUrl'], '') as referrer_url,
+        fields['deviceType'] as device_type,
+        fields['deviceBrand'] as device_brand,
+        fields['deviceModel'] as device_model,
+        fields['operatingSystemCode'] as operating_system_code,
+        fields['operatingSystemName'] as operating_system_name,
+        fields['operatingSystemVersion'] as operating_system_version,
+        fields['browserFamily'] as browser_family,
+        fields['browserCode'] as browser_code,
+        fields['browserName'] as browser_name,
+        fields['browserVersion'] as browser_version,
+        fields['resolution'] as resolution,
+        fields['plugins'] as plugins,
+        fields['languageCode'] as language_code,
+        fields['continentCode'] as continent_code,
+        fields['countryCode'] as country_code,
+        fields['regionCode'] as region_code,
+        fields['city'] as city,
+        try_cast(fields['latitude'] as double) as latitude,
+        try_cast(fields['longitude'] as double) as longitude,
+        try_cast(fields['truncatedActionsCount'] as int) as truncated_action_count,
+        map_filter(
+            fields, (name, text) -> name rlike '^dimension[0-9]+$' and text is not null
+        ) as custom_dimensions,
+        transform(actions, (action, position) -> {{ matomo_action('action', 'position') }}) as actions
+    from visits
+)
+
+select
+    {{ surrogate_key(['site_id', 'visit_id']) }} as visit_key,
+    {{ row_hash([
+        'first_action_at', 'last_action_at', 'site_utc_offset_seconds', 'visitor_id', 'fingerprint',
+        'user_id', 'visit_ip', 'visitor_type', 'visit_count', 'visit_duration_seconds',
+        'action_count', 'interaction_count', 'search_count', 'event_count',
+        'goal_conversion_count', 'is_converted', 'ecommerce_status', 'seconds_since_first_visit',
+        'seconds_since_last_visit', 'seconds_since_last_order', 'visitor_local_time',
+        'referrer_type', 'referrer_name', 'referrer_keyword', 'referrer_url', 'device_brand',
+        'device_model', 'operating_system_code', 'operating_system_version', 'browser_family',
+        'browser_code', 'browser_version', 'resolution', 'plugins', 'language_code',
+        'continent_code', 'country_code', 'region_code', 'city', 'latitude', 'longitude',
+        'truncated_action_count', 'custom_dimensions', 'actions'
+    ]) }} as row_hash,
+    *
+from columns_of_visits

@@ -1,0 +1,72 @@
+"""A data set on disk: a folder of text files and the manifest that describes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import SimulatorError
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+class Dataset:
+    """Writes the files of one data set (UTF-8, LF), then its manifest.
+
+    A folder that holds a data set of the simulator is replaced; a folder that holds anything else
+    is refused with a SimulatorError. The manifest comes last: where it stands and the check sums
+    in its `files` agree, the data set is complete.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._files: dict[str, str] = {}
+        self._clear()
+
+    def write(self, name: str, text: str) -> None:
+        """Write the file `name` (relative, with forward slashes)."""
+        content = text.encode()
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        self._files[name] = hashlib.sha256(content).hexdigest()
+
+    def finish(self, description: dict[str, Any]) -> None:
+        """Write manifest.json: `format`, the description, and `files` (name to sha256)."""
+        manifest = {"format": FORMAT, **description, "files": dict(sorted(self._files.items()))}
+        # Beside, then renamed: a reader never sees half a manifest.
+        beside = self.root / (MANIFEST + ".part")
+        beside.write_bytes((_pretty(manifest) + "\n").encode())
+        os.replace(beside, self.root / MANIFEST)
+
+    def _clear(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not any(self.root.iterdir()):
+            return
+        try:
+            names = list(json.loads((self.root / MANIFEST).read_bytes())["files"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise SimulatorError(
+                f"{self.root} is not empty and holds no data set of the simulator; "
+                "name an empty or a new folder."
+            ) from None
+        for name in names:
+            (self.root / name).unlink(missing_ok=True)
+
+
+def _pretty(value: Any, indent: str = "") -> str:
+    """JSON with one line for every flat object or list: a manifest is read by people too."""
+    members = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, (dict, list)) or not (
+        any(isinstance(member, (dict, list)) for member in members)
+    ):
+        return json.dumps(value, ensure_ascii=False)
+    deeper = indent + " "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key)}: {_pretty(part, deeper)}" for key, part in value.items()]
+        return "{\n" + ",\n".join(deeper + part for part in parts) + f"\n{indent}}}"
+    return "[\n" + ",\n".join(deeper + _pretty(part, deeper) for part in value) + f"\n{indent}]"

@@ -1,0 +1,296 @@
+"""The JSON that Matomo's API answers with, with the habits of its PHP versions."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from simulator.visits import ACTIONS, CONTENT, Goal, Row, Site, Visit
+from simulator.vocabulary import LABELS
+
+_MONTHS = {
+    "en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(),
+    "fr": "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.".split(),
+}
+_BOOLEAN_PLUGINS = "cookie, pdf"
+
+
+class _Typing:
+    """How one PHP writes database columns: PHP 7 as strings, PHP 8 as numbers; null stays null."""
+
+    def __init__(self, php: int) -> None:
+        self._php = php
+
+    def __call__(self, value: int | None) -> int | str | None:
+        return str(value) if self._php < 8 and value is not None else value
+
+
+def visit_json(visit: Visit, goal_names: dict[tuple[int, int], str]) -> dict[str, Any]:
+    """An element of Live.getLastVisitsDetails; `goal_names` by (site, goal) as of the export.
+
+    Visit-level timestamps are UTC; those of actions are the site's wall clock written as if it
+    were UTC, which is what Matomo does.
+    """
+    number = _Typing(visit.php)
+    site, device, country, referrer = visit.site, visit.device, visit.country, visit.referrer
+    label = LABELS[site.locale]
+    last = datetime.fromtimestamp(visit.last, timezone.utc)
+    converted = visit.count("goal") > 0
+    referrer_type = str(referrer["type"])
+    unknown = country["code"] == "xx"
+    country_label = label[str(country["code"])]
+    return {
+        "idSite": number(site.id),
+        "idVisit": number(visit.id),
+        "visitIp": visit.ip,
+        "visitorId": visit.visitor_id,
+        "fingerprint": visit.fingerprint,
+        "actionDetails": [
+            _row_json(visit, index, number, goal_names) for index in range(len(visit.rows))
+        ],
+        "goalConversions": visit.count("goal"),
+        "siteCurrency": site.currency[0],
+        "siteCurrencySymbol": site.currency[1],
+        "siteName": site.name,
+        "serverDate": last.strftime("%Y-%m-%d"),
+        "visitServerHour": str(last.hour),
+        "lastActionTimestamp": visit.last,
+        "lastActionDateTime": last.strftime("%Y-%m-%d %H:%M:%S"),
+        "serverTimestamp": visit.last,
+        "firstActionTimestamp": visit.first,
+        "serverTimePretty": f"{site.local(visit.last):%H:%M:%S}",
+        "serverDatePretty": _pretty_date(site, visit.last),
+        "serverTimePrettyFirstAction": f"{site.local(visit.first):%H:%M:%S}",
+        "serverDatePrettyFirstAction": _pretty_date(site, visit.first),
+        "userId": visit.user_id,
+        "visitorType": "new" if visit.number == 1 else "returning",
+        "visitConverted": number(int(converted)),
+        "visitCount": number(visit.number),
+        "visitEcommerceStatus": "none",
+        "daysSinceFirstVisit": visit.since_first // 86400,
+        "secondsSinceFirstVisit": number(visit.since_first),
+        "daysSinceLastVisit": visit.since_last // 86400,
+        "secondsSinceLastVisit": number(visit.since_last),
+        "daysSinceLastEcommerceOrder": 0,
+        "secondsSinceLastEcommerceOrder": None,
+        "visitDuration": number(visit.length),
+        "visitDurationPretty": _pretty_seconds(visit.length),
+        "searches": number(visit.count("search")),
+        "actions": number(visit.count(*ACTIONS)),
+        "interactions": number(visit.count("action", "search")),
+        "events": number(visit.count("event")),
+        "referrerType": referrer_type,
+        "referrerTypeName": label[referrer_type],
+        "referrerName": referrer["name"],
+        "referrerKeyword": referrer["keyword"],
+        "referrerKeywordPosition": None,
+        "referrerUrl": referrer["url"],
+        "referrerSearchEngineUrl": referrer["url"] if referrer_type == "search" else None,
+        "referrerSearchEngineIcon": None,
+        "referrerSocialNetworkUrl": referrer["url"] if referrer_type == "social" else None,
+        "referrerSocialNetworkIcon": None,
+        "languageCode": country["language"],
+        "language": country["language"],
+        "deviceType": label[device["type"]],
+        "deviceBrand": device["brand"],
+        "deviceModel": device["model"],
+        "operatingSystem": f"{device['os']} {device['os_version']}",
+        "operatingSystemName": device["os"],
+        "operatingSystemCode": device["os_code"],
+        "operatingSystemVersion": device["os_version"],
+        "browserFamily": device["engine"],
+        "browserFamilyDescription": device["engine"],
+        "browser": f"{device['browser']} {device['browser_version']}",
+        "browserName": device["browser"],
+        "browserCode": device["browser_code"],
+        "browserVersion": device["browser_version"],
+        "continent": label["unk" if unknown else "eur"],
+        "continentCode": "unk" if unknown else "eur",
+        "country": country_label,
+        "countryCode": country["code"],
+        "countryFlag": f"plugins/Morpheus/icons/dist/flags/{country['code']}.png",
+        "region": country["region"],
+        "regionCode": country["region_code"],
+        "city": country["city"],
+        "location": country_label if unknown else f"{country['city']}, {country_label}",
+        "latitude": country["latitude"],
+        "longitude": country["longitude"],
+        "visitLocalTime": f"{site.local(visit.first):%H:%M:%S}",
+        "visitLocalHour": str(site.local(visit.first).hour),
+        "resolution": device["resolution"],
+        "plugins": _BOOLEAN_PLUGINS,
+        "pluginsIcons": [
+            {"pluginIcon": f"plugins/Morpheus/icons/dist/plugins/{name}.png", "pluginName": name}
+            for name in _BOOLEAN_PLUGINS.split(", ")
+        ],
+        "customVariables": [],
+        **_dimensions(site, "visit", "customer" if visit.user_id else None),
+    }
+
+
+def goals_json(site: Site, renamed: dict[tuple[int, int], str]) -> dict[str, Any] | list[Any]:
+    """Goals.getGoals in the site's shape: object keyed by id, array, or `[]` without goals."""
+    goals = {
+        str(goal.id): _goal_json(site, goal, renamed.get((site.id, goal.id), goal.name))
+        for goal in site.goals
+    }
+    return goals if site.goals_shape == "object" else list(goals.values())
+
+
+def dimensions_json(site: Site) -> list[dict[str, Any]]:
+    """CustomDimensions.getConfiguredCustomDimensions; inactive ones are listed too."""
+    return [
+        {
+            "idcustomdimension": str(dimension.id),
+            "idsite": str(site.id),
+            "name": dimension.name,
+            "index": str(dimension.index),
+            "scope": dimension.scope,
+            "active": dimension.active,
+            "extractions": [],
+            "case_sensitive": True,
+        }
+        for dimension in site.dimensions
+    ]
+
+
+def _goal_json(site: Site, goal: Goal, name: str) -> dict[str, Any]:
+    manually = goal.path is None
+    return {
+        "idsite": str(site.id),
+        "idgoal": str(goal.id),
+        "name": name,
+        "description": "",
+        "match_attribute": "manually" if manually else "url",
+        **(
+            {}
+            if manually
+            else {"pattern": goal.path, "pattern_type": "contains", "case_sensitive": "0"}
+        ),
+        "allow_multiple": "0",
+        "revenue": goal.revenue,
+        "deleted": "0",
+        "event_value_as_revenue": "0",
+    }
+
+
+def _row_json(
+    visit: Visit, index: int, number: _Typing, goal_names: dict[tuple[int, int], str]
+) -> dict[str, Any]:
+    row, site, more = visit.rows[index], visit.site, visit.rows[index].more
+    local = site.local(row.at)
+    offset = local.utcoffset()
+    common: dict[str, Any] = {
+        "type": row.type,
+        "url": row.about,
+        "serverTimePretty": f"{_pretty_date(site, row.at)} {local:%H:%M:%S}",
+        "timestamp": row.at + (int(offset.total_seconds()) if offset else 0),
+        "title": None,
+        "subtitle": None,
+        "icon": "",
+        "iconSVG": f"plugins/Morpheus/images/{row.type}.svg",
+    }
+    if row.type == "goal":
+        name = goal_names[site.id, int(row.about)]
+        return {
+            **common,
+            "url": more["url"],
+            "title": "Goal conversion",
+            "subtitle": name,
+            "goalName": name,
+            "goalId": number(int(row.about)),
+            "revenue": more["revenue"],
+            "goalPageId": number(more["goal_page_id"]),
+            "referrerType": visit.referrer["type"],
+            "referrerName": visit.referrer["name"],
+            "referrerKeyword": visit.referrer["keyword"],
+            **_dimensions(site, "action", None),
+        }
+    ids = {
+        "pageId": number(row.page_id),
+        "pageIdAction": number(row.about_id),
+        "idpageview": f"{row.position:06x}",
+        "pageviewPosition": number(row.position),
+        "bandwidth": None,
+    }
+    author = ("Ada", "Émile", None)[row.position % 3]
+    dimensions = _dimensions(site, "action", author)
+    if row.type == "action":
+        spent = _time_spent(visit.rows, index)
+        return {
+            **common,
+            **ids,
+            "title": more["title"],
+            "subtitle": row.about,
+            "pageTitle": more["title"],
+            "timeSpent": spent,
+            "timeSpentPretty": _pretty_seconds(spent),
+            "pageLoadTime": f"{more['load_ms'] / 1000:.2f}s",
+            "pageLoadTimeMilliseconds": number(more["load_ms"]),
+            **dimensions,
+        }
+    if row.type == "search":
+        return {
+            **common,
+            **ids,
+            "url": None,
+            "title": "Site Search",
+            "subtitle": row.about,
+            "siteSearchKeyword": row.about,
+            "siteSearchCategory": more["category"],
+            "siteSearchCount": number(more["count"]),
+            **dimensions,
+        }
+    if row.type == "event":
+        named = {"eventName": more["name"]} if more["name"] is not None else {}
+        valued = {"eventValue": more["value"]} if more["value"] is not None else {}
+        return {
+            **common,
+            **ids,
+            "title": "Event",
+            "subtitle": f"{more['category']} - {more['action']}",
+            "eventCategory": more["category"],
+            "eventAction": more["action"],
+            **named,
+            **valued,
+            **dimensions,
+        }
+    if row.type == CONTENT:
+        return {
+            **common,
+            **ids,
+            "type": number(int(CONTENT)),
+            "url": None,
+            "contentName": more["name"],
+            "contentPiece": more["piece"],
+            "contentTarget": more["target"],
+            "contentInteraction": more["interaction"],
+            **dimensions,
+        }
+    return {**common, **ids, "pageTitle": None, "subtitle": row.about, **dimensions}
+
+
+def _time_spent(rows: tuple[Row, ...], index: int) -> int:
+    """Seconds from a page to the next row that is an action; 0 for the last one."""
+    later = [row.at for row in rows[index + 1 :] if row.type in ACTIONS]
+    return later[0] - rows[index].at if later else 0
+
+
+def _dimensions(site: Site, scope: str, value: str | None) -> dict[str, str | None]:
+    return {
+        f"dimension{dimension.id}": value
+        for dimension in site.dimensions
+        if dimension.active and dimension.scope == scope
+    }
+
+
+def _pretty_seconds(seconds: int) -> str:
+    return f"{seconds // 60} min {seconds % 60}s" if seconds >= 60 else f"{seconds}s"
+
+
+def _pretty_date(site: Site, at: int) -> str:
+    local = site.local(at)
+    month = _MONTHS[site.locale][local.month - 1]
+    if site.locale == "fr":
+        return f"{local.day} {month} {local.year}"
+    return f"{month} {local.day}, {local.year}"

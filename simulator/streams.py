@@ -1,0 +1,84 @@
+"""Random streams that give the same numbers on every machine and with every numpy release."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+
+class Stream:
+    """Random numbers of one concern, such as ("meters.events", day number), under one seed.
+
+    Every concern draws from a stream of its own, so that a new kind of defect, or one more day,
+    leaves all other numbers as they were. numpy promises that the raw output of a bit generator
+    never changes but not what its `Generator` methods make of it, so only raw output is used.
+    """
+
+    def __init__(self, seed: int, concern: str, number: int = 0) -> None:
+        entropy = (seed, zlib.crc32(concern.encode()), number)
+        self._bits = np.random.PCG64(np.random.SeedSequence(entropy))
+
+    def uniforms(self, count: int) -> NDArray[np.float64]:
+        """`count` floats in [0, 1)."""
+        raw = np.asarray(self._bits.random_raw(count), dtype=np.uint64)
+        return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+    def uniform(self) -> float:
+        """One float in [0, 1)."""
+        return (int(self._bits.random_raw()) >> 11) * 2.0**-53
+
+    def below(self, bound: int) -> int:
+        """An integer in [0, bound)."""
+        return int(self.uniform() * bound)
+
+    def between(self, low: int, high: int) -> int:
+        """An integer in [low, high]."""
+        return low + self.below(high - low + 1)
+
+    def chance(self, probability: float) -> bool:
+        """True with the given probability."""
+        return self.uniform() < probability
+
+    def pick(self, values: Sequence[T]) -> T:
+        """One of the values, all equally likely."""
+        return values[self.below(len(values))]
+
+    def weighted(self, weights: dict[T, int]) -> T:
+        """One of the keys, as likely as its weight."""
+        rest = self.below(sum(weights.values()))
+        for value, weight in weights.items():
+            if rest < weight:
+                return value
+            rest -= weight
+        raise AssertionError("unreachable: rest is below the sum of the weights")
+
+    def hexadecimal(self, digits: int) -> str:
+        """A string of up to 16 lower-case hexadecimal digits."""
+        return f"{int(self._bits.random_raw()):016x}"[:digits]
+
+    def distinct(self, count: int, low: int, high: int, taken: Collection[int] = ()) -> list[int]:
+        """`count` different integers in [low, high) that are not in `taken`, in rising order.
+
+        Raises ValueError when there are not that many.
+        """
+        free = high - low - sum(low <= value < high for value in taken)
+        if count > free:
+            raise ValueError(f"{count} values wanted, {free} to be had")
+        if 2 * count > free:  # too crowded to try until a free one comes up
+            pool = [value for value in range(low, high) if value not in taken]
+            for i in range(count):
+                j = self.between(i, len(pool) - 1)
+                pool[i], pool[j] = pool[j], pool[i]
+            return sorted(pool[:count])
+        found: set[int] = set()
+        while len(found) < count:
+            value = low + self.below(high - low)
+            if value not in taken:
+                found.add(value)
+        return sorted(found)

@@ -1,0 +1,237 @@
+"""An instance of the stack: both servers over one folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack import jars
+from stack.config import LOOPBACK, Settings
+from stack.errors import NotRunningError, StartError
+from stack.java import Java, find_java
+from stack.kafka import KafkaServer
+from stack.server import POLL_SECONDS, Server, stop
+from stack.spark import SparkServer
+from stack.state import lock
+
+Progress = Callable[[str], None]
+
+START_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where clients find the servers."""
+
+    kafka_bootstrap_servers: str
+    spark_remote: str
+    thrift_host: str
+    thrift_port: int
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """One line of `status`.
+
+    Attributes:
+        service: What it is, for people.
+        pid: The process that serves it, or None.
+        address: Where clients connect; "" before the first start.
+        problem: None when it answered just now.
+        log: The log of its process.
+    """
+
+    service: str
+    pid: int | None
+    address: str
+    problem: str | None
+    log: Path
+
+
+class Stack:
+    """A local Kafka and Spark whose state, logs and data lie in one folder.
+
+    Args:
+        directory: The folder; by default LACUSTRE_STACK_DIR, or `.stack` in the project.
+        environ: Where LACUSTRE_* variables are read from; by default this process's environment.
+
+    Raises:
+        ConfigurationError: a variable's value cannot be used.
+    """
+
+    def __init__(
+        self, directory: Path | str | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self.settings = Settings.read(directory, environ)
+        self.directory = self.settings.directory
+        self.kafka = KafkaServer(self.settings)
+        self.spark = SparkServer(self.settings)
+        self.servers: tuple[Server, ...] = (self.spark, self.kafka)
+
+    def install(self, progress: Progress = lambda _: None) -> list[str]:
+        """Fetch the jars that are missing; returns which groups were fetched.
+
+        Raises:
+            InstallError: they cannot be fetched.
+            JavaError: there is no Java to fetch them with.
+        """
+        return jars.install(self.settings, self._java, progress)
+
+    def up(
+        self,
+        only: Collection[str] = (),
+        *,
+        timeout: float = START_SECONDS,
+        progress: Progress = lambda _: None,
+    ) -> list[str]:
+        """Start what is not running and wait until everything answers.
+
+        Args:
+            only: Names of servers ("kafka", "spark"); none means all.
+            timeout: Seconds until a server that does not answer counts as failed.
+            progress: Called with a few words whenever something changes.
+
+        Returns:
+            The names of the servers that were started; empty when all were running.
+
+        Raises:
+            StartError: a server died or did not answer in time; the message has the cause.
+            PortInUseError: a variable asks for a port that is busy.
+            InstallError: the jars are neither cached nor to be had.
+            JavaError: there is no usable Java.
+        """
+        servers = self._select(only)
+        with self._locked(progress):
+            java = self._java()
+            jars.install(self.settings, lambda: java, progress)
+            started: list[Server] = []
+            waiting = list(servers)
+            try:
+                for server in servers:
+                    if server.pid is None:
+                        server.start(java)
+                        started.append(server)
+                    else:
+                        server.check_ports()
+                _wait(waiting, started, timeout, progress)
+            except BaseException:
+                # Also on Ctrl-C: what is not ready must not stay behind half started, what is
+                # ready is left for the next `up`.
+                stop(server for server in started if server in waiting)
+                raise
+        return [server.name for server in started]
+
+    def down(self, only: Collection[str] = (), progress: Progress = lambda _: None) -> list[str]:
+        """Stop the servers this instance started; returns those that were running. Keeps data."""
+        servers = self._select(only)
+        if not self.directory.exists():
+            return []
+        with self._locked(progress):
+            return [server.name for server in stop(servers)]
+
+    def status(self) -> list[ServiceStatus]:
+        """Ask every service; takes a second or two."""
+        titles = {"kafka": "Kafka", "connect": "Spark Connect", "thrift": "Spark Thrift"}
+        lines = []
+        for server in (self.kafka, self.spark):
+            pid, ports = server.pid, server.ports
+            services: dict[str, str | None]
+            if pid is None:
+                names = ("kafka",) if server is self.kafka else ("connect", "thrift")
+                services = dict.fromkeys(names, "not running")
+            else:
+                services = server.endpoint_problems()
+            for service, problem in services.items():
+                address = server.address(service) if service in ports else ""
+                lines.append(ServiceStatus(titles[service], pid, address, problem, server.log))
+        return lines
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where clients connect.
+
+        Raises:
+            NotRunningError: not both servers are running.
+        """
+        for server in self.servers:
+            if server.pid is None:
+                raise NotRunningError(
+                    f"{server.title} of {self.directory} is not running; "
+                    "start it with `python -m stack up`."
+                )
+        return Endpoints(
+            kafka_bootstrap_servers=self.kafka.address(),
+            spark_remote=self.spark.address("connect"),
+            thrift_host=LOOPBACK,
+            thrift_port=self.spark.ports["thrift"],
+        )
+
+    def env(self) -> dict[str, str]:
+        """The endpoints as the environment variables that clients read.
+
+        Raises:
+            NotRunningError: not both servers are running.
+        """
+        endpoints = self.endpoints
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka_bootstrap_servers,
+            "SPARK_REMOTE": endpoints.spark_remote,
+            "THRIFT_HOST": endpoints.thrift_host,
+            "THRIFT_PORT": str(endpoints.thrift_port),
+        }
+
+    def _select(self, only: Collection[str]) -> tuple[Server, ...]:
+        return tuple(server for server in self.servers if not only or server.name in only)
+
+    def _java(self) -> Java:
+        return find_java(self.settings.environ)
+
+    def _locked(self, progress: Progress) -> AbstractContextManager[None]:
+        waiting = "another stack command works on this instance; waiting for it"
+        return lock(self.directory / ".lock", lambda: progress(waiting))
+
+
+def _wait(waiting: list[Server], started: list[Server], timeout: float, progress: Progress) -> None:
+    """Poll until all answer; takes those that do out of `waiting`."""
+    begin = time.monotonic()
+    # In threads, because a server that accepts a question early may answer it late: meanwhile the
+    # other one is asked, and the death of either is noticed.
+    pool = ThreadPoolExecutor(max_workers=len(waiting) or 1)
+    questions = {server: pool.submit(server.problem) for server in waiting}
+    try:
+        while waiting:
+            progress("waiting for " + " and ".join(server.title for server in waiting))
+            wait(questions.values(), timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for server in list(waiting):
+                server.require_alive()
+                if not questions[server].done():
+                    problem: str | None = "is still busy with the first question"
+                else:
+                    problem = questions.pop(server).result()
+                    if problem is None:
+                        waiting.remove(server)
+                        seconds = time.monotonic() - begin
+                        progress(f"{server.title} is ready after {seconds:.0f} s")
+                        continue
+                    questions[server] = pool.submit(_ask_later, server)
+                if time.monotonic() - begin > timeout:
+                    advice = (
+                        "it was stopped"
+                        if server in started
+                        else "it was running already: try `python -m stack down`, then `up`"
+                    )
+                    raise StartError(
+                        f"{server.title} did not answer within {timeout:.0f} s ({problem}); "
+                        f"{advice}. Its log: {server.log}"
+                    )
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _ask_later(server: Server) -> str | None:
+    time.sleep(POLL_SECONDS)
+    return server.problem()

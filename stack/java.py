@@ -1,0 +1,104 @@
+"""Finding a Java, and an environment in which nothing of another installation disturbs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack.errors import JavaError
+
+MINIMUM_VERSION = 17
+
+_HOW_TO_INSTALL = (
+    "install one (Debian or Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install "
+    "openjdk@17), and point JAVA_HOME at it if it is not found on PATH"
+)
+
+# Settings of other Spark, Hadoop, Hive or Kafka installations, and options that every JVM obeys.
+_FOREIGN_PREFIXES = ("SPARK_", "PYSPARK_", "HADOOP_", "HDFS_", "YARN_", "HIVE_", "KAFKA_")
+_FOREIGN_NAMES = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"}
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java that is new enough."""
+
+    executable: Path
+    version: int
+
+    @property
+    def home(self) -> Path:
+        """The folder that JAVA_HOME would name."""
+        return self.executable.resolve().parent.parent
+
+
+def parse_version(text: str) -> int | None:
+    """The feature version in the output of `java -version`: 8 for "1.8.0_402", 17 for "17.0.15"."""
+    match = re.search(r'version "(\d+)(?:\.(\d+))?', text)
+    if match is None:
+        return None
+    major = int(match[1])
+    return int(match[2]) if major == 1 and match[2] else major
+
+
+def find_java(environ: Mapping[str, str]) -> Java:
+    """The first Java of JAVA_HOME and PATH that is new enough.
+
+    Raises:
+        JavaError: there is none; one sentence says what was found and how to install one.
+    """
+    found = []
+    for origin, executable in _candidates(environ):
+        version = _version_of(executable)
+        if version is not None and version >= MINIMUM_VERSION:
+            return Java(executable, version)
+        what = f"Java {version}" if version is not None else "no working Java"
+        found.append(f"{origin} has {what} at {executable}")
+    if environ.get("JAVA_HOME") and not any(f.startswith("JAVA_HOME") for f in found):
+        found.insert(0, f"JAVA_HOME={environ['JAVA_HOME']} has no bin/java")
+    raise JavaError(
+        f"The stack needs Java {MINIMUM_VERSION} or newer, but "
+        f"{' and '.join(found) or 'there is none on PATH'}: {_HOW_TO_INSTALL}."
+    )
+
+
+def server_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """A copy of the environment for our servers, without what belongs to other installations."""
+    cleaned = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(_FOREIGN_PREFIXES) and name not in _FOREIGN_NAMES
+    }
+    if sys.platform.startswith("linux"):
+        # Before Java 18 the locale decides how file names are encoded, so under LANG=C a folder
+        # with an accent in its name would not be found.
+        cleaned["LC_ALL"] = "C.UTF-8"
+    return cleaned
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    home = environ.get("JAVA_HOME")
+    if home:
+        executable = Path(home).expanduser() / "bin" / "java"
+        if os.access(executable, os.X_OK):
+            yield "JAVA_HOME", executable.absolute()
+    on_path = shutil.which("java", path=environ.get("PATH", ""))
+    if on_path:
+        yield "PATH", Path(on_path).absolute()
+
+
+def _version_of(executable: Path) -> int | None:
+    try:
+        answer = subprocess.run(
+            [str(executable), "-version"], capture_output=True, text=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    # macOS ships a /usr/bin/java that only says that there is none.
+    return parse_version(answer.stderr + answer.stdout) if answer.returncode == 0 else None

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stack.cli import cli, export_lines
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("LACUSTRE_STACK_DIR", str(tmp_path / "an instance"))
+    monkeypatch.setenv("LACUSTRE_CACHE", str(tmp_path / "cache"))
+
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(cli, arguments)
+
+    return invoke
+
+
+def test_env_lines_survive_the_shell_whatever_the_value() -> None:
+    value = "a b'c\"d$HOME`x`;\\"
+    script = "\n".join([*export_lines({"X_VALUE": value}), 'printf %s "$X_VALUE"'])
+    answer = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert answer.stdout == value
+    assert export_lines({"P": "127.0.0.1:9092"}) == [f"export P={shlex.quote('127.0.0.1:9092')}"]
+
+
+@pytest.mark.parametrize("command", [("env",), ("sql", "select 1")])
+def test_without_a_running_stack_a_sentence_says_how_to_start_it(run, command) -> None:  # type: ignore[no-untyped-def]
+    result = run(*command)
+    assert result.exit_code == 1 and result.stdout == ""
+    assert "is not running" in result.stderr and "python -m stack up" in result.stderr
+
+
+def test_status_of_nothing_is_a_table_and_a_failure(run) -> None:  # type: ignore[no-untyped-def]
+    result = run("status")
+    assert result.exit_code == 1 and result.output.count("not running") == 3
+
+
+def test_down_of_nothing_succeeds(run) -> None:  # type: ignore[no-untyped-def]
+    result = run("down")
+    assert result.exit_code == 0 and "Nothing was running." in result.output
+
+
+@pytest.mark.parametrize("command", ["up", "install"])
+def test_a_missing_java_is_one_sentence_and_code_2(  # type: ignore[no-untyped-def]
+    run, command, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    result = run(command)
+    assert result.exit_code == 2
+    assert "Error: The stack needs Java 17 or newer" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_bad_variable_is_a_sentence(run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("LACUSTRE_KAFKA_PORT", "many")
+    result = run("up")
+    assert result.exit_code == 1 and "LACUSTRE_KAFKA_PORT='many' is not a port" in result.stderr

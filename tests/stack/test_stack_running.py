@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack import Stack
+from stack.config import KAFKA_PORTS, SPARK_PORTS
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    environ = {
+        **os.environ,
+        **{spec.variable: "0" for spec in KAFKA_PORTS + SPARK_PORTS},
+        "LACUSTRE_SPARK_MEMORY": "1500m",
+        # What other installations leave behind in a user's environment.
+        "SPARK_HOME": "/nonexistent/spark",
+        "SPARK_CONF_DIR": "/nonexistent/conf",
+        "SPARK_DAEMON_MEMORY": "1m",
+        "HADOOP_CONF_DIR": "/nonexistent/hadoop",
+        "PYSPARK_SUBMIT_ARGS": "--nonsense",
+        "JAVA_TOOL_OPTIONS": "-Xmx1m",
+        "LANG": "C",
+    }
+    instance = Stack(tmp_path / "my städtische, (local) stack", environ)
+    try:
+        yield instance
+    finally:
+        instance.down()
+
+
+def thrift(stack: Stack, *statements: str) -> list[tuple[Any, ...]]:
+    from pyhive import hive
+
+    endpoints = stack.endpoints
+    connection = hive.connect(endpoints.thrift_host, endpoints.thrift_port)
+    try:
+        cursor = connection.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        return list(cursor.fetchall())
+    finally:
+        connection.close()
+
+
+def connect(stack: Stack, statement: str) -> list[tuple[Any, ...]]:
+    # In a process of its own: a session belongs to one server, and this one gets killed.
+    script = (
+        "import json, sys; from pyspark.sql import SparkSession; "
+        "s = SparkSession.builder.remote(sys.argv[1]).getOrCreate(); "
+        "print(json.dumps(s.sql(sys.argv[2]).collect(), default=str))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script, stack.endpoints.spark_remote, statement],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    return [tuple(row) for row in json.loads(answer.stdout)]
+
+
+def test_tables_and_topics_outlive_a_crash_and_a_restart(stack: Stack) -> None:
+    from kafka import KafkaAdminClient
+    from kafka.admin import NewTopic
+
+    assert sorted(stack.up()) == ["kafka", "spark"]
+    assert stack.up() == []
+    assert all(line.problem is None for line in stack.status())
+    ports = {**stack.kafka.ports, **stack.spark.ports}
+
+    # One catalogue behind both doors, and Delta without being asked for.
+    thrift(stack, "create table visits (id int, name string)", "insert into visits values (1, 'a')")
+    connect(stack, "insert into visits values (2, 'b')")
+    rows = [(1, "a"), (2, "b")]
+    assert thrift(stack, "select * from visits order by id") == rows
+    assert connect(stack, "select * from visits order by id") == rows
+    assert connect(stack, "describe detail visits")[0][0] == "delta"
+    assert thrift(stack, "select current_timezone()") == [("UTC",)]
+
+    admin = KafkaAdminClient(bootstrap_servers=stack.endpoints.kafka_bootstrap_servers)
+    admin.create_topics([NewTopic("kept", 1, 1)])
+    admin.close()
+
+    stack.spark.kill()
+    stack.kafka.kill()
+    assert stack.spark.pid is None and stack.kafka.pid is None
+    assert [line.problem for line in stack.status()] == ["not running"] * 3
+
+    assert sorted(stack.up()) == ["kafka", "spark"]
+    assert {**stack.kafka.ports, **stack.spark.ports} == ports
+    assert thrift(stack, "select * from visits order by id") == rows
+    assert connect(stack, "select count(*) from visits") == [(2,)]
+    admin = KafkaAdminClient(bootstrap_servers=stack.endpoints.kafka_bootstrap_servers)
+    assert "kept" in admin.list_topics()
+    admin.close()
+
+    assert sorted(stack.down()) == ["kafka", "spark"]
+    assert stack.down() == []
+    # Nothing was written beside the instance, whatever its name.
+    assert [path.name for path in stack.directory.parent.iterdir()] == [stack.directory.name]
