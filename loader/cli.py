@@ -69,8 +69,7 @@ def run_command(config: str) -> None:
         )
     records = sum(batch.records or 0 for batch in outcome.batches)
     telling.out.print(
-        f"{records:,} records in {len(outcome.batches)} batches, "
-        f"{time.monotonic() - started:.1f} s"
+        f"{records:,} records in {len(outcome.batches)} batches, {time.monotonic() - started:.1f} s"
     )
     for error in outcome.errors:
         telling.error(error)

@@ -26,9 +26,7 @@ def found(spark: SparkSession, section: str, config: Files) -> dict[str, list[Fi
         rows = (
             spark.read.format("binaryFile")
             .load(config.path)
-            .select(
-                "path", "length", "modificationTime", f.sha2("content", 256).alias("checksum")
-            )
+            .select("path", "length", "modificationTime", f.sha2("content", 256).alias("checksum"))
             .orderBy("path")
             .collect()
         )

@@ -109,4 +109,3 @@ class Cluster:
             "start it, or correct bootstrap_servers, and run again."
         )
         return SourceUnavailable(message, cluster=self.name, bootstrap_servers=servers)
-

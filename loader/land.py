@@ -244,7 +244,7 @@ def _column_names(header: str, delimiter: str, path: str) -> list[str]:
     owned = {"batch_id", "file_path", "loaded_at", "corrupt_record"} & set(names)
     if twice or owned:
         message = (
-            f"The header of {path} cannot name columns: {sorted(twice | owned)[0]!r} is empty, "
+            f"The header of {path} cannot name columns: {min(twice | owned)!r} is empty, "
             "repeated, or a name that the loader uses itself. Correct the file's first line."
         )
         raise ConfigurationError(message, path=path)

@@ -73,6 +73,7 @@ class Ledger:
                 owner string not null comment 'host/pid/start/random of the loader that planned it',
                 records bigint comment 'Rows of the batch in the raw table, counted after writing',
                 bytes bigint comment 'Bytes of keys and values; for files their size',
+                closed_by string comment 'Loader that closed the batch: its owner or its successor',
                 planned_at timestamp not null comment 'When the batch was planned (UTC)',
                 committed_at timestamp comment 'When the batch was closed (UTC)'
             ) using delta
@@ -131,14 +132,7 @@ class Ledger:
             values ({columns}, '{PLANNED}', '{self.owner}', current_timestamp())
             """,
         )
-        owners = {
-            (row["table_name"], row["batch_id"]): row["owner"]
-            for row in self._spark.table(self.name)
-            .join(source.select("table_name", "batch_id").distinct(), ["table_name", "batch_id"])
-            .select("table_name", "batch_id", "owner")
-            .distinct()
-            .collect()
-        }
+        owners = self._who("owner", source)
         ours, fenced = [], {}
         for batch in batches:
             owner = owners[batch.table_name, batch.batch_id]
@@ -148,15 +142,17 @@ class Ledger:
                 fenced[batch.table_name] = fenced_by(batch, owner)
         return ours, list(fenced.values())
 
-    def close(self, batches: Sequence[Batch]) -> list[Fenced]:
+    def close(self, batches: Sequence[Batch]) -> tuple[list[Batch], list[Fenced]]:
         """Mark ``batches``, whose data is committed and counted, as committed.
 
-        Returns an error for each batch that another loader closed first.
+        Returns those that this call closed, and an error for each that another loader closed
+        first.
         """
         if not batches:
-            return []
+            return [], []
+        source = self._rows(batches)
         answer = self._compare_and_set(
-            self._rows(batches),
+            source,
             f"""
             merge into {self.name} as ledger using {{source}} as batch
             on ledger.table_name = batch.table_name and ledger.batch_id = batch.batch_id
@@ -164,17 +160,35 @@ class Ledger:
                 and ledger.state = '{PLANNED}'
             when matched then update set
                 state = '{COMMITTED}', records = batch.records, bytes = batch.bytes,
-                committed_at = current_timestamp()
+                committed_at = current_timestamp(), closed_by = '{self.owner}'
             """,
         )
         if answer["num_updated_rows"] == len(batches):
-            return []
-        positions = self.positions(sorted({batch.table_name for batch in batches}))
-        open_still = [each for position in positions.values() for each in position.unfinished]
-        if open_still:
-            message = f"Batch {open_still[0].batch_id} of {open_still[0].table_name} did not close."
-            raise Bug(message)
-        return [fenced_by(batches[0], batches[0].owner)]
+            return list(batches), []
+        closers = self._who("closed_by", source)
+        ours, fenced = [], []
+        for batch in batches:
+            closer = closers[batch.table_name, batch.batch_id]
+            if closer == self.owner:
+                ours.append(batch)
+            elif closer:
+                fenced.append(fenced_by(batch, closer))
+            else:
+                message = f"Batch {batch.batch_id} of {batch.table_name} did not close."
+                raise Bug(message, table=batch.table_name, batch_id=batch.batch_id)
+        return ours, fenced
+
+    def _who(self, column: str, batches: DataFrame) -> dict[tuple[str, int], str]:
+        """The value of ``column`` in the ledger for each (table, batch id) of ``batches``."""
+        keys = batches.select("table_name", "batch_id").distinct()
+        found = (
+            self._spark.table(self.name)
+            .join(keys, ["table_name", "batch_id"])
+            .select("table_name", "batch_id", column)
+            .distinct()
+            .collect()
+        )
+        return {(row["table_name"], row["batch_id"]): row[column] for row in found}
 
     def _rows(self, batches: Sequence[Batch]) -> DataFrame:
         rows = [

@@ -29,6 +29,7 @@ class Range:
 
     @property
     def span(self) -> int:
+        """Number of offsets."""
         return self.until_offset - self.from_offset
 
 
@@ -69,6 +70,13 @@ class Batch:
     def span(self) -> int:
         """Offsets that the batch covers; records may be fewer (compaction, transactions)."""
         return sum(each.span for each in self.ranges)
+
+    def committed_offset(self, partition: int) -> int | None:
+        """The next offset to load of ``partition``; None when the batch does not know it."""
+        for each in self.ranges:
+            if each.partition == partition:
+                return each.until_offset if self.state == COMMITTED else each.from_offset
+        return None
 
 
 @dataclass(frozen=True)

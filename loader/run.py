@@ -6,7 +6,7 @@ The order of these steps is the protocol that makes a landing exactly once; see 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -73,9 +73,7 @@ class Loader:
         """
         survey = Survey()
         spark, settings = self._spark, self._settings
-        topic_tables = {
-            topic.table for kafka in settings.kafka.values() for topic in kafka.topics
-        }
+        topic_tables = {topic.table for kafka in settings.kafka.values() for topic in kafka.topics}
         with ExitStack() as stack:
             for name, kafka in settings.kafka.items():
                 if kafka.topics:
@@ -234,19 +232,21 @@ class Loader:
         """Write, count and close ``batches``; several tables at once."""
         done: list[Batch] = []
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            writes = [pool.submit(self._write, group) for group in _by_batch(batches)]
-            for write in writes:
-                try:
-                    written = write.result()
-                except LoaderError as error:
-                    errors.append(error)
-                    continue
-                fenced = self._ledger.close(written)
+            writes = {pool.submit(self._write, group) for group in _by_batch(batches)}
+            while writes:
+                ready, writes = wait(writes, return_when=FIRST_COMPLETED)
+                written: list[Batch] = []
+                for write in ready:
+                    try:
+                        written += write.result()
+                    except LoaderError as error:
+                        errors.append(error)
+                # One statement closes whatever is ready: each costs more than a small write.
+                closed, fenced = self._ledger.close(written)
                 errors += fenced
-                if not fenced:
-                    done += written
-                    for batch in written:
-                        told(batch)
+                done += closed
+                for batch in closed:
+                    told(batch)
         return done
 
     def _write(self, group: list[Batch]) -> list[Batch]:

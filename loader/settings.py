@@ -84,7 +84,7 @@ class Settings(_Section):
             topics = [topic.topic for topic in kafka.topics]
             repeated = {topic for topic in topics if topics.count(topic) > 1}
             if repeated:
-                message = f"[kafka.{cluster}] lists topic {sorted(repeated)[0]!r} twice"
+                message = f"[kafka.{cluster}] lists topic {min(repeated)!r} twice"
                 raise ValueError(message)
             for topic in kafka.topics:
                 owner = owners.setdefault(topic.table.lower(), f"kafka.{cluster}")

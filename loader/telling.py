@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -45,47 +46,58 @@ def batch_line(batch: Batch) -> str:
 
 
 def status_table(survey: Survey) -> Table:
-    """Per topic and partition: where the lake is, where Kafka is, and what lies between."""
-    table = Table("topic", "partition", "committed", "end", "lag", "last batch", "loaded at (UTC)")
-    for column in table.columns[1:6]:
-        column.justify = "right"
+    """Per topic and partition: where the lake is, where Kafka is, and what lies between.
+
+    Files have a row for each table, with the rows of its newest import.
+    """
+    table = Table(box=SIMPLE, pad_edge=False)
+    for name in (
+        "table",
+        "source",
+        "partition",
+        "committed",
+        "end",
+        "lag",
+        "batch",
+        "loaded (UTC)",
+    ):
+        right = name in ("partition", "committed", "end", "lag", "batch")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
     newest = {
-        key: batch for position in survey.positions.values() for key, batch in position.newest.items()
+        (batch.source, batch.topic): batch
+        for position in survey.positions.values()
+        for batch in position.newest.values()
+        if batch.topic is not None
     }
     for (cluster, topic), state in sorted(survey.topics.items()):
         last = newest.get((f"kafka.{cluster}", topic))
-        done = {}
-        if last is not None:
-            done = {
-                each.partition: each.until_offset if last.committed_at else each.from_offset
-                for each in last.ranges
-            }
         for partition, end in sorted(state.end.items()):
-            begin = state.begin[partition]
-            committed = done.get(partition)
+            committed = last.committed_offset(partition) if last else None
+            left = end - (state.begin[partition] if committed is None else committed)
             table.add_row(
+                last.table_name if last else "-",
                 topic,
                 str(partition),
                 "-" if committed is None else f"{committed:,}",
                 f"{end:,}",
-                f"{end - (begin if committed is None else committed):,}",
-                "-" if last is None else f"{last.batch_id} ({last.state})",
-                "-"
-                if last is None or last.committed_at is None
-                else f"{last.committed_at:%Y-%m-%d %H:%M:%S}",
+                f"{left:,}",
+                *_last_batch(last),
             )
-    for key, last in sorted(newest.items(), key=lambda item: str(item[0])):
-        if last.files:
-            table.add_row(
-                f"{key[0]} → {last.table_name}",
-                "",
-                f"{last.records or 0:,}",
-                "",
-                "",
-                f"{last.batch_id} ({last.state})",
-                "-" if last.committed_at is None else f"{last.committed_at:%Y-%m-%d %H:%M:%S}",
-            )
+    for name, position in sorted(survey.positions.items()):
+        for last in position.newest.values():
+            if last.files:
+                table.add_row(
+                    name, last.source, "", f"{last.records or 0:,}", "", "", *_last_batch(last)
+                )
     return table
+
+
+def _last_batch(last: Batch | None) -> tuple[str, str]:
+    if last is None:
+        return "-", "not yet"
+    if last.committed_at is None:
+        return str(last.batch_id), "planned, not finished"
+    return str(last.batch_id), f"{last.committed_at:%Y-%m-%d %H:%M:%S}"
 
 
 def plan_lines(survey: Survey) -> Iterable[str]:

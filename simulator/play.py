@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -251,10 +252,9 @@ def _find_topic(target: Target) -> _Topic:
         found = _describe(admin, target.topic)
         if found is None and target.partitions is not None:
             wanted = {target.topic: {"num_partitions": target.partitions}}
-            try:
+            # Somebody else may be faster, which serves as well.
+            with contextlib.suppress(kafka.errors.TopicAlreadyExistsError):
                 admin.create_topics(wanted, wait_for_metadata=True)
-            except kafka.errors.TopicAlreadyExistsError:
-                pass  # somebody else was faster, which serves as well
             found = _describe(admin, target.topic)
         if found is None:
             raise SimulatorError(

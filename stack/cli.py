@@ -130,6 +130,21 @@ def env() -> None:
 
 
 @cli.command()
+@_user_errors
+def demo() -> None:
+    """Everything once, from Kafka to views, on simulated data; then a short summary.
+
+    Starts the servers where they are not up. Run again, it adds nothing twice.
+    """
+    from stack import demo
+
+    with _progress() as progress:
+        stack = Stack()
+        stack.up(progress=progress)
+    demo.run(stack, Console())
+
+
+@cli.command()
 @click.argument("statement", required=False)
 @_user_errors
 def sql(statement: str | None) -> None:

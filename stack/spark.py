@@ -199,7 +199,11 @@ def _ask_thrift(port: int) -> str | None:
 
     def sasl() -> object:
         return hive.get_installed_sasl(
-            host=LOOPBACK, sasl_auth="PLAIN", service=None, username="stack", password="x"
+            host=LOOPBACK,
+            sasl_auth="PLAIN",
+            service=None,
+            username="stack",
+            password="x",  # noqa: S106 - the server asks for one and takes any
         )
 
     # The transport is made here because PyHive's own waits for ever.

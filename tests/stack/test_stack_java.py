@@ -62,11 +62,20 @@ def test_an_old_or_broken_java_is_named_with_its_place(java_at: JavaAt, tmp_path
 
 
 def test_the_servers_see_nothing_of_another_installation() -> None:
-    foreign = (
-        "SPARK_HOME SPARK_CONF_DIR SPARK_DAEMON_MEMORY PYSPARK_SUBMIT_ARGS HADOOP_CONF_DIR "
-        "YARN_CONF_DIR HIVE_CONF_DIR KAFKA_HEAP_OPTS JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS "
-        "_JAVA_OPTIONS CLASSPATH"
-    ).split()
+    foreign = [
+        "SPARK_HOME",
+        "SPARK_CONF_DIR",
+        "SPARK_DAEMON_MEMORY",
+        "PYSPARK_SUBMIT_ARGS",
+        "HADOOP_CONF_DIR",
+        "YARN_CONF_DIR",
+        "HIVE_CONF_DIR",
+        "KAFKA_HEAP_OPTS",
+        "JAVA_TOOL_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "_JAVA_OPTIONS",
+        "CLASSPATH",
+    ]
     environ = server_environ({**dict.fromkeys(foreign, "x"), "HOME": "/h", "PATH": "/bin"})
     assert not set(foreign) & set(environ)
     assert environ["HOME"] == "/h" and environ["PATH"] == "/bin"

@@ -12,9 +12,17 @@ with events as (
     from {{ ref('stg_meters__events') }}
     where reason is null and {{ new_batches() }}
     qualify row_number() over (
-        partition by event_key order by batch_id, topic, `partition`, offset, line_index
+        partition by event_key order by batch_id, topic, partition, offset, line_index
     ) = 1
 )
+{%- if is_incremental() %},
+
+held as (
+    select event_key
+    from {{ this }}
+    where {{ one_of('occurred_month', months) }}
+)
+{%- endif %}
 
 select
     events.event_key,
@@ -30,10 +38,6 @@ select
     events.info,
     cast(trunc(events.occurred_on, 'month') as date) as occurred_month
 from events
-{%- if is_incremental() %}
-left anti join (
-    select event_key
-    from {{ this }}
-    where {{ one_of('occurred_month', months) }}
-) as held on events.event_key = held.event_key
-{%- endif %}
+{% if is_incremental() %}
+    left anti join held on events.event_key = held.event_key
+{% endif %}

@@ -16,7 +16,7 @@ meter_installations as (
 ),
 
 cuts as (
-    select
+    select distinct
         meters.meter_id,
         meters.pdc_id,
         meters.pdk_id,
@@ -26,11 +26,10 @@ cuts as (
         cut_on
     from meter_installations as meters
     left join concentrator_installations as concentrators on meters.pdk_id = concentrators.pdk_id
-    lateral view explode(array(
-        meters.valid_from, concentrators.valid_from, concentrators.valid_to
-    )) exploded as cut_on
+        lateral view explode(array(
+            meters.valid_from, concentrators.valid_from, concentrators.valid_to
+        )) exploded as cut_on
     where cut_on >= meters.valid_from and (meters.valid_to is null or cut_on < meters.valid_to)
-    group by all
 ),
 
 meter_intervals as (

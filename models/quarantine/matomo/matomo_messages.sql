@@ -2,7 +2,7 @@
 -- raw. The payload stays in raw, since it may hold personal data.
 select
     topic,
-    `partition`,
+    partition,
     offset,
     document_index,
     batch_id,

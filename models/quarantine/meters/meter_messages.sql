@@ -1,7 +1,7 @@
 -- Every meter message, or line of one, that staging could not take: why, and where it is in raw.
 select
     topic,
-    `partition`,
+    partition,
     offset,
     line_index,
     batch_id,

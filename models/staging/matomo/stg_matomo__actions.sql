@@ -6,7 +6,7 @@ select
     visits.visit_key,
     visits.batch_id,
     visits.topic,
-    visits.`partition`,
+    visits.partition,
     visits.offset,
     visits.document_index,
     visits.exported_at,
@@ -14,4 +14,4 @@ select
     visits.visit_id,
     action.*
 from {{ ref('stg_matomo__visits') }} as visits
-lateral view explode(visits.actions) exploded as action
+    lateral view explode(visits.actions) exploded as action

@@ -5,7 +5,7 @@ with dimensions as (
     select
         batch_id,
         topic,
-        `partition`,
+        partition,
         offset,
         document_index,
         exported_at,

@@ -7,7 +7,7 @@ with messages as (
     select
         batch_id,
         topic,
-        `partition`,
+        partition,
         offset,
         timestamp as exported_at,
         cast(value as string) as body,
@@ -43,30 +43,39 @@ documents as (
         fields,
         case
             when body is null then 'tombstone'
-            when message.corrupt is not null or message.documents is null then 'invalid_json'
+            when message.corrupt is not null or coalesce(size(message.documents), 0) = 0
+                then 'invalid_json'
             when fields is null then 'not_an_object'
             when fields['result'] = 'error' then 'matomo_error'
         end as unusable
     from parsed
-    lateral view outer posexplode(
-        flatten(transform(
-            message.documents,
-            document -> if(
-                size(document) > 0 and forall(map_keys(document), name -> name rlike '^[0-9]+$'),
-                transform(map_values(document), entry -> from_json(entry, 'map<string, string>')),
-                array(document)
-            )
-        ))
-    ) exploded as document_index, fields
-    -- An empty catalogue ([] or {}) is a valid message of no documents.
-    where not (size(message.documents) = 0 and message.corrupt is null)
-        and not (size(message.documents) = 1 and size(get(message.documents, 0)) = 0)
+        lateral view outer posexplode(
+            flatten(transform(
+                message.documents,
+                document -> if(
+                    size(document) > 0
+                    and forall(map_keys(document), name -> name rlike '^[0-9]+$'),
+                    transform(
+                        map_values(document), entry -> from_json(entry, 'map<string, string>')
+                    ),
+                    array(document)
+                )
+            ))
+        ) exploded as document_index, fields
+    -- Only an empty catalogue ([]) is a message of no documents.
+    where fields is not null or not coalesce(body rlike '^\\s*\\[\\s*\\]\\s*$', false)
 ),
 
 typed as (
     select
         *,
-        {{ matomo_message_type("coalesce(headers['type'], message_key)", 'fields') }} as message_type,
+        {{ matomo_message_type("coalesce(headers['type'], message_key)", 'fields') }}
+            as message_type,
+        case message_type
+            when 'visit' then 'idVisit'
+            when 'goals' then 'idgoal'
+            when 'custom_dimensions' then 'idcustomdimension'
+        end as id_field,
         try_cast(coalesce(
             fields['idSite'],
             fields['idsite'],
@@ -86,28 +95,16 @@ judged as (
         array_compact(array(
             if(site_id is null, 'site', null),
             if(try_cast(fields[id_field] as bigint) is null, id_field, null),
-            if(
-                message_type = 'visit' and try_cast(fields['firstActionTimestamp'] as bigint) is null,
-                'firstActionTimestamp',
-                null
-            ),
-            if(
-                message_type = 'visit' and try_cast(fields['lastActionTimestamp'] as bigint) is null,
-                'lastActionTimestamp',
-                null
-            ),
+            case
+                when message_type != 'visit' then null
+                when try_cast(fields['firstActionTimestamp'] as bigint) is null
+                    then 'firstActionTimestamp'
+                when try_cast(fields['lastActionTimestamp'] as bigint) is null
+                    then 'lastActionTimestamp'
+            end,
             if(fields['actionDetails'] is not null and actions is null, 'actionDetails', null)
         )) as wrong_fields
-    from (
-        select
-            *,
-            case message_type
-                when 'visit' then 'idVisit'
-                when 'goals' then 'idgoal'
-                when 'custom_dimensions' then 'idcustomdimension'
-            end as id_field
-        from typed
-    )
+    from typed
 ),
 
 reasoned as (
@@ -124,7 +121,7 @@ reasoned as (
 select
     batch_id,
     topic,
-    `partition`,
+    partition,
     offset,
     coalesce(document_index, 0) as document_index,
     exported_at,

@@ -19,7 +19,8 @@ visits as (
     select
         documents.* except (measured_offset),
         -- No place on earth is farther than 14 h from UTC: beyond it the log has no usable times.
-        cast(if(abs(measured_offset) <= 50400, measured_offset, 0) as int) as site_utc_offset_seconds
+        cast(if(abs(measured_offset) <= 50400, measured_offset, 0) as int)
+            as site_utc_offset_seconds
     from documents
 ),
 
@@ -27,7 +28,7 @@ columns_of_visits as (
     select
         batch_id,
         topic,
-        `partition`,
+        partition,
         offset,
         document_index,
         exported_at,
@@ -88,7 +89,8 @@ columns_of_visits as (
         map_filter(
             fields, (name, text) -> name rlike '^dimension[0-9]+$' and text is not null
         ) as custom_dimensions,
-        transform(actions, (action, position) -> {{ matomo_action('action', 'position') }}) as actions
+        transform(actions, (action, position) -> {{ matomo_action('action', 'position') }})
+            as actions
     from visits
 )
 

@@ -7,7 +7,7 @@ with messages as (
     select
         batch_id,
         topic,
-        `partition`,
+        partition,
         offset,
         timestamp as received_at,
         cast(value as string) as body
@@ -43,7 +43,7 @@ lines as (
         trim(trailing '\r\n' from member.line) as line,
         split(trim(trailing '\r\n' from member.line), ',', -1) as parts
     from parsed
-    lateral view outer posexplode(members) exploded as member_index, member
+        lateral view outer posexplode(members) exploded as member_index, member
 ),
 
 fields as (
@@ -75,7 +75,7 @@ reasoned as (
 select
     batch_id,
     topic,
-    `partition`,
+    partition,
     offset,
     line_index,
     received_at,

@@ -15,7 +15,9 @@ departements as (
     select
         id_departement as departement_code,
         libelle_departement as departement_label
-    from {{ last_import('park_departements', ['id_departement', 'libelle_departement']) }} as departements
+    from {{ last_import(
+        'park_departements', ['id_departement', 'libelle_departement']
+    ) }} as departements
     where id_departement != '97'
     union all
     select

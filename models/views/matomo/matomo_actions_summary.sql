@@ -27,5 +27,5 @@ select
     count_if(actions.action_type = 'search') as nb_searches,
     count(distinct if(actions.action_type = 'search', actions.search_keyword, null)) as nb_keywords
 from actions
-{{ each_period('actions.action_date') }}
+    {{ each_period('actions.action_date') }}
 group by actions.site_id, periods.period, periods.period_start

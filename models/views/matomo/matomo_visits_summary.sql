@@ -18,5 +18,5 @@ select
         round(coalesce(sum(visits.visit_duration_seconds), 0) / count(*)) as bigint
     ) as avg_time_on_site
 from {{ ref('matomo_visits') }} as visits
-{{ each_period('visits.visit_date') }}
+    {{ each_period('visits.visit_date') }}
 group by visits.site_id, periods.period, periods.period_start

@@ -1,0 +1,81 @@
+# What people type. `make help` lists it all.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.ONESHELL:
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+BIN := .venv/bin
+PY := $(BIN)/python
+# A stack that this project started tells the other commands where its servers are.
+STACK_ENV := eval "$$($(PY) -m stack env)"
+STAMP := .venv/.installed
+
+.PHONY: help install up down status demo load build docs test test-fast lint format clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' Makefile
+
+install: $(STAMP) ## Make .venv, install everything, fetch the servers' jars
+	@test -e loader.toml || cp loader.toml.example loader.toml
+	@test -e profiles.yml || cp profiles.yml.example profiles.yml
+	@$(PY) -m stack install
+
+$(STAMP): requirements.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "Lacustre needs Python 3.10 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+			"install one and run: make install PYTHON=python3.12" >&2; exit 2; }
+	echo "Making .venv and installing the packages (some minutes the first time)"
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check \
+		--requirement requirements.txt --constraint constraints.txt
+	touch $(STAMP)
+
+demo: install ## Everything once, from Kafka to views, on sample data
+	@$(PY) -m stack demo
+
+up: install ## Start the local stack
+	@$(PY) -m stack up
+
+down: ## Stop what `up` or `demo` started, and only that
+	@if test -x $(PY); then $(PY) -m stack down; else echo "Nothing is installed, so nothing runs."; fi
+
+status: install ## Servers of the local stack, and what the loader has loaded
+	@$(PY) -m stack status
+	$(STACK_ENV)
+	$(PY) -m loader status
+
+load: install ## Land what is new in Kafka
+	@$(STACK_ENV)
+	$(PY) -m loader run
+
+build: install ## Build every model, snapshot and test of the lake
+	@$(STACK_ENV)
+	$(BIN)/dbt build
+
+docs: install ## Build the documentation site and serve it on port 8080
+	@$(STACK_ENV)
+	$(BIN)/dbt docs generate
+	$(BIN)/dbt docs serve --host 127.0.0.1 --port $${DOCS_PORT:-8080}
+
+test: install ## All tests, on real servers that they start themselves
+	@$(PY) -m pytest
+
+test-fast: install ## The tests that need no server
+	@$(PY) -m pytest -m "not stack"
+
+lint: install ## ruff, mypy, sqlfluff, dbt parse, dbt-bouncer
+	@$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint models tests/data --processes 2
+	$(BIN)/dbt parse --no-partial-parse --warn-error-options '{"error": "all"}' --profiles-dir . --quiet
+	$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml
+
+format: install ## Rewrite the code in the project's format
+	@$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix models tests/data --processes 2
+
+clean: down ## Remove what was built and loaded; keep .venv and the jars
+	@rm -rf .stack .demo target logs
