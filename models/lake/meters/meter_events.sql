@@ -39,5 +39,5 @@ select
     cast(trunc(events.occurred_on, 'month') as date) as occurred_month
 from events
 {% if is_incremental() %}
-    left anti join held on events.event_key = held.event_key
+left anti join held on events.event_key = held.event_key
 {% endif %}
