@@ -80,6 +80,8 @@ def run(stack: Stack) -> Callable[..., Answer]:
                 **os.environ,
                 **stack.env(),
                 "LACUSTRE_STACK_DIR": str(stack.directory),
+                "DBT_TARGET_PATH": str(stack.directory / "dbt-target"),
+                "DBT_LOG_PATH": str(stack.directory / "dbt-logs"),
                 **{name: str(value) for name, value in environ.items()},
             },
             capture_output=True,

@@ -1,0 +1,136 @@
+"""One lake for all end-to-end tests: the demo first, then the real inputs, then changes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+
+from tests.conftest import ROOT, SAMPLES, Answer
+
+# The samples number their sites and visits alike; each gets sites of its own in the shared lake.
+SITES = {
+    "one_visitor_two_visits_day": 100,
+    "ecommerce_order_with_items_day": 200,
+    "custom_dimensions_year": 300,
+    "privacy_multi_site_2017": 400,
+}
+EVENT_DAYS = sorted(path.name[6:14] for path in (SAMPLES / "meters" / "events").glob("*.csv.gz"))
+
+
+@pytest.fixture(scope="session")
+def send(kafka_bootstrap_servers: str) -> Iterator[Callable[..., list[tuple[int, int]]]]:
+    """Send (key, value, headers) messages, bytes or None, to a topic; their (partition, offset)."""
+    producer = KafkaProducer(bootstrap_servers=kafka_bootstrap_servers, acks="all")
+
+    def send_all(topic: str, messages: Iterable[tuple[Any, Any, Any]]) -> list[tuple[int, int]]:
+        sent = [
+            producer.send(topic, key=key, value=value, headers=headers or [])
+            for key, value, headers in messages
+        ]
+        producer.flush()
+        return [(each.get().partition, each.get().offset) for each in sent]
+
+    yield send_all
+    producer.close()
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo data")
+
+
+@pytest.fixture(scope="session")
+def demo(run: Callable[..., Answer], demo_folder: Path) -> Answer:
+    """The lake after `make demo`."""
+    answer = run("stack", "demo", LACUSTRE_DEMO_DIR=demo_folder)
+    assert answer.code == 0, answer.text[-3000:]
+    return answer
+
+
+@pytest.fixture(scope="session")
+def build(
+    run: Callable[..., Answer], tmp_path_factory: pytest.TempPathFactory, demo_folder: Path
+) -> Callable[..., Answer]:
+    """Load everything new and build the lake: ``build()`` or ``build("--select", …)``."""
+    profiles = tmp_path_factory.mktemp("profiles")
+    text = (ROOT / "profiles.yml.example").read_text(encoding="utf-8")
+    (profiles / "profiles.yml").write_text(text, encoding="utf-8")
+    park = SAMPLES / "meters" / "park"
+
+    def load_and_build(*words: str) -> Answer:
+        loaded = run(
+            "loader", "--config", ROOT / "loader.toml.example",
+            PARK_DIR=park if park.exists() else demo_folder / "meters" / "park",
+        )  # fmt: skip
+        assert loaded.code == 0, loaded.text
+        built = run(
+            "dbt", "build", *words, "--target", "local", "--profiles-dir", profiles,
+        )  # fmt: skip
+        assert built.code == 0, built.text[-5000:]
+        return loaded
+
+    return load_and_build
+
+
+def sample_messages(name: str) -> Iterator[tuple[bytes | None, bytes, list[tuple[str, bytes]]]]:
+    """The Kafka messages of a Matomo sample, with its sites moved to a range of their own."""
+    base = SITES[name]
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: type(item)(int(item) + base) if key in ("idSite", "idsite") else moved(item)
+                for key, item in value.items()
+            }
+        return [moved(item) for item in value] if isinstance(value, list) else value
+
+    path = SAMPLES / "matomo" / name / "messages.jsonl"
+    for line in path.read_text(encoding="utf-8").splitlines():
+        message = json.loads(line)
+        key = message["key"]
+        if key is not None and ":" in key:
+            site, _, visit = key.partition(":")
+            key = f"{int(site) + base}:{visit}"
+        yield (
+            key.encode() if key is not None else None,
+            json.dumps(moved(message["value"])).encode(),
+            [(name, text.encode()) for name, text in message["headers"].items()],
+        )
+
+
+def expected_reports(name: str) -> dict[str, Any]:
+    """Matomo's own reports of a sample, by API method and period."""
+    text = (SAMPLES / "matomo" / name / "expected.json").read_text(encoding="utf-8")
+    reports: dict[str, Any] = json.loads(text)
+    return reports
+
+
+def event_lines(day: str) -> list[str]:
+    """The lines of a real event day, header first."""
+    path = SAMPLES / "meters" / "events" / f"event_{day}.csv.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+@pytest.fixture(scope="session")
+def samples(
+    demo: Answer, send: Callable[..., list[tuple[int, int]]], build: Callable[..., Answer]
+) -> None:
+    """The lake after the real inputs were sent, landed and built, on top of the demo."""
+    for name in SITES:
+        send("matomo", sample_messages(name))
+    for day in EVENT_DAYS:
+        send(
+            "meter-events",
+            (
+                (None, json.dumps({f"event_{day}.csv_row{row}": line}).encode(), None)
+                for row, line in enumerate(event_lines(day))
+            ),
+        )
+    build()

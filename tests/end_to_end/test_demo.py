@@ -1,0 +1,151 @@
+"""`make demo` and the simulator's own answers."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Answer
+
+pytestmark = pytest.mark.stack
+
+Sql = Callable[[str], list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="module")
+def matomo(demo: Answer, demo_folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((demo_folder / "matomo" / "manifest.json").read_text())
+    return manifest
+
+
+@pytest.fixture(scope="module")
+def meters(demo: Answer, demo_folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((demo_folder / "meters" / "manifest.json").read_text())
+    return manifest
+
+
+def counts(sql: Sql) -> dict[str, Any]:
+    """Rows of every layer that holds data of its own."""
+    tables = [
+        f"{schema}.{row[1]}"
+        for schema in ("raw", "staging", "snapshots", "lake", "quarantine")
+        for row in sql(f"show tables in {schema}")
+        if not str(row[1]).startswith("int_")
+    ]
+    return {table: sql(f"select count(*) from {table}")[0][0] for table in tables}
+
+
+def test_the_demo_ends_with_numbers_and_the_next_commands(demo: Answer) -> None:
+    for text in ("raw.matomo", "nb_visits", "ev_C", "make docs", "stack sql", "make down"):
+        assert text in demo.out, f"{text} is not in the summary"
+
+
+def test_a_second_demo_works_and_adds_nothing_twice(
+    matomo: dict[str, Any], sql: Sql, run: Callable[..., Answer], demo_folder: Path
+) -> None:
+    before = counts(sql)
+    assert before["raw.matomo"] > 0
+    again = run("stack", "demo", LACUSTRE_DEMO_DIR=demo_folder)
+    assert again.code == 0, again.text[-3000:]
+    assert counts(sql) == before
+
+
+@pytest.mark.parametrize(
+    ("report", "view"),
+    [
+        ("VisitsSummary.get", "matomo_visits_summary"),
+        ("Actions.get", "matomo_actions_summary"),
+    ],
+)
+def test_matomo_views_equal_the_simulators_answers(
+    report: str, view: str, matomo: dict[str, Any], sql: Sql
+) -> None:
+    answers = matomo["answers"]["changes"][report]
+    metrics = [name for name in answers[0] if name.startswith(("nb_", "max_", "sum_", "bounce_c"))]
+    last = max(site["idSite"] for site in matomo["sites"])
+    found = sql(
+        f"select site_id, period, cast(period_start as string), {', '.join(metrics)} "
+        f"from views.{view} where site_id <= {last}"
+    )
+    expected = {
+        (row.get("idSite", row.get("site_id")), row["period"], row["date"]): tuple(
+            row[name] for name in metrics
+        )
+        for row in answers
+    }
+    assert {row[:3]: tuple(row[3:]) for row in found} == expected
+
+
+@pytest.mark.parametrize(
+    ("period", "view"),
+    [("year", "annual"), ("month", "monthly"), ("week", "weekly"), ("day", "daily")],
+)
+def test_meter_views_equal_the_simulators_answers(
+    period: str, view: str, meters: dict[str, Any], sql: Sql
+) -> None:
+    expected = Counter(
+        {
+            (row["date"], row["type_evt"]): row["count"]
+            for row in meters["answers"]["by_type"]
+            if row["period"] == period
+        }
+    )
+    found = sql(
+        "select cast(period_start as string), event_type, events "
+        f"from views.meter_event_counts_by_type_{view} where period_start >= '2024-01-01'"
+    )
+    assert {row[:2]: row[2] for row in found} == dict(expected)
+
+
+def test_planted_defects_are_in_quarantine_and_nothing_else_is(
+    matomo: dict[str, Any], meters: dict[str, Any], sql: Sql
+) -> None:
+    reasons = {
+        "not_json": "invalid_json",
+        "truncated": "invalid_json",
+        "api_error": "matomo_error",
+        "tombstone": "tombstone",
+    }
+    planted = Counter(reasons[row["reason"]] for row in matomo["defects"]["broken"])
+    found = sql("select reason, count(*) from quarantine.matomo_messages where batch_id <= 2 "
+                "group by reason")  # fmt: skip
+    assert dict(found) == dict(planted)
+    found = sql("select source_name, rejected_line from quarantine.meter_messages "
+                "where batch_id = 1")  # fmt: skip
+    planted_lines = {
+        f"{row['file']}_row{row['row']}": row["line"] for row in meters["defects"]["malformed"]
+    }
+    assert dict(found) == planted_lines
+
+
+def test_a_resent_event_is_counted_once(meters: dict[str, Any], sql: Sql) -> None:
+    resent = len(meters["defects"]["duplicates"])
+    assert resent > 0
+    good = "reason is null and batch_id = 1"
+    (lines,) = sql(f"select count(*) from staging.stg_meters__events where {good}")
+    (events,) = sql("select count(*) from lake.meter_events where batch_id = 1")
+    assert lines[0] - events[0] == resent
+
+
+def test_unchanged_visits_sent_again_make_no_version(matomo: dict[str, Any], sql: Sql) -> None:
+    grown = {(row["idSite"], row["idVisit"]) for row in matomo["defects"]["grown"]}
+    found = sql(
+        "select site_id, visit_id from snapshots.snap_matomo__visits "
+        "where dbt_valid_to is not null and site_id < 100"
+    )
+    assert sorted(map(tuple, found)) == sorted(grown)
+
+
+def test_the_new_name_of_a_goal_closes_the_old_one(matomo: dict[str, Any], sql: Sql) -> None:
+    (renamed,) = matomo["defects"]["renamed_goals"]
+    found = sql(
+        "select name, dbt_valid_to is null from snapshots.snap_matomo__goals "
+        f"where site_id = {renamed['idSite']} and goal_id = {renamed['idGoal']} "
+        "order by dbt_valid_from"
+    )
+    assert [tuple(row) for row in found] == [(renamed["from"], False), (renamed["to"], True)]

@@ -1,0 +1,111 @@
+"""What the dbt project promises before any server is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def parsed(target: str, folder: Path) -> dict[str, Any]:
+    """The manifest of the project, parsed for a target of the shipped profile."""
+    text = (ROOT / "profiles.yml.example").read_text(encoding="utf-8")
+    (folder / "profiles.yml").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "dbt"), "parse", "--no-partial-parse", "--target",
+            target, "--profiles-dir", str(folder), "--target-path", str(folder / "target"),
+            "--log-path", str(folder / "logs"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "USER": "ada"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    manifest: dict[str, Any] = json.loads((folder / "target" / "manifest.json").read_text())
+    return manifest
+
+
+@pytest.fixture(scope="module")
+def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    return {target: parsed(target, tmp_path_factory.mktemp(target)) for target in ("local", "dev")}
+
+
+def relations(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    kinds = ("model", "snapshot", "seed")
+    return [node for node in manifest["nodes"].values() if node["resource_type"] in kinds]
+
+
+def test_layers_have_their_plain_names_on_the_local_stack(
+    manifests: dict[str, dict[str, Any]],
+) -> None:
+    schemas = {node["schema"] for node in relations(manifests["local"])}
+    assert schemas == {"staging", "quarantine", "snapshots", "lake", "views"}
+
+
+def test_two_developers_never_collide(manifests: dict[str, dict[str, Any]]) -> None:
+    assert all(node["schema"].startswith("dev_ada_") for node in relations(manifests["dev"]))
+
+
+def test_every_model_and_column_has_a_description(manifests: dict[str, dict[str, Any]]) -> None:
+    manifest = manifests["local"]
+    documented = [*relations(manifest), *manifest["sources"].values()]
+    missing = [node["name"] for node in documented if not node["description"].strip()]
+    missing += [
+        f"{node['name']}.{column['name']}"
+        for node in documented
+        for column in node["columns"].values()
+        if not column["description"].strip()
+    ]
+    missing += [node["name"] for node in documented if not node["columns"]]
+    assert missing == []
+
+
+def test_every_macro_has_a_description(manifests: dict[str, dict[str, Any]]) -> None:
+    macros = [
+        macro for macro in manifests["local"]["macros"].values()
+        if macro["package_name"] == "lacustre"
+    ]  # fmt: skip
+    assert len(macros) > 10
+    assert [macro["name"] for macro in macros if not macro["description"].strip()] == []
+
+
+@pytest.mark.parametrize(
+    ("view", "source"),
+    [
+        ("matomo_visits_summary", "matomo"),
+        ("matomo_actions_summary", "matomo"),
+        ("meter_event_counts_by_type_daily", "meter_events"),
+    ],
+)
+def test_the_lineage_leads_from_a_raw_source_to_each_view(
+    view: str, source: str, manifests: dict[str, dict[str, Any]]
+) -> None:
+    manifest = manifests["local"]
+    todo, seen = [f"model.lacustre.{view}"], set()
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            todo += manifest["parent_map"].get(node, [])
+    assert f"source.lacustre.raw.{source}" in seen
+
+
+def test_only_staging_reads_raw(manifests: dict[str, dict[str, Any]]) -> None:
+    manifest = manifests["local"]
+    readers = {
+        node["name"]
+        for node in relations(manifest)
+        if any(parent.startswith("source.") for parent in node["depends_on"].get("nodes", []))
+        and node["schema"] not in ("staging", "quarantine")
+    }
+    assert readers == set()
