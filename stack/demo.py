@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -78,7 +79,9 @@ def run(stack: Stack, console: Console) -> None:
     demo.step("Play changed visits and a renamed goal, land them, and detect the changes")
     demo.play("matomo", data / "matomo" / "changes.jsonl")
     demo.load()
-    demo.dbt("build", "--select", "tag:matomo")
+    demo.dbt("run", "--select", "tag:staging,tag:matomo")
+    demo.dbt("snapshot")
+    demo.dbt("build", "--select", "tag:lake,tag:matomo")
     demo.step("Build the documentation")
     demo.dbt("docs", "generate")
     demo.summary()
@@ -149,11 +152,15 @@ class _Demo:
                     )
             code = process.wait()
         if code != 0:
-            raise StackError(f"`{name}` failed:\n{''.join(lines[-60:])}")
+            # Spark's errors come with pages of Java frames.
+            told = [line for line in lines if not line.lstrip().startswith(("at ", "... "))]
+            raise StackError(f"`{name}` failed:\n{''.join(told[-60:])}")
         done = [line for line in lines if "Done. " in line]
         result = done[-1].split("Done. ")[1].strip() if done else "done"
         self._console.print(
-            f"   {name}: {result} ({time.monotonic() - started:.0f} s)", highlight=False
+            f"   {name}: {result} ({time.monotonic() - started:.0f} s)",
+            highlight=False,
+            soft_wrap=True,
         )
 
     def summary(self) -> None:
@@ -168,7 +175,8 @@ class _Demo:
                 ("Changes and quarantine", _CHANGES),
             ):
                 answer = client.run(statement)
-                table = Table(*answer.columns, title=title, title_justify="left")
+                self._console.print(f"\n   {title}", highlight=False)
+                table = Table(*answer.columns, box=SIMPLE_HEAD)
                 for row in answer.rows:
                     table.add_row(*[f"{each:,}" if isinstance(each, int) else str(each)
                                     for each in row])  # fmt: skip
@@ -180,6 +188,7 @@ class _Demo:
             "   make down                      stop the servers (the data stays in .stack)\n"
             '\nFor python -m loader and dbt in your shell: eval "$(.venv/bin/python -m stack env)"',
             highlight=False,
+            soft_wrap=True,
         )
 
     def _profiles(self) -> Path:
