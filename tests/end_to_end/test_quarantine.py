@@ -169,8 +169,8 @@ def test_good_lines_of_the_same_batch_are_loaded(
     coordinates: dict[str, list[tuple[int, int]]], sql: Sql
 ) -> None:
     found = sql(
-        "select cast(occurred_at as string), info from lake.meter_events "
-        "where occurred_on = '2024-03-10' order by occurred_at"
+        "select cast(occurred_at_local as string), info from lake.meter_events "
+        "where occurred_on = '2024-03-10' order by occurred_at_local"
     )
     assert [tuple(row) for row in found] == [
         ("2024-03-10 00:00:00", None),

@@ -81,7 +81,7 @@ intervals as (
 select
     {{ surrogate_key([
         'intervals.equipment_type', 'intervals.equipment_id', 'intervals.pdc_id',
-        'intervals.pdk_id', 'intervals.concentrator_id', 'intervals.valid_from'
+        'intervals.pdk_id', 'intervals.concentrator_id', 'intervals.valid_from', 'intervals.valid_to'
     ]) }} as park_key,
     intervals.equipment_type,
     intervals.equipment_id,

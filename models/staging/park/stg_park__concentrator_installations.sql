@@ -1,4 +1,4 @@
-select
+select distinct
     try_cast(id_pdk as int) as pdk_id,
     try_cast(id_concentrateurs as int) as concentrator_id,
     cast(try_to_timestamp(date_deb, 'yyyyMMdd') as date) as valid_from,

@@ -1,4 +1,4 @@
-select
+select distinct
     try_cast(id_pdc as int) as pdc_id,
     try_cast(id_compteur as int) as meter_id,
     cast(try_to_timestamp(date_deb, 'yyyyMMdd') as date) as valid_from,
