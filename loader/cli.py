@@ -16,7 +16,7 @@ import click
 from grpc import RpcError
 from pyspark.errors import PySparkException
 
-from loader import __version__, run, telling
+from loader import __version__, land, run, telling
 from loader.errors import LoaderError, SourceUnavailable
 from loader.settings import DEFAULT_FILE, Settings, load
 
@@ -32,8 +32,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             telling.error(error)
             sys.exit(error.exit_code)
         except (PySparkException, RpcError) as error:
-            # Spark's message goes on for pages; its first line names the condition.
-            problem = SourceUnavailable(f"Spark: {str(error).strip().splitlines()[0]}")
+            problem = SourceUnavailable(f"Spark: {land.reason(error)}.")
             telling.error(problem)
             sys.exit(problem.exit_code)
 
@@ -83,7 +82,8 @@ def run_command(config: str) -> None:
 def status(config: str) -> None:
     """Per topic and partition: committed offset, end offset, lag, last batch."""
     survey = _survey(load(config))
-    telling.out.print(telling.status_table(survey))
+    for table in telling.status_tables(survey):
+        telling.out.print(table, "")
     _tell_errors(survey)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlparse
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
@@ -22,32 +22,47 @@ def found(spark: SparkSession, section: str, config: Files) -> dict[str, list[Fi
     Spark lists and reads them, so any path it knows will do. Raises ``SourceUnavailable`` when
     nothing matches the path.
     """
-    try:
-        rows = (
-            spark.read.format("binaryFile")
-            .load(config.path)
-            .select("path", "length", "modificationTime", f.sha2("content", 256).alias("checksum"))
-            .orderBy("path")
-            .collect()
-        )
-    except Exception as error:
-        if "PATH_NOT_FOUND" not in str(error):
-            raise
+    listed = _look(spark, config.path)
+    if not listed:
         message = (
             f"[files.{section}] finds no file at {config.path}; correct the path, or put the "
             "files there, and run again."
         )
-        raise SourceUnavailable(message, section=section, path=config.path) from error
+        raise SourceUnavailable(message, section=section, path=config.path)
     tables: dict[str, list[File]] = {}
-    for row in rows:
-        name = PurePosixPath(unquote(urlparse(row["path"]).path)).stem.lower()
+    for file in listed:
+        name = PurePosixPath(file.path).stem.lower()
         if "{name}" in config.table and not _NAME.match(name):
             message = (
-                f"[files.{section}] cannot name a table after {row['path']}: use letters, digits "
+                f"[files.{section}] cannot name a table after {file.path}: use letters, digits "
                 "and underscores in the file's name."
             )
-            raise ConfigurationError(message, section=section, path=row["path"])
-        tables.setdefault(config.table.replace("{name}", name), []).append(
-            File(row["path"], row["length"], row["modificationTime"], row["checksum"])
-        )
+            raise ConfigurationError(message, section=section, path=file.path)
+        tables.setdefault(config.table.replace("{name}", name), []).append(file)
     return tables
+
+
+def unchanged(spark: SparkSession, file: File) -> bool:
+    """Whether the file is there and what it was when it was planned."""
+    return file in _look(spark, as_literal(file.path))
+
+
+def as_literal(path: str) -> str:
+    """``path`` so that Spark takes it for that one file, whatever characters it has."""
+    return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
+
+
+def _look(spark: SparkSession, path: str) -> list[File]:
+    try:
+        rows = (
+            spark.read.format("binaryFile")
+            .load(path)
+            .select("path", "length", "modificationTime", f.sha2("content", 256).alias("checksum"))
+            .orderBy("path")
+            .collect()
+        )
+    except AnalysisException as error:
+        if error.getCondition() != "PATH_NOT_FOUND":
+            raise
+        return []
+    return [File(*row) for row in rows]

@@ -11,13 +11,14 @@ from types import TracebackType
 
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, for_code
 from kafka.protocol.consumer import IsolationLevel
 
 from loader import settings
 from loader.errors import SourceUnavailable
 
 _UNKNOWN_TOPIC = 3
+_HARMLESS = (0, 9)  # 9: a replica is away, the leader serves
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ class Cluster:
                 for topic in self._admin.describe_topics(sorted(names))
                 if topic["error_code"] != _UNKNOWN_TOPIC
             }
+            for topic in described.values():
+                # A topic without a leader or without access is not one without partitions.
+                for part in (topic, *topic["partitions"]):
+                    if part["error_code"] not in _HARMLESS:
+                        raise for_code(part["error_code"])(topic["name"])
             partitions = [
                 TopicPartition(name, partition["partition_index"])
                 for name, topic in described.items()

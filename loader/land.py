@@ -1,23 +1,29 @@
 """Spark's side of the loader: the session, the raw tables, and the writes.
 
 Data and its mark go into one Delta commit: ``txnAppId`` names the raw table (by its Delta id),
-``txnVersion`` is the batch id, so Delta itself skips a batch that is already there. ``insertInto``
-drops that mark silently, hence ``saveAsTable``.
+``txnVersion`` is the batch id, so Delta itself skips a batch that is already there, and refuses the
+second of two writers that write the same batch at the same moment. ``insertInto`` drops that mark
+silently, hence ``saveAsTable``.
 """
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 import re
 import socket
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 from urllib.parse import urlparse
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from loader.errors import Bug, ConfigurationError, DataLoss, SourceUnavailable
+from loader.errors import Bug, ConfigurationError, DataLoss, Fenced, SourceUnavailable
+from loader.files import as_literal, unchanged
 from loader.plan import Batch, Position
 from loader.settings import Files, Kafka, Settings
 
@@ -33,6 +39,48 @@ _KAFKA_COLUMNS = """
     headers array<struct<key: string, value: binary>> comment 'Headers, in their order',
     loaded_at timestamp comment 'When the batch was written (UTC)'
 """
+# How Delta refuses a statement since another writer committed in between. Asked again, the
+# statement sees that commit and decides by it. More in a row than this are no accident.
+_CONFLICTS = (
+    "[DELTA_CONCURRENT_",
+    "[DELTA_PROTOCOL_CHANGED",
+    "[DELTA_METADATA_CHANGED",
+    # Two that make one table: the other's first commit is half there, or was quicker.
+    "[DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION",
+    "[TABLE_OR_VIEW_ALREADY_EXISTS",
+)
+_ATTEMPTS = 20
+# With it, Delta forgets the marks of old batches, and a batch that is tried again lands twice.
+_FORGETS = "delta.setTransactionRetentionDuration"
+
+_Answer = TypeVar("_Answer")
+
+
+def until_no_conflict(run: Callable[[], _Answer], table: str) -> _Answer:
+    """What ``run``, a statement that writes ``table``, answers once no other writer is in its way.
+
+    Raises ``Fenced`` when there is always one.
+    """
+    last = ""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return run()
+        except Exception as error:
+            if not any(conflict in str(error) for conflict in _CONFLICTS):
+                raise
+            last = reason(error)
+        time.sleep(0.1 * attempt)
+    message = (
+        f"{table} had a conflicting writer {_ATTEMPTS} times in a row ({last}); run again later."
+    )
+    raise Fenced(message, table=table)
+
+
+def reason(error: Exception) -> str:
+    """The line of a Spark error that names its condition; what follows goes on for pages."""
+    details = getattr(error, "details", None)  # of gRPC, whose own text is a block
+    lines = str(details() if callable(details) else error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def connect(settings: Settings) -> SparkSession:
@@ -43,6 +91,7 @@ def connect(settings: Settings) -> SparkSession:
     """
     remote = settings.spark_remote
     if not remote:
+        os.environ.pop("SPARK_REMOTE", None)  # pyspark takes an empty one for an address
         return SparkSession.builder.appName("lacustre-loader").enableHiveSupport().getOrCreate()
     address = urlparse(remote)
     host, port = address.hostname, address.port or 15002
@@ -61,11 +110,16 @@ def connect(settings: Settings) -> SparkSession:
     return spark
 
 
-def existing_tables(spark: SparkSession, tables: Sequence[str]) -> set[str]:
-    """Those of ``tables`` (``schema.name``) that the metastore has; makes missing schemas."""
+def existing_tables(
+    spark: SparkSession, tables: Sequence[str], *, make_schemas: bool = True
+) -> set[str]:
+    """Those of ``tables`` (``schema.name``) that the metastore has."""
     found = set()
     for schema in sorted({table.split(".")[0] for table in tables}):
-        spark.sql(f"create schema if not exists {schema}")
+        if not spark.catalog.databaseExists(schema):
+            if make_schemas:
+                spark.sql(f"create schema if not exists {schema}")
+            continue
         rows = spark.sql(f"show tables in {schema}").collect()
         found |= {f"{schema}.{row['tableName']}".lower() for row in rows}
     return {table for table in tables if table.lower() in found}
@@ -73,28 +127,52 @@ def existing_tables(spark: SparkSession, tables: Sequence[str]) -> set[str]:
 
 def create_topic_table(spark: SparkSession, table: str) -> None:
     """Make the raw table for Kafka records; no-op where it exists."""
-    spark.sql(
+    statement = (
         f"create table if not exists {table} ({_KAFKA_COLUMNS}) using delta "
         "comment 'Kafka records as they came; only the loader writes here'"
     )
+    until_no_conflict(lambda: spark.sql(statement), table)
 
 
-def table_ids(spark: SparkSession, tables: Sequence[str]) -> dict[str, str]:
-    """The Delta id of each table, which a dropped and remade table does not keep."""
-    return {table: spark.sql(f"describe detail {table}").collect()[0]["id"] for table in tables}
+def table_id(spark: SparkSession, table: str) -> str:
+    """The Delta id of ``table``, which a dropped and remade table does not keep.
+
+    Raises ``ConfigurationError`` for a table in which batches would not land exactly once.
+    """
+    detail = spark.sql(f"describe detail {table}").collect()[0]
+    if detail["id"] is None:
+        message = f"Table {table} is there, but is no Delta table; name another in loader.toml."
+        raise ConfigurationError(message, table=table)
+    if _FORGETS in detail["properties"]:
+        message = (
+            f"Table {table} has the property {_FORGETS}: Delta would forget which batches it "
+            "holds. Unset the property and run again."
+        )
+        raise ConfigurationError(message, table=table)
+    return str(detail["id"])
 
 
-def check_table(position: Position, table: str, table_id: str) -> None:
-    """Raise ``DataLoss`` when ``table`` is not the one that its last batch was written to."""
+def check_table(position: Position, table: str, now: str | None) -> None:
+    """Raise ``DataLoss`` when ``table`` does not hold the batches that the ledger says it does.
+
+    ``now`` is the Delta id of the table, None when it does not exist.
+    """
     for last in position.newest.values():
-        if last.table_id != table_id:
+        if last.table_id != now:
+            what = "was dropped" if now is None else "was dropped and made again"
             message = (
-                f"Table {table} was dropped and made again (its Delta id was {last.table_id} and "
-                f"is {table_id}): the ledger says it holds {position.last_batch_id} batches, it "
-                "holds none of them. Nothing was loaded into it; name a new table in loader.toml "
-                "to load the topic again from its start."
+                f"Table {table} {what} (its Delta id was {last.table_id}, now it is "
+                f"{now or 'none'}): the {position.last_batch_id} batches that the ledger says it "
+                "holds are lost. Nothing was loaded into it; name a new table in loader.toml to "
+                "load its sources again from their start."
             )
-            raise DataLoss(message, table=table, was=last.table_id, now=table_id)
+            raise DataLoss(message, table=table, was=last.table_id, now=now)
+
+
+def holds(spark: SparkSession, batch: Batch) -> bool:
+    """Whether the data of ``batch`` is in its table, committed by whoever planned it."""
+    rows = spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id)
+    return not rows.isEmpty()
 
 
 def land_topics(spark: SparkSession, kafka: Kafka, batches: Sequence[Batch]) -> list[Batch]:
@@ -135,7 +213,9 @@ def land_topics(spark: SparkSession, kafka: Kafka, batches: Sequence[Batch]) -> 
             f.current_timestamp().alias("loaded_at"),
         )
     )
-    _append(records, first, {"from": starting, "until": ending})
+    # An unfinished batch may be there, and its records may be gone from Kafka since.
+    if first.planned_at is None or not holds(spark, first):
+        _append(records, first, {"from": starting, "until": ending})
     counted = {
         (row["topic"], row["partition"]): row
         for row in spark.table(first.table_name)
@@ -181,10 +261,15 @@ def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
 
     Column names are the header's in lower case with underscores (``Code INSEE`` becomes
     ``code_insee``). A line that does not fit the header keeps its text in ``corrupt_record``.
+
+    A file that is not what was planned, before or after it was read, loses its checksum in the
+    returned batch: the ledger then does not know its content, and the next run lands it anew.
     """
     frames = []
-    for file in batch.files:
-        lines = spark.read.option("encoding", config.encoding).text(file.path)
+    planned = [file for file in batch.files if unchanged(spark, file)]
+    for file in planned:
+        path = as_literal(file.path)
+        lines = spark.read.option("encoding", config.encoding).text(path)
         header = lines.first()
         if header is None:
             continue
@@ -195,10 +280,11 @@ def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
             .option("header", "true")
             .option("enforceSchema", "true")
             .option("delimiter", config.delimiter)
+            .option("escape", '"')  # a quote within quotes is doubled, as everywhere but in Spark
             .option("encoding", config.encoding)
             .option("mode", "PERMISSIVE")
             .option("columnNameOfCorruptRecord", "corrupt_record")
-            .csv(file.path)
+            .csv(path)
             .select(
                 f.lit(batch.batch_id).cast("bigint").alias("batch_id"),
                 f.lit(file.path).alias("file_path"),
@@ -211,19 +297,18 @@ def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
         rows = frames[0]
         for frame in frames[1:]:
             rows = rows.unionByName(frame, allowMissingColumns=True)
-        _append(rows, batch, {"files": [file.path for file in batch.files]})
-    count = (
-        spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id).count()
-        if frames
-        else 0
+        _append(rows, batch, {"files": [file.path for file in planned]})
+    count = spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id).count()
+    landed = tuple(
+        file if file in planned and unchanged(spark, file) else replace(file, checksum="")
+        for file in batch.files
     )
-    return replace(batch, records=count, bytes=sum(file.size for file in batch.files))
+    return replace(batch, files=landed, records=count, bytes=sum(file.size for file in planned))
 
 
 def create_file_table(spark: SparkSession, table: str) -> None:
     """Make the raw table for a reference file; its data columns come with the first file."""
-    spark.sql(
-        f"""
+    statement = f"""
         create table if not exists {table} (
             batch_id bigint comment 'Batch of raw.loader_batches that landed the row',
             file_path string comment 'File that the row was read from',
@@ -232,14 +317,12 @@ def create_file_table(spark: SparkSession, table: str) -> None:
         ) using delta
         comment 'Rows of reference files as text; only the loader writes here'
         """
-    )
+    until_no_conflict(lambda: spark.sql(statement), table)
 
 
 def _column_names(header: str, delimiter: str, path: str) -> list[str]:
-    names = [
-        re.sub(r"\W+", "_", name.strip().strip('"').lower()).strip("_")
-        for name in header.lstrip("\ufeff").split(delimiter)
-    ]
+    cells = next(csv.reader([header.lstrip("\ufeff")], delimiter=delimiter)) or [""]
+    names = [re.sub(r"\W+", "_", cell.strip().lower()).strip("_") for cell in cells]
     twice = {name for name in names if names.count(name) > 1 or not name}
     owned = {"batch_id", "file_path", "loaded_at", "corrupt_record"} & set(names)
     if twice or owned:
@@ -251,13 +334,13 @@ def _column_names(header: str, delimiter: str, path: str) -> list[str]:
     return names
 
 
-def _append(rows: DataFrame, batch: Batch, holds: Mapping[str, object]) -> None:
-    (
+def _append(rows: DataFrame, batch: Batch, content: Mapping[str, object]) -> None:
+    writer = (
         rows.write.format("delta")
         .mode("append")
         .option("mergeSchema", "true")
         .option("txnAppId", f"lacustre-loader:{batch.table_id}")
         .option("txnVersion", str(batch.batch_id))
-        .option("userMetadata", json.dumps({"batch_id": batch.batch_id, **holds}))
-        .saveAsTable(batch.table_name)
+        .option("userMetadata", json.dumps({"batch_id": batch.batch_id, **content}))
     )
+    until_no_conflict(lambda: writer.saveAsTable(batch.table_name), batch.table_name)

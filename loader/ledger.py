@@ -11,23 +11,21 @@ from __future__ import annotations
 import os
 import platform
 import uuid
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import psutil
 from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as f
 
 from loader.errors import Bug, Fenced
+from loader.land import until_no_conflict
 from loader.plan import COMMITTED, PLANNED, Batch, File, Position, Range
 
 _RANGES = "array<struct<partition: int, from_offset: bigint, until_offset: bigint>>"
 _FILES = "array<struct<path: string, size: bigint, modified_at: timestamp, checksum: string>>"
-# Two loaders that write the ledger at the same moment conflict in Delta; the statement is then
-# simply asked again, and its condition decides. More conflicts in a row than this are no accident.
-_ATTEMPTS = 20
-
-_Answer = TypeVar("_Answer")
+# The kernel counts a start in ticks since boot; as a time of day it varies by less than this.
+_SAME_START_MS = 2000
 
 
 def new_owner() -> str:
@@ -38,13 +36,19 @@ def new_owner() -> str:
 
 
 def is_alive(owner: str) -> bool:
-    """Whether ``owner`` is a running process of this machine (False when it cannot be told)."""
+    """Whether ``owner`` is a running process of this machine (False when it cannot be told).
+
+    A wrong answer costs a sentence or some work twice, never a record: see ``land``.
+    """
     parts = owner.split("/")
     if len(parts) != 4 or parts[0] != platform.node():
         return False
     try:
-        return int(psutil.Process(int(parts[1])).create_time() * 1000) == int(parts[2])
-    except (psutil.NoSuchProcess, ValueError):
+        process = psutil.Process(int(parts[1]))
+        if abs(process.create_time() * 1000 - int(parts[2])) > _SAME_START_MS:
+            return False  # the pid went round
+        return bool(process.status() != psutil.STATUS_ZOMBIE)  # ended, but not collected
+    except (psutil.Error, ValueError):
         return False
 
 
@@ -58,8 +62,7 @@ class Ledger:
 
     def create(self) -> None:
         """Make the ledger table; no-op where it exists."""
-        self._spark.sql(
-            f"""
+        statement = f"""
             create table if not exists {self.name} (
                 table_name string not null comment 'Raw table, schema.name',
                 batch_id bigint not null comment 'Number of the batch, growing by one per table',
@@ -68,7 +71,7 @@ class Ledger:
                 topic_id string comment 'Id of the topic when the batch was planned',
                 table_id string not null comment 'Delta id of the raw table',
                 ranges {_RANGES} comment 'Offsets per partition: from, until (exclusive)',
-                files {_FILES} comment 'Files of the batch, with SHA-256 checksums',
+                files {_FILES} comment 'Files; an empty checksum: changed while it was read',
                 state string not null comment 'planned or committed',
                 owner string not null comment 'host/pid/start/random of the loader that planned it',
                 records bigint comment 'Rows of the batch in the raw table, counted after writing',
@@ -79,7 +82,13 @@ class Ledger:
             ) using delta
             comment 'What the loader loaded: one row per batch, source and topic'
             """
-        )
+        until_no_conflict(lambda: self._spark.sql(statement), self.name)
+
+    def knows(self, table: str) -> bool:
+        """Whether the ledger has any batch of ``table``."""
+        if not self._spark.catalog.tableExists(self.name):
+            return False
+        return not self._spark.table(self.name).where(f.col("table_name") == table).isEmpty()
 
     def positions(self, tables: Sequence[str]) -> dict[str, Position]:
         """Where each of ``tables`` stands; a table without any batch has an empty position."""
@@ -159,7 +168,8 @@ class Ledger:
                 and ledger.source = batch.source and ledger.topic <=> batch.topic
                 and ledger.state = '{PLANNED}'
             when matched then update set
-                state = '{COMMITTED}', records = batch.records, bytes = batch.bytes,
+                state = '{COMMITTED}', files = batch.files,
+                records = batch.records, bytes = batch.bytes,
                 committed_at = current_timestamp(), closed_by = '{self.owner}'
             """,
         )
@@ -168,13 +178,16 @@ class Ledger:
         closers = self._who("closed_by", source)
         ours, fenced = [], []
         for batch in batches:
-            closer = closers[batch.table_name, batch.batch_id]
+            closer = closers.get((batch.table_name, batch.batch_id))
             if closer == self.owner:
                 ours.append(batch)
             elif closer:
                 fenced.append(fenced_by(batch, closer))
             else:
-                message = f"Batch {batch.batch_id} of {batch.table_name} did not close."
+                message = (
+                    f"Batch {batch.batch_id} of {batch.table_name} did not close: its row in "
+                    f"{self.name} is gone or was changed by hand. Its data is in the table."
+                )
                 raise Bug(message, table=batch.table_name, batch_id=batch.batch_id)
         return ours, fenced
 
@@ -219,7 +232,7 @@ class Ledger:
             answer: Row = self._spark.sql(statement, source=source).collect()[0]
             return answer
 
-        return _until_no_conflict(run, self.name)
+        return until_no_conflict(run, self.name)
 
 
 def fenced_by(batch: Batch, owner: str) -> Fenced:
@@ -229,17 +242,6 @@ def fenced_by(batch: Batch, owner: str) -> Fenced:
         "left it alone. Run again when that one is done."
     )
     return Fenced(message, table=batch.table_name, batch_id=batch.batch_id, owner=owner)
-
-
-def _until_no_conflict(run: Callable[[], _Answer], name: str) -> _Answer:
-    for _ in range(_ATTEMPTS):
-        try:
-            return run()
-        except Exception as error:
-            if "DELTA_CONCURRENT" not in str(error) and "Concurrent" not in str(error):
-                raise
-    message = f"{name} had a conflicting writer {_ATTEMPTS} times in a row; run again later."
-    raise Fenced(message, ledger=name)
 
 
 def _file(value: Any) -> File:

@@ -35,7 +35,10 @@ class Range:
 
 @dataclass(frozen=True)
 class File:
-    """One reference file as it was when the batch was planned (``checksum``: SHA-256, hex)."""
+    """One reference file as it was when the batch was planned.
+
+    ``checksum`` is SHA-256 in hex; empty when what the table holds of the file is not known.
+    """
 
     path: str
     size: int
@@ -90,19 +93,36 @@ class Position:
     newest: Mapping[tuple[str, str | None], Batch] = field(default_factory=dict)
     files: Mapping[str, File] = field(default_factory=dict)
 
+    def last(self, source: str, topic: str, topic_id: str | None) -> Batch | None:
+        """The newest row of a topic. A topic keeps its id, so it is known under any source: a
+        renamed section of the configuration must not load it again.
+        """
+        same = [each for each in self.newest.values() if topic_id and each.topic_id == topic_id]
+        latest = max(same, key=lambda batch: batch.batch_id, default=None)
+        return self.newest.get((source, topic), latest)
 
-def next_ranges(last: Batch | None, state: TopicState, table: str) -> tuple[Range, ...]:
+
+def next_ranges(last: Batch | None, state: TopicState | None, table: str) -> tuple[Range, ...]:
     """The ranges from where ``last`` ended to where the topic ends now.
 
     A topic seen for the first time starts at its earliest retained offset, and so does a
     partition that was added since. Raises ``DataLoss`` when the records after the last batch are
-    not there any more, or when the topic is not the one that the last batch read.
+    not there any more, or when the topic is not the one that the last batch read. ``state`` is
+    None when there is no such topic.
     """
     if last is None:
+        if state is None:
+            return ()
         return tuple(
             Range(partition, begin, state.end[partition])
             for partition, begin in sorted(state.begin.items())
         )
+    if state is None:
+        message = (
+            f"Topic {last.topic} does not exist any more (its id was {last.topic_id}); {table} "
+            "keeps what was loaded. Take the topic out of loader.toml if that is meant."
+        )
+        raise DataLoss(message, topic=last.topic, was=last.topic_id, now=None)
     if last.topic_id != state.topic_id:
         message = (
             f"Topic {state.topic} was deleted and made again (its id was {last.topic_id} and is "
@@ -130,17 +150,37 @@ def next_ranges(last: Batch | None, state: TopicState, table: str) -> tuple[Rang
                 "loaded."
             )
             raise DataLoss(
-                message, topic=state.topic, partition=partition, wanted=wanted, earliest=begin
+                message,
+                topic=state.topic,
+                partition=partition,
+                wanted=wanted,
+                earliest=begin,
+                lost=begin - wanted,
             )
         if wanted > end:
-            message = (
-                f"Topic {state.topic} partition {partition} ends at offset {end}, but {table} "
-                f"was already loaded up to {wanted}: Kafka has lost records or is another "
-                "cluster. Nothing of the topic was loaded."
-            )
-            raise DataLoss(message, topic=state.topic, partition=partition, wanted=wanted, end=end)
+            raise _beyond_the_end(state, partition, wanted, table)
         ranges.append(Range(partition, wanted, end))
     return tuple(ranges)
+
+
+def check_unfinished(batch: Batch, state: TopicState | None) -> None:
+    """Raise ``DataLoss`` when what ``batch`` planned to read is not in the topic any more."""
+    read = [each for each in batch.ranges if each.span]
+    start = tuple(replace(each, until_offset=each.from_offset) for each in read)
+    next_ranges(replace(batch, ranges=start), state, batch.table_name)
+    for each in read:
+        if state and each.until_offset > state.end[each.partition]:
+            raise _beyond_the_end(state, each.partition, each.until_offset, batch.table_name)
+
+
+def _beyond_the_end(state: TopicState, partition: int, wanted: int, table: str) -> DataLoss:
+    end = state.end[partition]
+    message = (
+        f"Topic {state.topic} partition {partition} ends at offset {end}, but {table} was already "
+        f"loaded or planned up to {wanted}: Kafka has lost {wanted - end} records or is another "
+        "cluster. Nothing of the topic was loaded."
+    )
+    return DataLoss(message, topic=state.topic, partition=partition, wanted=wanted, end=end)
 
 
 def changed_files(known: Mapping[str, File], found: Sequence[File]) -> tuple[File, ...]:

@@ -11,11 +11,18 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from loader.errors import ConfigurationError
 
@@ -28,6 +35,9 @@ DEFAULT_FILE = "loader.toml"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _TABLE = r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$"
 _TABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*(\{name\})?[A-Za-z0-9_]*$"
+# In lower case, as the metastore has them: raw.A and raw.a are one table and need one ledger.
+_Table = Annotated[str, Field(pattern=_TABLE), AfterValidator(str.lower)]
+_TablePattern = Annotated[str, Field(pattern=_TABLE_PATTERN), AfterValidator(str.lower)]
 
 
 class _Section(BaseModel):
@@ -40,15 +50,16 @@ class Topic(_Section):
     Several topics may share a table; a table must not be fed by two clusters.
     """
 
-    topic: str = Field(min_length=1)
-    table: str = Field(pattern=_TABLE)
+    topic: str = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    table: _Table
 
 
 class Kafka(_Section):
     """One Kafka cluster: ``[kafka.<name>]``."""
 
     bootstrap_servers: str = Field(
-        default_factory=lambda: os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092")
+        default_factory=lambda: os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or "127.0.0.1:9092",
+        min_length=1,
     )
     topics: tuple[Topic, ...] = ()
     request_timeout_seconds: float = Field(default=30.0, gt=0)
@@ -64,22 +75,24 @@ class Files(_Section):
     """
 
     path: str = Field(min_length=1)
-    table: str = Field(pattern=_TABLE_PATTERN)
-    delimiter: str = ","
+    table: _TablePattern
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "UTF-8"
 
 
 class Settings(_Section):
     """The whole configuration. ``spark_remote`` empty means: use a Spark session of our own."""
 
-    spark_remote: str = Field(default_factory=lambda: os.environ.get("SPARK_REMOTE", ""))
-    ledger: str = Field(default="raw.loader_batches", pattern=_TABLE)
+    spark_remote: str = Field(
+        default_factory=lambda: os.environ.get("SPARK_REMOTE", "sc://127.0.0.1:15002")
+    )
+    ledger: _Table = "raw.loader_batches"
     kafka: dict[str, Kafka] = {}
     files: dict[str, Files] = {}
 
     @model_validator(mode="after")
     def _one_source_per_table(self) -> Settings:
-        owners: dict[str, str] = {}
+        owners = {self.ledger: "ledger"}
         for cluster, kafka in self.kafka.items():
             topics = [topic.topic for topic in kafka.topics]
             repeated = {topic for topic in topics if topics.count(topic) > 1}
@@ -87,14 +100,14 @@ class Settings(_Section):
                 message = f"[kafka.{cluster}] lists topic {min(repeated)!r} twice"
                 raise ValueError(message)
             for topic in kafka.topics:
-                owner = owners.setdefault(topic.table.lower(), f"kafka.{cluster}")
+                owner = owners.setdefault(topic.table, f"kafka.{cluster}")
                 if owner != f"kafka.{cluster}":
-                    message = f"table {topic.table} is fed by both [{owner}] and [kafka.{cluster}]"
+                    message = f"table {topic.table} is used by both {owner} and kafka.{cluster}"
                     raise ValueError(message)
         for name, files in self.files.items():
-            owner = owners.setdefault(files.table.lower(), f"files.{name}")
+            owner = owners.setdefault(files.table, f"files.{name}")
             if owner != f"files.{name}":
-                message = f"table {files.table} is fed by both [{owner}] and [files.{name}]"
+                message = f"table {files.table} is used by both {owner} and files.{name}"
                 raise ValueError(message)
         return self
 
@@ -141,10 +154,17 @@ def load(path: str | Path = DEFAULT_FILE) -> Settings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"Cannot read the configuration {file}: {error}."
         raise ConfigurationError(message, path=str(file)) from error
+    content = _expand(content, os.environ)
+    for key, text in _texts(content):
+        missing = unset_variables(text)
+        if missing and not re.fullmatch(r"files\.[^.]*\.path", key):
+            message = f"{file}: {key} needs the environment variable {missing[0]}; set it."
+            raise ConfigurationError(message, path=str(file), key=key, variable=missing[0])
     try:
-        settings = Settings.model_validate(_expand(content, os.environ))
+        settings = Settings.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key is also a missing one; the former says more.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"]) or "the file"
         if first["type"] == "extra_forbidden":
             reason = "unknown key" + _nearest(first)
@@ -152,9 +172,16 @@ def load(path: str | Path = DEFAULT_FILE) -> Settings:
             reason = first["msg"].removeprefix("Value error, ")
         message = f"{file}: {key}: {reason}."
         raise ConfigurationError(message, path=str(file), key=key) from error
-    for name, kafka in settings.kafka.items():
-        missing = unset_variables(kafka.bootstrap_servers)
-        if missing:
-            message = f"{file}: [kafka.{name}] needs the environment variable {missing[0]}; set it."
-            raise ConfigurationError(message, path=str(file), variable=missing[0])
     return settings
+
+
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Each string within ``value``, with its dotted key."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _texts(item, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, f"{key}.{index}")

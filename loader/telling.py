@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable
+from datetime import timezone
 
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -12,7 +14,9 @@ from loader.errors import LoaderError
 from loader.plan import Batch
 from loader.run import Survey
 
-out = Console(highlight=False, markup=False, soft_wrap=True)
+# A file or a pipe has no width that a table would have to fit.
+_WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
+out = Console(highlight=False, markup=False, soft_wrap=True, width=_WIDTH)
 err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -40,42 +44,30 @@ def batch_line(batch: Batch) -> str:
     line = f"{batch.table_name} batch {batch.batch_id}: {what}"
     if batch.records is not None:
         line += f", {batch.records:,} records, {_size(batch.bytes or 0)}"
+        changed = [file.path.rsplit("/", 1)[-1] for file in batch.files if not file.checksum]
+        if changed:
+            line += f"; {', '.join(changed)} changed meanwhile and will be loaded again"
         if batch.ranges and batch.records < batch.span:
             line += f", {batch.span - batch.records:,} offsets without a record"
     return line
 
 
-def status_table(survey: Survey) -> Table:
-    """Per topic and partition: where the lake is, where Kafka is, and what lies between.
+def status_tables(survey: Survey) -> list[Table]:
+    """Where the lake is, where the sources are, and what lies between.
 
-    Files have a row for each table, with the rows of its newest import.
+    One table with a row per topic and partition, and one with the newest import of each file
+    table, where there is any.
     """
-    table = Table(box=SIMPLE, pad_edge=False)
-    for name in (
-        "table",
-        "source",
-        "partition",
-        "committed",
-        "end",
-        "lag",
-        "batch",
-        "loaded (UTC)",
-    ):
-        right = name in ("partition", "committed", "end", "lag", "batch")
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
-    newest = {
-        (batch.source, batch.topic): batch
-        for position in survey.positions.values()
-        for batch in position.newest.values()
-        if batch.topic is not None
-    }
+    topics = _table("table", "topic", "part.", "committed", "end", "lag", "batch", "loaded (UTC)")
+    imports = _table("table", "source", "rows", "batch", "loaded (UTC)")
     for (cluster, topic), state in sorted(survey.topics.items()):
-        last = newest.get((f"kafka.{cluster}", topic))
+        name = survey.tables[cluster, topic]
+        last = survey.positions[name].last(f"kafka.{cluster}", topic, state.topic_id)
         for partition, end in sorted(state.end.items()):
             committed = last.committed_offset(partition) if last else None
             left = end - (state.begin[partition] if committed is None else committed)
-            table.add_row(
-                last.table_name if last else "-",
+            topics.add_row(
+                name,
                 topic,
                 str(partition),
                 "-" if committed is None else f"{committed:,}",
@@ -86,9 +78,19 @@ def status_table(survey: Survey) -> Table:
     for name, position in sorted(survey.positions.items()):
         for last in position.newest.values():
             if last.files:
-                table.add_row(
-                    name, last.source, "", f"{last.records or 0:,}", "", "", *_last_batch(last)
-                )
+                imports.add_row(name, last.source, f"{last.records or 0:,}", *_last_batch(last))
+    return [table for table in (topics, imports) if table.rows]
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in columns:
+        if name in ("table", "topic", "source"):
+            table.add_column(name, overflow="fold")
+        elif name == "loaded (UTC)":
+            table.add_column(name, no_wrap=True)
+        else:
+            table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
@@ -96,8 +98,9 @@ def _last_batch(last: Batch | None) -> tuple[str, str]:
     if last is None:
         return "-", "not yet"
     if last.committed_at is None:
-        return str(last.batch_id), "planned, not finished"
-    return str(last.batch_id), f"{last.committed_at:%Y-%m-%d %H:%M:%S}"
+        return str(last.batch_id), "not finished"
+    # Spark hands out times without a zone, in that of this machine.
+    return str(last.batch_id), f"{last.committed_at.astimezone(timezone.utc):%Y-%m-%d %H:%M}"
 
 
 def plan_lines(survey: Survey) -> Iterable[str]:

@@ -1,0 +1,1 @@
+"""Ratios that the project promises, each measured side by side in one run."""

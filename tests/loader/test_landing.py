@@ -1,0 +1,593 @@
+"""The loader on real servers: what lands, what never lands twice, and what is said about loss."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer, TopicPartition
+from pyspark.sql import functions as f
+
+from loader import land
+from loader.errors import DataLoss, Fenced
+
+pytestmark = pytest.mark.stack
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def every(until: int, partition: int = 0, start: int = 0) -> list[tuple[int, int]]:
+    return [(partition, offset) for offset in range(start, until)]
+
+
+def text_of(answer: Any) -> str:
+    return re.sub(r"\s+", " ", answer.text)
+
+
+# --- raw as it is
+
+
+def test_records_land_as_they_are(lake: Any, loader: Any) -> None:
+    lake.make("a", partitions=2)
+    lake.configure("a")
+    big = 5_000_000
+    producer = KafkaProducer(bootstrap_servers=lake.servers, max_request_size=2 * big, batch_size=0)
+    with closing(producer):
+        for record in (
+            {"key": b"k", "value": b"\x00\xffv", "timestamp_ms": 1_600_000_000_123},
+            {"key": b"", "value": b""},
+            {"value": b"no key"},
+            {"key": b"tombstone", "value": None},
+            {"value": b"x" * big},
+        ):
+            producer.send(lake.topic("a"), partition=1, **record).get(20)
+    # The Python client refuses headers without a value; Spark does not.
+    spark = loader()._spark
+    (
+        spark.range(1)
+        .select(
+            f.expr("cast(null as binary)").alias("key"),
+            f.expr("cast(null as binary)").alias("value"),
+            f.lit(1).alias("partition"),
+            f.expr(
+                "array(named_struct('key', 'h', 'value', X'31'),"
+                " named_struct('key', 'g', 'value', cast(null as binary)),"
+                " named_struct('key', 'h', 'value', X''),"
+                " named_struct('key', 'h', 'value', X'00ff'))"
+            ).alias("headers"),
+        )
+        .write.format("kafka")
+        .option("kafka.bootstrap.servers", lake.servers)
+        .option("includeHeaders", "true")
+        .option("topic", lake.topic("a"))
+        .save()
+    )
+    answer = lake.load()
+    assert answer.code == 0, answer.text
+    rows = lake.sql(
+        f"""select topic, partition, offset, batch_id, hex(key), hex(substr(value, 1, 6)),
+            length(value), unix_millis(timestamp), timestamp_type,
+            array_join(
+                transform(headers, h -> concat(h.key, '=', coalesce(hex(h.value), '-'))), ' '
+            ),
+            headers is null, loaded_at between now() - interval 5 minutes and now()
+        from {lake.table("a")} order by partition, offset"""
+    )
+    assert [tuple(row[:4]) for row in rows] == [(lake.topic("a"), 1, at, 1) for at in range(6)]
+    assert [tuple(row[4:7]) for row in rows] == [
+        ("6B", "00FF76", 3),
+        ("", "", 0),
+        (None, b"no key".hex().upper(), 6),
+        (b"tombstone".hex().upper(), None, None),
+        (None, "78" * 6, big),
+        (None, None, None),
+    ]
+    assert tuple(rows[0][7:9]) == (1_600_000_000_123, 0)
+    assert rows[5][9] == "h=31 g=- h= h=00FF"
+    assert [row[10] for row in rows] == [True] * 5 + [False]
+    assert all(row[11] for row in rows)
+    ledger = lake.sql(f"select state, records, bytes, topic_id, table_id from {lake.ledger}")
+    assert [tuple(row[:3]) for row in ledger] == [("committed", 6, 1 + 3 + 6 + 9 + big)]
+    assert all(ledger[0][3:])
+
+
+def test_codecs_and_transactions(lake: Any) -> None:
+    lake.make("codecs", "transactions")
+    lake.configure("codecs", "transactions")
+    codecs = (None, "gzip", "lz4", "zstd", "snappy")
+    for codec in codecs:
+        lake.produce("codecs", 20, compression_type=codec)
+    producer = KafkaProducer(bootstrap_servers=lake.servers, transactional_id=lake.name)
+    with closing(producer):
+        producer.init_transactions()
+        for kind in (b"kept", b"aborted", b"kept"):
+            producer.begin_transaction()
+            for _ in range(3):
+                producer.send(lake.topic("transactions"), kind, partition=0)
+            if kind == b"kept":
+                producer.commit_transaction()
+            else:
+                producer.flush()
+                producer.abort_transaction()
+        producer.begin_transaction()
+        producer.send(lake.topic("transactions"), b"open", partition=0).get(20)
+        # Nine records and three markers; the open transaction is beyond what may be seen.
+        answer = lake.load()
+        producer.abort_transaction()
+    assert answer.code == 0, answer.text
+    assert lake.offsets("codecs") == every(20 * len(codecs))
+    values = lake.sql(
+        f"select cast(value as string), count(*) from {lake.table('transactions')} group by 1"
+    )
+    assert [tuple(row) for row in values] == [("kept", 6)]
+    assert "0:0-11, 6 records" in text_of(answer)
+    assert "6 offsets without a record" in text_of(answer)
+    # Only an aborted record and its marker are left: holes, and neither an error nor a loss.
+    answer = lake.load()
+    assert answer.code == 0, answer.text
+    assert "0:12-13, 0 records" in text_of(answer)
+    assert "0 records in 0 batches" in text_of(lake.load())
+
+
+# --- run, plan, status
+
+
+def test_plan_says_what_run_does_and_changes_nothing(lake: Any) -> None:
+    lake.make("a", partitions=2)
+    lake.make("b")
+    lake.configure("a", "b", "missing")
+    lake.sql(f"drop schema {lake.schema}")
+    lake.produce("a", 5, 0)
+    lake.produce("a", 7, 1)
+    note = f"topic {lake.topic('missing')} of [kafka.default] does not exist yet"
+    planned = lake.load("plan")
+    assert planned.code == 0, planned.text
+    assert f"load {lake.table('a')} batch 1: {lake.topic('a')} 0:0-4 1:0-6" in planned.out
+    assert note in planned.out
+    assert lake.sql(f"show schemas like '{lake.schema}'") == []
+    ran = lake.load()
+    assert ran.code == 0, ran.text
+    assert f"{lake.table('a')} batch 1: {lake.topic('a')} 0:0-4 1:0-6, 12 records" in ran.out
+    assert note in ran.out
+    # A topic without records has its table all the same.
+    assert lake.offsets("b") == []
+    assert lake.offsets("a") == every(5) + every(7, 1)
+
+    again = lake.load()
+    assert again.code == 0
+    assert "0 records in 0 batches" in again.out
+    assert lake.states() == [("a", 1, "committed")]
+
+    lake.admin.create_partitions({lake.topic("a"): 3})
+    lake.produce("a", 4, 0)
+    lake.produce("a", 2, 2)
+    status = lake.load("status", COLUMNS=200)
+    assert status.code == 0, status.text
+    lines = [line.split()[:7] for line in status.out.splitlines() if lake.topic("a") in line]
+    assert lines == [
+        [lake.table("a"), lake.topic("a"), "0", "5", "9", "4", "1"],
+        [lake.table("a"), lake.topic("a"), "1", "7", "7", "0", "1"],
+        [lake.table("a"), lake.topic("a"), "2", "-", "2", "2", "1"],
+    ]
+    assert lake.load().code == 0
+    assert lake.offsets("a") == every(9) + every(7, 1) + every(2, 2)
+
+
+# --- exactly once
+
+KILLS = ("planned", "writing", "written")
+
+
+def test_kills_at_any_step_leave_every_record_once(lake: Any, killed: Any) -> None:
+    lake.make("a", "b", "c", "d", partitions=2)
+    lake.configure("a", "b", "c", "d", c="b")  # b and c share a table
+    total = 0
+    for moment in KILLS:
+        for topic in "abc":
+            lake.produce(topic, 5_000, 0)
+            lake.produce(topic, 50, 1)
+        total += 5_000
+        assert killed(lake, moment) == -9, moment
+    answer = lake.load()
+    assert answer.code == 0, answer.text
+    expected = every(total) + every(50 * len(KILLS), 1)
+    for topic, table in (("a", "a"), ("b", "b"), ("c", "b")):
+        assert lake.offsets(table, topic) == expected, topic
+    assert {state for *_, state in lake.states()} == {"committed"}
+    counted = lake.sql(f"select sum(records), count_if(closed_by <> owner) from {lake.ledger}")
+    assert counted[0][0] == 3 * len(expected)
+    assert counted[0][1] > 0, "no batch was taken over: the kills came too late"
+
+
+def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any) -> None:
+    topics = ["a", "b"]
+    lake.make(*topics)
+    lake.configure(*topics)
+    for topic in topics:
+        lake.produce(topic, 1)
+    assert lake.load().code == 0
+    for topic in topics:
+        lake.produce(topic, 30_000)
+    command = [sys.executable, "-m", "loader", "--config", str(lake.config)]
+    environ = {**os.environ, **stack.env()}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        while ("a", 2, "planned") not in lake.states():
+            assert process.poll() is None, "it ended before it was seen to plan"
+        process.kill()
+    assert process.returncode == -9
+    assert ("a", 2, "planned") in lake.states()
+    # At once, while the server may still be writing what the dead client asked for.
+    answer = lake.load()
+    assert answer.code == 0, answer.text
+    assert "finishing batch 2 of" in answer.out
+    for topic in topics:
+        assert lake.offsets(topic) == every(30_001)
+    assert {state for *_, state in lake.states()} == {"committed"}
+
+
+def test_three_loaders_at_once_land_every_record_once(lake: Any, stack: Any) -> None:
+    topics = ["a", "b", "c"]
+    lake.make(*topics)
+    lake.configure(*topics)
+    for topic in topics:
+        lake.produce(topic, 3_000)
+    command = [sys.executable, "-m", "loader", "--config", str(lake.config)]
+    environ = {**os.environ, **stack.env()}
+    # The first runs ever: they also race for the tables and the ledger.
+    loaders = [
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    answers = [(each.communicate(timeout=300)[0], each.returncode) for each in loaders]
+    for text, code in answers:
+        assert code in (0, 4), text
+        assert "Traceback" not in text
+        assert (code == 4) == ("Another loader (" in text), text
+    for topic in topics:
+        assert lake.offsets(topic) == every(3_000)
+    assert lake.states() == [(topic, 1, "committed") for topic in topics]
+
+
+def test_an_unfinished_batch_goes_on_from_its_stored_range(lake: Any, loader: Any) -> None:
+    """Each table stands between two steps; then its topics change, and a run follows."""
+    names = ("plan", "write", "gone", "remade", "stored", "alive")
+    lake.make(*names)
+    lake.configure(*names)
+    for name in names:
+        lake.produce(name, 10)
+    dead = loader()
+    me = dead._ledger.owner
+    dead._ledger.owner = "elsewhere/1/1/x"
+    survey = dead.survey()
+    assert survey.errors == []
+    ours, fenced = dead._ledger.propose(survey.batches)
+    assert (len(ours), fenced) == (len(names), [])
+    by_name = {batch.table_name.split(".")[1]: batch for batch in ours}
+    for name in ("write", "stored"):
+        dead._write([by_name[name]])
+    lake.sql(f"update {lake.ledger} set owner = '{me}' where table_name = '{lake.table('alive')}'")
+    assert lake.states() == [(name, 1, "planned") for name in sorted(names)]
+
+    lake.produce("plan", 5)
+    lake.produce("write", 5)
+    lake.delete("gone")
+    for name in ("remade", "stored"):
+        lake.delete(name)
+        lake.make(name)
+        lake.produce(name, 25)
+    answer = lake.load()
+
+    assert answer.code in (3, 4), answer.text
+    text = text_of(answer)
+    for name in ("plan", "write"):
+        assert lake.offsets(name) == every(15)
+    assert lake.sql(
+        f"select batch_id, min(offset), max(offset) from {lake.table('plan')} group by 1 order by 1"
+    ) == [(1, 0, 9), (2, 10, 14)]
+    # A topic that is gone or another one: nothing of it lands under the old plan.
+    assert f"Topic {lake.topic('gone')} does not exist any more" in text
+    assert f"Topic {lake.topic('remade')} was deleted and made again" in text
+    assert lake.offsets("gone") == lake.offsets("remade") == []
+    # What was written before is there, and is closed; only what came after is refused.
+    assert f"Topic {lake.topic('stored')} was deleted and made again" in text
+    assert lake.offsets("stored") == every(10)
+    # The loader of this process lives.
+    assert f"Another loader ({me}) has batch 1 of {lake.table('alive')}" in text
+    assert lake.offsets("alive") == []
+    states = {name: state for name, number, state in lake.states() if number == 1}
+    assert states == {
+        "plan": "committed",
+        "write": "committed",
+        "stored": "committed",
+        "gone": "planned",
+        "remade": "planned",
+        "alive": "planned",
+    }
+    # Who planned it may go on with it, as a loop in one process does.
+    dead._ledger.owner = me
+    outcome = dead.run(lambda batch: None, lambda note: None)
+    assert lake.offsets("alive") == every(10)
+    assert {type(error) for error in outcome.errors} == {DataLoss}
+
+
+def test_of_two_loaders_with_one_plan_one_is_fenced(lake: Any, loader: Any) -> None:
+    lake.make("a")
+    lake.configure("a")
+    lake.produce("a", 10)
+    one, two = loader(), loader()
+    two._ledger.owner += "-two"
+    survey, late = one.survey(), two.survey()
+    lake.produce("a", 10)
+    ours, fenced = one._ledger.propose(survey.batches)
+    assert (len(ours), fenced) == (1, [])
+    theirs, fenced = two._ledger.propose(late.batches)
+    assert theirs == []
+    assert [type(error) for error in fenced] == [Fenced]
+    # A loader that was thought dead writes and closes; so does its successor.
+    written = one._write(ours)
+    assert two._write(ours)[0].records == 10
+    assert two._ledger.close(written) == (written, [])
+    closed, fenced = one._ledger.close(written)
+    assert closed == []
+    assert [type(error) for error in fenced] == [Fenced]
+    assert lake.offsets("a") == every(10)
+
+
+# --- loss is loud
+
+
+def test_loss_stops_its_topic_and_no_other(lake: Any) -> None:
+    names = ("fine", "trimmed", "remade", "gone", "dropped", "redone")
+    lake.make(*names)
+    lake.configure(*names)
+    for name in names:
+        lake.produce(name, 10)
+    assert lake.load().code == 0
+    for name in ("fine", "trimmed", "redone"):
+        lake.produce(name, 20)
+    lake.admin.delete_records({TopicPartition(lake.topic("trimmed"), 0): 17})
+    lake.delete("remade")
+    lake.make("remade")
+    lake.produce("remade", 40)
+    lake.delete("gone")
+    lake.sql(f"drop table {lake.table('dropped')}")
+    lake.sql(f"create table {lake.schema}.other like {lake.table('redone')}")
+    lake.sql(f"drop table {lake.table('redone')}")
+    lake.sql(f"alter table {lake.schema}.other rename to {lake.table('redone')}")
+
+    planned, answer = lake.load("plan"), lake.load()
+    assert (planned.code, answer.code) == (3, 3), answer.text
+    for text in (text_of(planned), text_of(answer)):
+        assert (
+            f"Topic {lake.topic('trimmed')} partition 0: 7 records are lost. Offset 10 is next "
+            f"for {lake.table('trimmed')}, but the earliest that Kafka still holds is 17" in text
+        )
+        assert f"Topic {lake.topic('remade')} was deleted and made again" in text
+        assert f"Topic {lake.topic('gone')} does not exist any more" in text
+        assert f"Table {lake.table('dropped')} was dropped (" in text
+        assert f"Table {lake.table('redone')} was dropped and made again (" in text
+        assert "Traceback" not in text
+    assert lake.offsets("fine") == every(30)
+    for name in ("trimmed", "remade", "gone"):
+        assert lake.offsets(name) == every(10)
+    assert lake.offsets("redone") == []
+    # Not made again: that would only hide it.
+    assert lake.sql(f"show tables in {lake.schema} like 'dropped'") == []
+
+
+def test_a_lost_ledger_does_not_hide_new_records(lake: Any) -> None:
+    # Delta would skip the new batch 1, since the table holds a batch 1.
+    lake.make("a")
+    lake.configure("a")
+    lake.produce("a", 10)
+    assert lake.load().code == 0
+    lake.sql(f"drop table {lake.ledger}")
+    lake.produce("a", 10)
+    answer = lake.load()
+    assert answer.code == 3
+    assert f"Table {lake.table('a')} holds rows, but {lake.ledger} knows no batch of it" in (
+        text_of(answer)
+    )
+    assert lake.states() == []
+
+
+# --- what is wrong around it
+
+
+def test_a_table_that_cannot_be_written_stops_no_other(lake: Any) -> None:
+    lake.make("bad", "good", "marks", "view")
+    lake.configure("bad", "good", "marks", "view")
+    for topic in ("bad", "good", "marks", "view"):
+        lake.produce(topic, 10)
+    lake.sql(f"create table {lake.table('bad')} (batch_id bigint, key map<int, int>) using delta")
+    lake.sql(f"create view {lake.table('view')} as select 1 as one")
+    lake.sql(
+        f"create table {lake.table('marks')} (batch_id bigint) using delta tblproperties "
+        "('delta.setTransactionRetentionDuration' = 'interval 1 days')"
+    )
+    answer = lake.load()
+    assert answer.code in (2, 5), answer.text
+    text = text_of(answer)
+    assert f"Batch 1 of {lake.table('bad')} could not be written: " in text
+    assert f"Table {lake.table('marks')} has the property delta.setTransactionRetention" in text
+    assert f"Table {lake.table('view')}" in text
+    assert "Traceback" not in text
+    assert "JVM stacktrace" not in text
+    assert lake.offsets("good") == every(10)
+    assert lake.states() == [("bad", 1, "planned"), ("good", 1, "committed")]
+    # Once it is put right, the batch is finished.
+    lake.sql(
+        f"alter table {lake.table('bad')} set tblproperties ('delta.minReaderVersion' = '2', "
+        "'delta.minWriterVersion' = '5', 'delta.columnMapping.mode' = 'name')"
+    )
+    lake.sql(f"alter table {lake.table('bad')} drop column key")
+    lake.load()
+    assert lake.offsets("bad") == every(10)
+
+
+def test_a_kafka_that_is_down_stops_no_other_source(lake: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a\n1\n", encoding="utf-8")
+    lake.config.write_text(
+        f"""
+        ledger = "{lake.ledger}"
+        [kafka.down]
+        bootstrap_servers = "127.0.0.1:1"
+        request_timeout_seconds = 3
+        topics = [{{topic = "t", table = "{lake.table("t")}"}}]
+        [files.here]
+        path = "{tmp_path}/*.csv"
+        table = "{lake.table("x")}"
+        [files.unset]
+        path = "${{LACUSTRE_NO_SUCH_VARIABLE}}/*.csv"
+        table = "{lake.table("y")}"
+        [files.nowhere]
+        path = "{tmp_path}/none/*.csv"
+        table = "{lake.table("z")}"
+        """,
+        encoding="utf-8",
+    )
+    begin = time.monotonic()
+    answer = lake.load()
+    assert time.monotonic() - begin < 40
+    assert answer.code == 5
+    assert "Kafka cluster [kafka.down] at 127.0.0.1:1 does not answer" in answer.err
+    assert "[files.nowhere] finds no file at" in answer.err
+    assert "[files.unset] skipped: LACUSTRE_NO_SUCH_VARIABLE is not set" in answer.out
+    assert lake.sql(f"select a from {lake.table('x')}") == [("1",)]
+    assert len(answer.err.strip().splitlines()) == 2, answer.err
+
+
+def test_a_spark_that_is_down_is_a_sentence(lake: Any) -> None:
+    lake.configure()
+    begin = time.monotonic()
+    answer = lake.load("status", SPARK_REMOTE="sc://127.0.0.1:1")
+    assert time.monotonic() - begin < 40
+    assert answer.code == 5
+    assert answer.err.startswith("error: Spark Connect at 127.0.0.1:1 does not answer")
+    assert len(answer.err.strip().splitlines()) == 1
+
+
+# --- files
+
+
+def test_files_land_as_text_and_again_when_they_change(lake: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "Städte [1] & co"
+    folder.mkdir()
+    path = folder / "Park.csv"
+    lines = [
+        "\ufeffCode INSEE;Straße;note",
+        '01004;"Rue; d\'été";"say ""hi"" \\ "',
+        "01005;only two",
+        "01006;a;b;too many",
+        ";;",
+    ]
+    path.write_bytes("\r\n".join([*lines, ""]).encode())
+    (folder / "empty.csv").write_bytes(b"")
+    (folder / "header.csv").write_bytes(b"a;b\n")
+    tail = f"""
+        [files.park]
+        path = '{tmp_path}/St*/*.csv'
+        table = "{lake.schema}.p_{{name}}"
+        delimiter = ";"
+    """
+    lake.configure(tail=tail)
+    answer = lake.load(TZ="America/New_York")
+    assert answer.code == 0, answer.text
+    columns = "batch_id, code_insee, `straße`, note, corrupt_record"
+    select = f"select {columns} from {lake.schema}.p_park order by batch_id, code_insee"
+    rows = [
+        (1, None, None, None, None),
+        (1, "01004", "Rue; d'été", 'say "hi" \\ ', None),
+        (1, "01005", "only two", None, "01005;only two"),
+        (1, "01006", "a", "b", "01006;a;b;too many"),
+    ]
+    assert [tuple(row) for row in lake.sql(select)] == rows
+    # A file without a byte is no file to Spark.
+    assert lake.sql(f"show tables in {lake.schema} like 'p_empty'") == []
+    assert lake.sql(f"select a, b from {lake.schema}.p_header") == []
+
+    os.utime(path, (1, 1))
+    again = lake.load(TZ="America/New_York")
+    assert (again.code, "0 records in 0 batches" in again.out) == (0, True), again.text
+
+    path.write_bytes("\r\n".join([lines[0] + ";new", "01007;a;b;c"]).encode())
+    assert lake.load().code == 0
+    changed = f"select batch_id, code_insee, new, file_path from {lake.schema}.p_park"
+    assert [tuple(row) for row in lake.sql(f"{changed} where batch_id > 1")] == [
+        (2, "01007", "c", f"file:{path}")
+    ]
+    assert len(lake.sql(select)) == len(rows) + 1
+
+
+def test_a_file_that_changes_under_the_loader_is_not_taken_for_another(
+    lake: Any, loader: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("before", "during", "gone", "tornado"):
+        (tmp_path / f"{name}.csv").write_text("a\nold\n", encoding="utf-8")
+    table = f"{lake.schema}.f_{{name}}"
+    lake.configure(tail=f'[files.f]\npath = "{tmp_path}/*.csv"\ntable = "{table}"')
+    first = loader()
+    propose, append = first._ledger.propose, land._append
+
+    def changed_after_planning(batches: Any) -> Any:
+        answer = propose(batches)
+        (tmp_path / "before.csv").write_text("b\nnew\n", encoding="utf-8")
+        (tmp_path / "gone.csv").unlink(missing_ok=True)
+        return answer
+
+    def changed_while_reading(rows: Any, batch: Any, content: Any) -> None:
+        if batch.table_name.endswith("during"):
+            (tmp_path / "during.csv").write_text("a\nnew\n", encoding="utf-8")
+        append(rows, batch, content)
+
+    monkeypatch.setattr(first._ledger, "propose", changed_after_planning)
+    monkeypatch.setattr(land, "_append", changed_while_reading)
+    outcome = first.run(lambda batch: None, lambda note: None)
+    monkeypatch.undo()
+    assert outcome.errors == []
+    checksums = {
+        batch.table_name.split(".f_")[1]: bool(batch.files[0].checksum) for batch in outcome.batches
+    }
+    assert checksums == {"before": False, "during": False, "gone": False, "tornado": True}
+    assert lake.sql(f"select * from {lake.table('f_before')}") == []
+
+    assert lake.load().code == 0
+    newest = "select batch_id, {} from {} where batch_id = 2"
+    assert lake.sql(newest.format("b", lake.table("f_before"))) == [(2, "new")]
+    assert lake.sql(newest.format("a", lake.table("f_during"))) == [(2, "new")]
+    assert lake.sql(newest.format("a", lake.table("f_tornado"))) == []
+    assert "0 records in 0 batches" in lake.load().out
+
+
+def test_a_file_may_not_feed_the_table_of_another_section(lake: Any, tmp_path: Path) -> None:
+    lake.make("events")
+    (tmp_path / "events.csv").write_text("a\n1\n", encoding="utf-8")
+    (tmp_path / "ok.csv").write_text("batch id\n1\n", encoding="utf-8")
+    tail = f'[files.f]\npath = "{tmp_path}/*.csv"\ntable = "{lake.schema}.f_{{name}}"'
+    lake.configure("events", tail=tail, events="f_events")
+    lake.produce("events", 3)
+    answer = lake.load()
+    assert answer.code == 2
+    assert "[files.f] would load file:" in answer.err
+    assert "cannot name columns: 'batch_id'" in answer.err
+    assert lake.offsets("f_events", "events") == every(3)
+    # The header is put right, and the batch that could not be written goes out of the way.
+    (tmp_path / "ok.csv").write_text("code\n1\n", encoding="utf-8")
+    lake.load()
+    assert lake.sql(f"select batch_id, code from {lake.table('f_ok')}") == [(2, "1")]

@@ -1,0 +1,135 @@
+"""The configuration: what it takes, and what it says about what it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loader.errors import ConfigurationError
+from loader.settings import Settings, load
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "SPARK_REMOTE", "PARK_DIR", "SOME_HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+    def read(text: str) -> Settings:
+        path = tmp_path / "my loader.toml"
+        path.write_text(text, encoding="utf-8")
+        return load(path)
+
+    return read
+
+
+def refused(toml, text: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        toml(text)
+    assert "my loader.toml" in str(caught.value)
+    return str(caught.value)
+
+
+TOPIC = '[[kafka.default.topics]]\ntopic = "a"\ntable = "raw.a"\n'
+
+
+def test_the_example_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PARK_DIR", raising=False)
+    example = load(ROOT / "loader.toml.example")
+    assert {topic.topic for topic in example.kafka["default"].topics} == {"matomo", "meter-events"}
+    assert example.files["park"].path == "${PARK_DIR}/*.csv"
+
+
+def test_the_environment_gives_the_addresses(toml, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert toml(TOPIC).kafka["default"].bootstrap_servers == "127.0.0.1:9092"
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "")
+    assert toml(TOPIC).kafka["default"].bootstrap_servers == "127.0.0.1:9092"
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "broker:1")
+    monkeypatch.setenv("SPARK_REMOTE", "sc://spark:2")
+    settings = toml(TOPIC)
+    assert settings.kafka["default"].bootstrap_servers == "broker:1"
+    assert settings.spark_remote == "sc://spark:2"
+
+
+def test_a_variable_stands_for_its_value_anywhere(toml, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_HOST", "broker")
+    settings = toml('[kafka.default]\nbootstrap_servers = "${SOME_HOST}:1,${SOME_HOST}:2"\n')
+    assert settings.kafka["default"].bootstrap_servers == "broker:1,broker:2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[kafka.default]\nbootstrap_servers = "${SOME_HOST}:1"\n',
+        'spark_remote = "sc://${SOME_HOST}"\n',
+        TOPIC.replace('"a"', '"${SOME_HOST}"'),
+    ],
+)
+def test_an_unset_variable_is_named(toml, text: str) -> None:
+    assert "needs the environment variable SOME_HOST; set it" in refused(toml, text)
+
+
+def test_an_unset_variable_of_a_path_is_left_to_the_run(toml) -> None:
+    settings = toml('[files.park]\npath = "${PARK_DIR}/*.csv"\ntable = "raw.park_{name}"\n')
+    assert settings.files["park"].path == "${PARK_DIR}/*.csv"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "nearest"),
+    [
+        ('spark_remot = "sc://x"', "spark_remot", "spark_remote"),
+        ('[kafka.default]\nbootstrap_server = "x:1"', "bootstrap_server", "bootstrap_servers"),
+        ('[[kafka.default.topics]]\ntopic = "a"\ntabel = "raw.a"', "tabel", "table"),
+        ('[files.f]\npath = "x"\ntable = "raw.f"\ndelimeter = ";"', "delimeter", "delimiter"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(toml, text: str, key: str, nearest: str) -> None:
+    assert f"{key}: unknown key; did you mean '{nearest}'?" in refused(toml, text)
+
+
+def test_a_key_like_no_other_is_just_unknown(toml) -> None:
+    assert refused(toml, "zzz = 1").endswith("zzz: unknown key.")
+
+
+@pytest.mark.parametrize("table", ["a", "raw.a.b", "raw.a;b", "raw.`a`", "raw. a", ""])
+def test_a_bad_table_name_is_refused(toml, table: str) -> None:
+    assert "kafka.default.topics.0.table" in refused(toml, TOPIC.replace("raw.a", table))
+
+
+def test_a_topic_listed_twice_is_refused(toml) -> None:
+    assert "[kafka.default] lists topic 'a' twice" in refused(toml, TOPIC + TOPIC)
+
+
+def test_topics_of_a_cluster_may_share_a_table(toml) -> None:
+    settings = toml(TOPIC + TOPIC.replace('"a"', '"b"'))
+    assert [topic.table for topic in settings.kafka["default"].topics] == ["raw.a", "raw.a"]
+
+
+def test_names_that_differ_in_case_are_one_table(toml) -> None:
+    # Otherwise two batches of the same number would go to one table, and Delta would skip one.
+    other = '[[kafka.default.topics]]\ntopic = "b"\ntable = "RAW.A"\n'
+    assert {topic.table for topic in toml(TOPIC + other).kafka["default"].topics} == {"raw.a"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        '[[kafka.other.topics]]\ntopic = "a"\ntable = "raw.A"\n',
+        '[files.f]\npath = "x"\ntable = "raw.a"\n',
+        'ledger = "raw.a"\n',
+    ],
+)
+def test_a_table_of_two_sources_is_refused(toml, other: str) -> None:
+    assert "table raw.a is used by both" in refused(toml, other + TOPIC)
+
+
+@pytest.mark.parametrize("text", ["[kafka", 'a = "\\q"'])
+def test_a_file_that_is_no_toml_is_refused(toml, text: str) -> None:
+    assert "Cannot read the configuration" in refused(toml, text)
+
+
+def test_a_missing_file_says_what_to_copy(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"copy loader\.toml\.example"):
+        load(tmp_path / "none.toml")

@@ -1,0 +1,182 @@
+"""Small parts of the loader that need no server."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+from datetime import datetime
+
+import psutil
+import pytest
+
+from loader import errors, telling
+from loader.errors import ConfigurationError, DataLoss, Fenced, LoaderError, SourceUnavailable
+from loader.files import as_literal
+from loader.land import _column_names, check_table, connect, reason, until_no_conflict
+from loader.ledger import is_alive, new_owner
+from loader.plan import Batch, Position, Range
+from loader.settings import Settings
+
+KINDS = [ConfigurationError, DataLoss, Fenced, SourceUnavailable, errors.Bug]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_errors_survive_pickling(kind: type[LoaderError]) -> None:
+    error = pickle.loads(pickle.dumps(kind("One sentence.", topic="t", partition=3)))
+    assert type(error) is kind
+    assert str(error) == "One sentence."
+    assert error.facts == {"topic": "t", "partition": 3}
+
+
+def test_exit_codes_tell_the_kinds_apart() -> None:
+    codes = [kind.exit_code for kind in KINDS]
+    assert sorted(set(codes)) == sorted(codes) == [2, 3, 4, 5, 6]
+
+
+def test_this_process_is_alive() -> None:
+    assert is_alive(new_owner())
+    assert new_owner() != new_owner()
+
+
+def test_a_process_that_ended_is_not_alive() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    host, _, _, rest = new_owner().split("/")
+    start = int(psutil.Process(child.pid).create_time() * 1000)
+    owner = f"{host}/{child.pid}/{start}/{rest}"
+    assert is_alive(owner)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    # Killed, but not collected by its parent, as in a container without an init process.
+    assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
+    assert not is_alive(owner)
+    child.communicate()
+    assert not is_alive(owner)
+
+
+def test_a_recycled_pid_is_not_its_owner() -> None:
+    host, pid, start, rest = new_owner().split("/")
+    assert not is_alive(f"{host}/{pid}/{int(start) - 60_000}/{rest}")
+    # The clock of a running machine is set now and then, by less than a second.
+    assert is_alive(f"{host}/{pid}/{int(start) - 900}/{rest}")
+
+
+@pytest.mark.parametrize("owner", ["", "someone", "elsewhere/1/1/x", "//x/y"])
+def test_an_owner_that_cannot_be_looked_up_is_not_alive(owner: str) -> None:
+    assert not is_alive(owner)
+
+
+def test_a_conflict_is_asked_again_until_it_is_none() -> None:
+    answers = [RuntimeError("(x) [DELTA_CONCURRENT_APPEND.WITHOUT_HINT] y"), "done"]
+
+    def run() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert until_no_conflict(run, "raw.t") == "done"
+
+
+def test_an_error_that_is_no_conflict_is_raised_at_once() -> None:
+    calls = []
+
+    def run() -> None:
+        calls.append(1)
+        raise RuntimeError("table ConcurrentThings not found")
+
+    with pytest.raises(RuntimeError):
+        until_no_conflict(run, "raw.t")
+    assert calls == [1]
+
+
+def test_endless_conflicts_end_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> None:
+        raise RuntimeError("[DELTA_CONCURRENT_TRANSACTION] once more")
+
+    monkeypatch.setattr("loader.land.time.sleep", lambda seconds: None)
+    with pytest.raises(Fenced, match=r"raw\.t had a conflicting writer .*once more"):
+        until_no_conflict(run, "raw.t")
+
+
+def test_a_dropped_and_a_remade_table_are_loss() -> None:
+    last = Batch("raw.t", 4, "kafka.default", "t", "id-1", "delta-1", state="committed")
+    position = Position(last_batch_id=4, newest={("kafka.default", "t"): last})
+    check_table(position, "raw.t", "delta-1")
+    check_table(Position(), "raw.t", None)
+    with pytest.raises(DataLoss, match=r"raw\.t was dropped \(.*4 batches"):
+        check_table(position, "raw.t", None)
+    with pytest.raises(DataLoss, match=r"raw\.t was dropped and made again .*delta-1.*delta-2"):
+        check_table(position, "raw.t", "delta-2")
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("Code INSEE;Straße;n°", ["code_insee", "straße", "n"]),
+        ('\ufeff"A";"b;c"', ["a", "b_c"]),
+        ('"say ""hi""";x', ["say_hi", "x"]),
+    ],
+)
+def test_a_header_names_the_columns(header: str, names: list[str]) -> None:
+    assert _column_names(header, ";", "f.csv") == names
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [("a;A", "'a'"), ("a;;b", "''"), ("a;Batch ID", "'batch_id'"), ("", "''"), ("!;a", "''")],
+)
+def test_a_header_that_cannot_name_columns_is_refused(header: str, named: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"header of f.csv .*{named}"):
+        _column_names(header, ";", "f.csv")
+
+
+def test_globs_in_a_file_name_are_taken_literally() -> None:
+    assert as_literal("/a[1]{b}*?.csv") == r"/a\[1\]\{b\}\*\?.csv"
+
+
+def test_the_reason_of_an_error_is_one_line() -> None:
+    assert reason(ValueError("\nfirst.\nsecond")) == "first"
+    assert reason(ValueError("")) == "ValueError"
+
+
+def test_a_spark_address_of_another_scheme_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="must look like sc://host:port"):
+        connect(Settings(spark_remote="http://127.0.0.1:1"))
+
+
+def test_a_closed_port_is_reported_at_once() -> None:
+    with pytest.raises(SourceUnavailable, match=r"Spark Connect at 127\.0\.0\.1:1 does not answer"):
+        connect(Settings(spark_remote="sc://127.0.0.1:1"))
+
+
+def test_a_batch_is_told_in_a_line() -> None:
+    batch = Batch(
+        "raw.t",
+        3,
+        "kafka.default",
+        "t",
+        "id",
+        "delta",
+        ranges=(Range(0, 10, 26), Range(1, 5, 5)),
+        records=15,
+        bytes=61_234,
+    )
+    assert telling.batch_line(batch) == (
+        "raw.t batch 3: t 0:10-25, 15 records, 61.2 kB, 1 offsets without a record"
+    )
+
+
+def test_times_are_told_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        last = Batch(
+            "raw.t", 3, "files.f", None, None, "delta", committed_at=datetime(2024, 1, 1, 20, 0)
+        )
+        assert telling._last_batch(last) == ("3", "2024-01-02 01:00:00")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
