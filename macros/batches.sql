@@ -36,7 +36,12 @@
     {#- The raw table of a file import with `columns`, all text; an empty one of the same shape
         where nothing was imported yet, so that a lake without a park still builds. -#}
     {%- set relation = load_relation(source('raw', name)) if execute else source('raw', name) -%}
-    {%- if relation is not none -%}
+    {%- set held = columns -%}
+    {%- if execute and relation is not none -%}
+        {#- A table that was made and never filled has no data columns yet. -#}
+        {%- set held = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+    {%- endif -%}
+    {%- if relation is not none and columns | reject('in', held) | list | length == 0 -%}
         {{ source('raw', name) }}
     {%- else -%}
         (

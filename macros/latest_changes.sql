@@ -1,29 +1,42 @@
 {% macro latest_changes(relation, key, snapshot, version) -%}
     {#-
-        What a snapshot must look at: for each `key` of `relation` in batches that snapshot has not
-        seen, its newest version, unless the snapshot already holds a newer one. Hence a version
-        that arrives late never replaces a newer one.
+        What a snapshot must look at: for each `key` that came in batches which the snapshot has not
+        seen, its newest version, if that came in them. All versions of the key compete, so one that
+        arrives late never replaces a newer one, not even a newer one that changed nothing.
+        `changed_at` is when the version was exported, or just after the version that it replaces
+        where that was exported at the same time or later: it grows with the versions of a key.
         relation: staging model, one row per version; key: its key column; snapshot: name of the
         snapshot; version: columns that order the versions of a key.
     -#}
     {%- set seen = snapshot_relation(snapshot) -%}
-    {%- set batches = newer_than(seen, 'versions.batch_id') if seen is not none else 'true' -%}
-    select versions.*
-    from {{ relation }} as versions
+    {%- set order = version | join(', ') -%}
+    with fresh as (
+        select *, struct({{ order }}) as version
+        from {{ relation }}
+        where {{ newer_than(seen) if seen is not none else 'true' }}
+    ),
+
+    newest as (
+        -- Reads all of staging, but only the key and the columns that order its versions.
+        select versions.{{ key }}, max(struct({{ order }})) as version
+        from {{ relation }} as versions
+        left semi join fresh on versions.{{ key }} = fresh.{{ key }}
+        group by versions.{{ key }}
+    )
+
+    select
+        fresh.* except (version),
+        {% if seen is not none -%}
+        greatest(fresh.exported_at, held.dbt_valid_from + interval 1 millisecond) as changed_at
+        {%- else -%}
+        fresh.exported_at as changed_at
+        {%- endif %}
+    from fresh
+    inner join newest on fresh.{{ key }} = newest.{{ key }} and fresh.version = newest.version
     {%- if seen is not none %}
-    left join {{ seen }} as held
-        on versions.{{ key }} = held.{{ key }} and held.dbt_valid_to is null
-    {%- endif %}
-    where {{ batches }}
-    {%- if seen is not none %}
-        and (
-            held.{{ key }} is null
-            or struct({% for column in version %}versions.{{ column }}{{ ', ' if not loop.last }}{% endfor %})
-            > struct({% for column in version %}held.{{ column }}{{ ', ' if not loop.last }}{% endfor %})
-        )
+    left join {{ seen }} as held on fresh.{{ key }} = held.{{ key }} and held.dbt_valid_to is null
     {%- endif %}
     qualify row_number() over (
-        partition by versions.{{ key }}
-        order by {% for column in version %}versions.{{ column }} desc{{ ', ' if not loop.last }}{% endfor %}
+        partition by fresh.{{ key }} order by fresh.topic, fresh.partition
     ) = 1
 {%- endmacro %}

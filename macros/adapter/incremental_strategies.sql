@@ -1,8 +1,8 @@
 {#-
     Two incremental strategies that dbt-spark lacks, both one Delta commit:
 
-    replace_where  `INSERT … REPLACE WHERE`: the model's rows replace those that the literal
-                   `incremental_predicates` select. For "compute the touched days again".
+    replace_where  `INSERT … REPLACE WHERE`: the model's rows replace all rows with the same
+                   `replace_key`, a column such as the day. For "compute the touched days again".
     replace_keys   the model's rows replace all rows with the same `replace_key`; rows are told
                    apart by `unique_key`. A row whose `unique_key` is null is never stored: it only
                    says that its `replace_key` was read and has no rows. For children of a changed
@@ -23,7 +23,7 @@
     strategy, source, target, existing, unique_key, incremental_predicates
 ) %}
     {% if strategy == 'replace_where' %}
-        {{ get_replace_where_sql(source, target, incremental_predicates) }}
+        {{ get_replace_where_sql(source, target, config.require('replace_key')) }}
     {% elif strategy == 'replace_keys' %}
         {{ get_replace_keys_sql(source, target, unique_key, config.require('replace_key')) }}
     {% else %}
@@ -34,10 +34,17 @@
 {% endmacro %}
 
 
-{% macro get_replace_where_sql(source, target, predicates) %}
+{% macro get_replace_where_sql(source, target, replace_key) %}
+    {#- The values are asked of the new rows here: `config` sees them at parse time only. -#}
     {% set columns = adapter.get_columns_in_relation(target) | map(attribute='quoted') | join(', ') %}
+    {% set literals = [] %}
+    {% for value in run_query(
+        'select distinct cast(' ~ replace_key ~ ' as string) from ' ~ source
+    ).columns[0].values() %}
+        {% do literals.append("'" ~ value ~ "'") %}
+    {% endfor %}
     insert into {{ target }}
-    replace where {{ predicates | join(' and ') }}
+    replace where {{ one_of(replace_key, literals) }}
     select {{ columns }} from {{ source }}
 {% endmacro %}
 

@@ -12,7 +12,7 @@
             else {{ action }}['type']
         end,
         'occurred_at_local',
-        cast(timestamp_seconds(try_cast({{ action }}['timestamp'] as bigint)) as timestamp_ntz),
+        cast(timestamp_seconds({{ epoch_seconds(action ~ "['timestamp']") }}) as timestamp_ntz),
         'page_id', try_cast({{ action }}['pageId'] as bigint),
         'page_view_id', {{ action }}['idpageview'],
         'url_id', try_cast({{ action }}['pageIdAction'] as bigint),

@@ -25,12 +25,19 @@ EVENT_DAYS = sorted(path.name[6:14] for path in (SAMPLES / "meters" / "events").
 
 @pytest.fixture(scope="session")
 def send(kafka_bootstrap_servers: str) -> Iterator[Callable[..., list[tuple[int, int]]]]:
-    """Send (key, value, headers) messages, bytes or None, to a topic; their (partition, offset)."""
+    """Send (key, value, headers) messages, bytes or None, to a topic; their (partition, offset).
+
+    ``timestamp_ms`` is the time of all of them, now where it is not given.
+    """
     producer = KafkaProducer(bootstrap_servers=kafka_bootstrap_servers, acks="all")
 
-    def send_all(topic: str, messages: Iterable[tuple[Any, Any, Any]]) -> list[tuple[int, int]]:
+    def send_all(
+        topic: str, messages: Iterable[tuple[Any, Any, Any]], timestamp_ms: int | None = None
+    ) -> list[tuple[int, int]]:
         sent = [
-            producer.send(topic, key=key, value=value, headers=headers or [])
+            producer.send(
+                topic, key=key, value=value, headers=headers or [], timestamp_ms=timestamp_ms
+            )
             for key, value, headers in messages
         ]
         producer.flush()

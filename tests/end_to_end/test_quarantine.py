@@ -51,6 +51,8 @@ BAD_MESSAGES: list[tuple[str, bytes | None, str]] = [
     ("a site that is no number", encoded({**VISIT, "idSite": "one"}), "wrong_type"),
     ("visit id is text", encoded(visit(4) | {"idVisit": "abc"}), "wrong_type"),
     ("no times", encoded(visit(5, lastActionTimestamp="yesterday")), "wrong_type"),
+    ("a time beyond all calendars", encoded(visit(5, lastActionTimestamp=2**63 - 1)), "wrong_type"),
+    ("times in milliseconds", encoded(visit(5, firstActionTimestamp=1709300000000)), "wrong_type"),
     ("actions are text", encoded(visit(6, actionDetails="none")), "wrong_type"),
     ("goal without id", encoded({"1": {"idsite": 900, "idgoal": None}}), "wrong_type"),
 ]
@@ -61,6 +63,9 @@ GOOD_MESSAGES = [
     b"\n " + encoded(visit(13, firstActionTimestamp="1709300000")) + b"\n",
     encoded(visit(14, actionDetails=[], actions=0)),
     encoded(visit(15, title='with "quotes", \n and \\ and 😀', actionDetails=None)),
+    b"\n\t" + encoded([visit(16)]),
+    encoded(visit(17, actionDetails=[{"type": "action", "url": "x", "timestamp": -(2**63)}])),
+    b"\xef\xbb\xbf" + encoded(visit(18)),
     b"[]",
 ]
 
@@ -69,6 +74,7 @@ BAD_LINES = [
     ("20240310000010,2024-03-10 00:00:10,2024-03-10 12:00:00,ev_C,C", "wrong_field_count"),
     (LINE + ",one,more", "wrong_field_count"),
     (LINE.replace("2024-03-10 00:00:00", "10/03/2024"), "wrong_occurrence_time"),
+    (LINE.replace("2024-03-10 00:00:00", "+300000-01-01 00:00:00"), "wrong_occurrence_time"),
     (LINE.replace("2024-03-10 12:00:00", ""), "wrong_arrival_time"),
     (LINE.replace(",C,7,", ",X,7,"), "unknown_equipment_type"),
     (LINE.replace(",C,7,", ",C,seven,"), "wrong_equipment_id"),
@@ -135,10 +141,10 @@ def test_good_visits_of_the_same_batch_are_loaded(
         "from lake.matomo_visits where site_id = 900 order by visit_id"
     )
     assert [tuple(row) for row in found] == [
-        (number, 61, "2024-03-01 13:34:20") for number in range(10, 16)
+        (number, 61, "2024-03-01 13:34:20") for number in range(10, 19)
     ]
     found = sql("select visit_id from lake.matomo_actions where site_id = 900 order by visit_id")
-    assert [row[0] for row in found] == [10, 11, 12, 13]
+    assert [row[0] for row in found] == [10, 11, 12, 13, 16, 17, 18]
 
 
 @pytest.mark.parametrize("case", range(len(BAD_LINES)), ids=[reason for _, reason in BAD_LINES])

@@ -23,7 +23,7 @@ select
     batch_id,
     site_id,
     visit_id,
-    cast(action.occurred_at_local as date) as action_date,
+    coalesce(cast(action.occurred_at_local as date), visit_date) as action_date,
     action.position as action_position,
     action.action_type,
     action.occurred_at_local,

@@ -2,7 +2,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_where',
-    incremental_predicates=[one_of('occurred_on', days)]
+    replace_key='occurred_on'
 ) }}
 
 -- Events per day, type and equipment: the small table that every statistic adds up. Days that new

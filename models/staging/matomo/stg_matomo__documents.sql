@@ -10,7 +10,7 @@ with messages as (
         partition,
         offset,
         timestamp as exported_at,
-        cast(value as string) as body,
+        regexp_replace(cast(value as string), '^\\uFEFF', '') as body,
         cast(key as string) as message_key,
         transform_keys(
             map_from_entries(
@@ -29,7 +29,7 @@ parsed as (
     select
         *,
         from_json(
-            '{"documents":' || if(ltrim(body) like '[%', body, '[' || body || ']') || '}',
+            '{"documents":' || if(body rlike '^\\s*\\[', body, '[' || body || ']') || '}',
             'documents array<map<string, string>>, corrupt string',
             map('columnNameOfCorruptRecord', 'corrupt')
         ) as message
@@ -97,9 +97,9 @@ judged as (
             if(try_cast(fields[id_field] as bigint) is null, id_field, null),
             case
                 when message_type != 'visit' then null
-                when try_cast(fields['firstActionTimestamp'] as bigint) is null
+                when {{ epoch_seconds("fields['firstActionTimestamp']") }} is null
                     then 'firstActionTimestamp'
-                when try_cast(fields['lastActionTimestamp'] as bigint) is null
+                when {{ epoch_seconds("fields['lastActionTimestamp']") }} is null
                     then 'lastActionTimestamp'
             end,
             if(fields['actionDetails'] is not null and actions is null, 'actionDetails', null)

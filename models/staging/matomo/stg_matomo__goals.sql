@@ -16,12 +16,12 @@ with goals as (
         fields['match_attribute'] as match_attribute,
         fields['pattern'] as pattern,
         fields['pattern_type'] as pattern_type,
-        coalesce(try_cast(fields['case_sensitive'] as int), 0) = 1 as is_case_sensitive,
-        coalesce(try_cast(fields['allow_multiple'] as int), 0) = 1 as allows_multiple,
+        coalesce(lower(fields['case_sensitive']) in ('1', 'true'), false) as is_case_sensitive,
+        coalesce(lower(fields['allow_multiple']) in ('1', 'true'), false) as allows_multiple,
         try_cast(fields['revenue'] as decimal(18, 4)) as revenue,
-        coalesce(try_cast(fields['event_value_as_revenue'] as int), 0) = 1
+        coalesce(lower(fields['event_value_as_revenue']) in ('1', 'true'), false)
             as uses_event_value_as_revenue,
-        coalesce(try_cast(fields['deleted'] as int), 0) = 1 as is_deleted
+        coalesce(lower(fields['deleted']) in ('1', 'true'), false) as is_deleted
     from {{ ref('stg_matomo__documents') }}
     where message_type = 'goals' and reason is null and {{ new_batches() }}
 )

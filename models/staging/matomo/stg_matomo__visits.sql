@@ -1,26 +1,36 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 -- One row per version of a visit: a visit is exported again while it grows.
-with documents as (
+with times as (
     select
         *,
-        timestamp_seconds(try_cast(fields['firstActionTimestamp'] as bigint)) as first_action_at,
-        timestamp_seconds(try_cast(fields['lastActionTimestamp'] as bigint)) as last_action_at,
-        -- Matomo writes action times as the site's wall clock, visit times as UTC.
-        round((
-            array_min(transform(actions, action -> try_cast(action['timestamp'] as bigint)))
-            - try_cast(fields['firstActionTimestamp'] as bigint)
-        ) / 900) * 900 as measured_offset
+        {{ epoch_seconds("fields['firstActionTimestamp']") }} as first_action,
+        {{ epoch_seconds("fields['lastActionTimestamp']") }} as last_action,
+        transform(actions, action -> {{ epoch_seconds("action['timestamp']") }}) as action_times
     from {{ ref('stg_matomo__documents') }}
     where message_type = 'visit' and reason is null and {{ new_batches() }}
+),
+
+documents as (
+    select
+        times.* except (first_action, last_action, action_times),
+        timestamp_seconds(first_action) as first_action_at,
+        timestamp_seconds(last_action) as last_action_at,
+        -- Matomo writes action times as the site's wall clock, visit times as UTC.
+        coalesce(
+            {{ utc_offset('array_min(action_times) - first_action') }},
+            {{ utc_offset('array_max(action_times) - last_action') }}
+        ) as measured_offset
+    from times
 ),
 
 visits as (
     select
         documents.* except (measured_offset),
-        -- No place on earth is farther than 14 h from UTC: beyond it the log has no usable times.
-        cast(if(abs(measured_offset) <= 50400, measured_offset, 0) as int)
-            as site_utc_offset_seconds
+        -- A visit without usable actions is taken to be where its site's other visits are.
+        cast(
+            coalesce(measured_offset, mode(measured_offset) over (partition by site_id), 0) as int
+        ) as site_utc_offset_seconds
     from documents
 ),
 
@@ -36,10 +46,10 @@ columns_of_visits as (
         try_cast(fields['idVisit'] as bigint) as visit_id,
         first_action_at,
         last_action_at,
-        coalesce(site_utc_offset_seconds, 0) as site_utc_offset_seconds,
+        site_utc_offset_seconds,
         cast(
             timestamp_seconds(
-                unix_seconds(last_action_at) + coalesce(site_utc_offset_seconds, 0)
+                unix_seconds(last_action_at) + site_utc_offset_seconds
             ) as date
         ) as visit_date,
         nullif(nullif(fields['visitorId'], 'false'), '') as visitor_id,
@@ -48,7 +58,7 @@ columns_of_visits as (
         fields['visitIp'] as visit_ip,
         fields['visitorType'] as visitor_type,
         try_cast(fields['visitCount'] as int) as visit_count,
-        try_cast(fields['visitDuration'] as bigint) as visit_duration_seconds,
+        cast(try_cast(fields['visitDuration'] as int) as bigint) as visit_duration_seconds,
         try_cast(fields['actions'] as int) as action_count,
         try_cast(fields['interactions'] as int) as interaction_count,
         try_cast(fields['searches'] as int) as search_count,

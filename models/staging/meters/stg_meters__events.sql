@@ -49,8 +49,8 @@ lines as (
 fields as (
     select
         *,
-        try_to_timestamp(get(parts, 1), 'yyyy-MM-dd HH:mm:ss') as occurred,
-        try_to_timestamp(get(parts, 2), 'yyyy-MM-dd HH:mm:ss') as arrived,
+        {{ timestamp_or_null('get(parts, 1)', 'yyyy-MM-dd HH:mm:ss') }} as occurred,
+        {{ timestamp_or_null('get(parts, 2)', 'yyyy-MM-dd HH:mm:ss') }} as arrived,
         try_cast(get(parts, 5) as int) as equipment_number
     from lines
     where line is null or line not like 'id_evt,%'

@@ -1,4 +1,4 @@
-select
+select distinct
     try_cast(id_consentrateur as int) as concentrator_id,
     try_cast(constructeur_id as int) as manufacturer_id
 from {{ last_import(

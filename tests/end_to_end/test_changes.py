@@ -1,0 +1,122 @@
+"""What comes in several batches ends as if it had come in one: days, versions, late arrivals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.conftest import Answer
+
+pytestmark = pytest.mark.stack
+
+Sql = Callable[[str], list[tuple[Any, ...]]]
+
+SITE = 950
+NOON = 1715000000000  # a Kafka timestamp, in milliseconds
+
+
+def lines(*rows: int) -> list[tuple[None, bytes, None]]:
+    """Messages of a day of events, one every ten seconds."""
+    return [
+        (
+            None,
+            json.dumps(
+                {
+                    f"event_20240505.csv_row{row}": f"{row},2024-05-05 {row // 360:02}:"
+                    f"{row // 6 % 60:02}:{row % 6}0,2024-05-05 12:00:00,ev_C,C,{row % 7},"
+                }
+            ).encode(),
+            None,
+        )
+        for row in rows
+    ]
+
+
+def visit(actions: int) -> list[tuple[bytes, bytes, None]]:
+    """The message of a visit that has grown to ``actions`` pages, one a minute."""
+    first = 1714990000
+    value = {
+        "idSite": SITE,
+        "idVisit": 1,
+        "firstActionTimestamp": first,
+        "lastActionTimestamp": first + 60 * (actions - 1),
+        "actions": str(actions),
+        "actionDetails": [
+            {"type": "action", "url": f"https://example.org/{page}", "timestamp": first + 60 * page}
+            for page in range(actions)
+        ],
+    }
+    return [(f"{SITE}:1".encode(), json.dumps(value).encode(), None)]
+
+
+def goals(name: str) -> list[tuple[bytes, bytes, None]]:
+    """The message of a catalogue with one goal."""
+    value = {"1": {"idsite": SITE, "idgoal": "1", "name": name, "match_attribute": "manually"}}
+    return [(str(SITE).encode(), json.dumps(value).encode(), None)]
+
+
+@pytest.fixture(scope="module")
+def rounds(demo: Answer, send: Callable[..., Any], build: Callable[..., Answer]) -> None:
+    """Three rounds of sending, loading and building."""
+    send("meter-events", lines(*range(100)))
+    send("matomo", visit(1), NOON)
+    send("matomo", goals("Newsletter"), NOON)
+    build("--exclude-resource-type", "test")
+
+    # Half of the lines again and as many new ones; the visit with the same Kafka time; the goal
+    # as it was, later.
+    send("meter-events", lines(*range(50, 200)))
+    send("matomo", visit(2), NOON)
+    send("matomo", goals("Newsletter"), NOON + 20_000)
+    build("--exclude-resource-type", "test")
+
+    # One late line; the visit with an earlier Kafka time; another goal between the two others.
+    send("meter-events", lines(300))
+    send("matomo", visit(4) + visit(3), NOON - 5_000)
+    send("matomo", goals("Brochure"), NOON + 10_000)
+    build()
+
+
+def test_a_day_that_comes_in_several_batches_is_counted_once(rounds: None, sql: Sql) -> None:
+    for relation in ("lake.meter_event_counts", "lake.meter_events"):
+        measure = "sum(events)" if relation.endswith("counts") else "count(*)"
+        found = sql(f"select {measure} from {relation} where occurred_on = '2024-05-05'")
+        assert found[0][0] == 201, relation
+    found = sql(
+        "select events from views.meter_event_counts_by_type_daily "
+        "where period_start = '2024-05-05'"
+    )
+    assert [tuple(row) for row in found] == [(201,)]
+
+
+def test_versions_have_intervals_without_gap_whatever_their_kafka_times(
+    rounds: None, sql: Sql
+) -> None:
+    found = sql(
+        "select action_count, dbt_valid_from, dbt_valid_to from snapshots.snap_matomo__visits "
+        f"where site_id = {SITE} order by dbt_valid_from"
+    )
+    assert [row[0] for row in found] == [1, 2, 4]
+    for earlier, later in zip(found, found[1:], strict=False):
+        assert earlier[1] < earlier[2] == later[1]
+    assert found[-1][2] is None
+
+
+def test_the_lake_has_the_newest_version_and_its_actions(rounds: None, sql: Sql) -> None:
+    found = sql(f"select action_count from lake.matomo_visits where site_id = {SITE}")
+    assert [tuple(row) for row in found] == [(4,)]
+    found = sql(f"select count(*) from lake.matomo_actions where site_id = {SITE}")
+    assert [tuple(row) for row in found] == [(4,)]
+
+
+def test_a_late_version_never_replaces_a_newer_one_that_changed_nothing(
+    rounds: None, sql: Sql
+) -> None:
+    found = sql(
+        "select name, dbt_valid_to is null from snapshots.snap_matomo__goals "
+        f"where site_id = {SITE}"
+    )
+    assert [tuple(row) for row in found] == [("Newsletter", True)]
