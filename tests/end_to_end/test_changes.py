@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -25,8 +26,8 @@ def lines(*rows: int) -> list[tuple[None, bytes, None]]:
             None,
             json.dumps(
                 {
-                    f"event_20240505.csv_row{row}": f"{row},2024-05-05 {row // 360:02}:"
-                    f"{row // 6 % 60:02}:{row % 6}0,2024-05-05 12:00:00,ev_C,C,{row % 7},"
+                    f"event_20250505.csv_row{row}": f"{row},2025-05-05 {row // 360:02}:"
+                    f"{row // 6 % 60:02}:{row % 6}0,2025-05-05 12:00:00,ev_C,C,{row % 7},"
                 }
             ).encode(),
             None,
@@ -83,11 +84,11 @@ def rounds(demo: Answer, send: Callable[..., Any], build: Callable[..., Answer])
 def test_a_day_that_comes_in_several_batches_is_counted_once(rounds: None, sql: Sql) -> None:
     for relation in ("lake.meter_event_counts", "lake.meter_events"):
         measure = "sum(events)" if relation.endswith("counts") else "count(*)"
-        found = sql(f"select {measure} from {relation} where occurred_on = '2024-05-05'")
+        found = sql(f"select {measure} from {relation} where occurred_on = '2025-05-05'")
         assert found[0][0] == 201, relation
     found = sql(
         "select events from views.meter_event_counts_by_type_daily "
-        "where period_start = '2024-05-05'"
+        "where period_start = '2025-05-05'"
     )
     assert [tuple(row) for row in found] == [(201,)]
 
@@ -100,7 +101,7 @@ def test_versions_have_intervals_without_gap_whatever_their_kafka_times(
         f"where site_id = {SITE} order by dbt_valid_from"
     )
     assert [row[0] for row in found] == [1, 2, 4]
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in pairwise(found):
         assert earlier[1] < earlier[2] == later[1]
     assert found[-1][2] is None
 

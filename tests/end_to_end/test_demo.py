@@ -97,7 +97,7 @@ def test_meter_views_equal_the_simulators_answers(
     )
     found = sql(
         "select cast(period_start as string), event_type, events "
-        f"from views.meter_event_counts_by_type_{view} where period_start >= '2024-01-01'"
+        f"from views.meter_event_counts_by_type_{view} where year(period_start) = 2024"
     )
     assert {row[:2]: row[2] for row in found} == dict(expected)
 
