@@ -14,7 +14,7 @@ PY := $(BIN)/python
 STACK_ENV := eval "$$($(PY) -m stack env)"
 STAMP := .venv/.installed
 
-.PHONY: help install up down status demo load build docs test test-fast bench-loader lint format clean
+.PHONY: help install up down status demo load build docs test test-fast torture bench-loader lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,9 @@ test: install ## All tests, on real servers that they start themselves
 
 test-fast: install ## The tests that need no server
 	@$(PY) -m pytest -m "not stack"
+
+torture: install ## The loader under random kills for about half an hour (TORTURE_ROUNDS=…)
+	@TORTURE_ROUNDS=$${TORTURE_ROUNDS:-60} $(PY) -m pytest tests/loader/test_torture.py -s -o timeout=7200
 
 bench-loader: install ## The loader against a stream, a driver loop and the bare read
 	@$(PY) -m benchmarks.loader

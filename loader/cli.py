@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -21,6 +22,7 @@ from typing import Any
 
 import click
 from grpc import RpcError
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from loader import __version__, land, rewind, run
@@ -49,6 +51,7 @@ class _Context:
     flags: dict[str, str]
 
     def settings(self, **limits: Any) -> Settings:
+        """The configuration; ``limits`` are flags of the command."""
         flags = {f"limits.{key}": value for key, value in limits.items() if value is not None}
         return load(self.config, {**self.flags, **flags})
 
@@ -62,7 +65,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             command(context, *args, **kwargs)
         except LoaderError as error:
             _exit(context, [error])
-        except (PySparkException, RpcError) as error:
+        except (PySparkException, RpcError, Py4JError) as error:
             what = "Spark went away" if land.is_gone(error) else "Spark"
             _exit(context, [SourceUnavailable(f"{what}: {land.reason(error)}.")])
 
@@ -162,7 +165,7 @@ def main(context: click.Context, config: str, flags: tuple[str, ...], as_json: b
     not answer, 6 a bug. With several errors, the gravest decides.
     """
     pairs = dict(flag.partition("=")[::2] for flag in flags)
-    teller = Teller(json=as_json, config=config if config != DEFAULT_FILE else None)
+    teller = Teller(json=as_json, config=shlex.quote(config) if config != DEFAULT_FILE else None)
     context.obj = _Context(teller, config, pairs)
     # Spark Connect logs each error of its own with the server's stack trace; ours say it in a line.
     for name in ("SQLQueryContextLogger", "pyspark.sql.connect.logging"):
@@ -193,7 +196,7 @@ def run_command(
     max_seconds: float | None = None,
     metrics_file: Path | None = None,
 ) -> None:
-    """Load everything that is new (also the default)."""
+    """Load everything that is new (default)."""
     settings = context.settings(
         max_records=max_records, max_bytes=max_bytes, max_seconds=max_seconds
     )
@@ -207,7 +210,10 @@ def run_command(
 
     def ended(outcome: run.Outcome) -> None:
         if metrics is not None:
-            metrics.ended(outcome)
+            try:
+                metrics.ended(outcome)
+            except OSError as problem:
+                noted(f"the metrics were not written: {problem}")
         if every is not None:
             # A loop says each error when it comes, and again when it comes back.
             now = {str(error) for error in outcome.errors}
@@ -249,7 +255,11 @@ def run_command(
 @click.pass_obj
 @_guarded
 def status(context: _Context) -> None:
-    """Per topic and partition: committed offset, end, lag in records and time, last batch."""
+    """Show offsets, lag and last batches.
+
+    Per topic and partition: committed offset, end, lag in records and in time (how long ago the
+    first record came that is not loaded), last batch; per file table the last import.
+    """
     settings = context.settings()
     with run.opened(settings) as loader:
         survey = loader.survey(make_tables=False)
@@ -264,7 +274,7 @@ def status(context: _Context) -> None:
 @click.pass_obj
 @_guarded
 def plan(context: _Context) -> None:
-    """What a run would do, without doing it."""
+    """Show what a run would do."""
     with run.opened(context.settings()) as loader:
         survey = loader.survey(make_tables=False)
     for batch in survey.unfinished:
@@ -282,7 +292,10 @@ def plan(context: _Context) -> None:
 @click.pass_obj
 @_guarded
 def config(context: _Context) -> None:
-    """The configuration as file, environment and flags make it, secrets hidden; as JSON."""
+    """Show the effective configuration.
+
+    As file, environment and flags make it; JSON, secrets hidden.
+    """
     context.teller.text(json.dumps(redacted(context.settings()), indent=2, ensure_ascii=False))
 
 
@@ -298,14 +311,16 @@ def config(context: _Context) -> None:
 @click.pass_obj
 @_guarded
 def replay(context: _Context, topic: str, cluster: str, start: Any, end: Any) -> None:
-    """Land what was loaded once more, as a batch of kind replay.
+    """Land a range of offsets once more.
 
     Nothing is doubled for readers that take each topic, partition and offset once, as the staging
     models do; a table that has lost rows has them again.
     """
     started = time.monotonic()
     with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
-        outcome = rewind.replay(loader, (cluster, topic), start, end, context.teller.landed)
+        outcome = rewind.replay(
+            loader, (cluster, topic), start, end, context.teller.landed, context.teller.note
+        )
     context.teller.done(outcome.batches, time.monotonic() - started)
     _exit(context, outcome.errors)
 
@@ -317,12 +332,17 @@ def replay(context: _Context, topic: str, cluster: str, start: Any, end: Any) ->
 @click.pass_obj
 @_guarded
 def adopt(context: _Context, group: str, topics: tuple[str, ...], cluster: str) -> None:
-    """Begin where a consumer group stopped, for topics that were never loaded."""
+    """Begin where a consumer group stopped.
+
+    Only for topics that were never loaded.
+    """
     settings = context.settings()
     if cluster not in settings.kafka:
         raise ConfigurationError(f"{context.config} has no section [kafka.{cluster}].")
     with run.opened(settings) as loader:
-        outcome = rewind.adopt(loader, cluster, group, topics, context.teller.landed)
+        outcome = rewind.adopt(
+            loader, cluster, group, topics, context.teller.landed, context.teller.note
+        )
     _exit(context, outcome.errors)
 
 
@@ -350,7 +370,10 @@ def accept(
     table: str | None,
     batches: str | None,
 ) -> None:
-    """Go on without what is lost, as the error of a run says; the ledger keeps the gap."""
+    """Go on without what is lost.
+
+    The error of a run names the options; the ledger keeps the gap.
+    """
     what = Acceptance(
         lost={partition: (first, last) for partition, first, last in lost},
         rewind=dict(back),
@@ -366,10 +389,16 @@ def accept(
     with run.opened(context.settings()) as loader:
         if table is not None and span is not None:
             outcome = rewind.accept_table(
-                loader, table.lower(), (int(span[1]), int(span[2])), context.teller.landed
+                loader,
+                table.lower(),
+                (int(span[1]), int(span[2])),
+                context.teller.landed,
+                context.teller.note,
             )
         else:
-            outcome = rewind.accept(loader, (cluster, topic or ""), what, context.teller.landed)
+            outcome = rewind.accept(
+                loader, (cluster, topic or ""), what, context.teller.landed, context.teller.note
+            )
     for batch in outcome.batches:
         if batch.state == "planned":
             context.teller.note(
@@ -393,13 +422,17 @@ def accept(
 @click.pass_obj
 @_guarded
 def verify(context: _Context, topics: tuple[str, ...], sample: int, full: bool, seed: int) -> None:
-    """Compare raw tables with the ledger and with Kafka."""
+    """Compare raw with ledger and Kafka.
+
+    Counts per batch and partition, the order of the batches, and checksums of a sample of the
+    records that Kafka still holds. Each damage is an error that names what to do.
+    """
     with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
-        findings = list(verification.verify(loader, topics, sample=sample, full=full, seed=seed))
+        findings, errors = verification.verify(loader, topics, sample=sample, full=full, seed=seed)
     context.teller.rows("verified", FINDINGS, [finding_row(each) for each in findings])
     if not findings:
         context.teller.note("nothing was loaded yet")
-    _exit(context, [damage for finding in findings for damage in finding.damages])
+    _exit(context, [*errors, *(damage for finding in findings for damage in finding.damages)])
 
 
 @main.command()
@@ -409,7 +442,10 @@ def verify(context: _Context, topics: tuple[str, ...], sample: int, full: bool, 
 @click.pass_obj
 @_guarded
 def compact(context: _Context, tables: tuple[str, ...], target_size: str, vacuum: bool) -> None:
-    """Make few large files of many small ones; loads and reads go on meanwhile."""
+    """Make few large files of small ones.
+
+    Loads and reads go on meanwhile.
+    """
     with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
         survey = loader.survey(make_tables=False)
         known = sorted({row.table_name for row in survey.rows} | {loader.ledger.name})

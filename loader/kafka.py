@@ -12,10 +12,11 @@ password), ``sasl.kerberos.service.name``, ``ssl.truststore.location`` and
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -33,18 +34,42 @@ _HARMLESS = (0, 9)  # 9: a replica is away, the leader serves
 _CLIENT_ID = "lacustre-loader"
 
 
+class _Heard(logging.Handler):
+    """Keeps why a connection was lost: the client only logs it, and then says that it timed out."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.why = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _, found, why = record.getMessage().partition("Connection lost: ")
+        # A broker that refuses a password hangs up the next time without a word.
+        if found and not ("uthentication" in self.why or "SSL" in self.why):
+            self.why = why.rpartition("Error: ")[2]
+
+
+_heard = _Heard()
+logging.getLogger("kafka").addHandler(_heard)
+
+
 @dataclass(frozen=True)
 class TopicState:
     """A topic as the broker sees it now.
 
     ``begin`` and ``end`` map each partition to its first retained offset and to the offset after
-    the last one that a reader of the configured isolation may see.
+    the last one that a reader of the configured isolation may see; ``high`` to the offset after the
+    last one of all, where an open transaction makes that another.
     """
 
     topic: str
     topic_id: str
     begin: dict[int, int]
     end: dict[int, int]
+    high: dict[int, int] = field(default_factory=dict)
+
+    def high_watermark(self, partition: int) -> int:
+        """The offset after the last record of ``partition``, committed or not."""
+        return self.high.get(partition, self.end[partition])
 
 
 class Cluster:
@@ -65,6 +90,7 @@ class Cluster:
             "bootstrap_timeout_ms": timeout_ms,
             **python_properties(name, config.properties),
         }
+        _heard.why = ""
         try:
             self._admin = KafkaAdminClient(**self._client)
         except (KafkaError, OSError, ValueError) as error:
@@ -79,6 +105,10 @@ class Cluster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the cluster."""
         self._admin.close()
 
     def names(self) -> list[str]:
@@ -88,19 +118,30 @@ class Cluster:
         except (KafkaError, OSError) as error:
             raise self._unavailable(error) from error
 
-    def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
-        """The state of each topic of ``names`` that exists, by name."""
+    def topics(
+        self, names: Iterable[str]
+    ) -> tuple[dict[str, TopicState], dict[str, SourceUnavailable]]:
+        """The state of each topic of ``names`` that exists, by name, and the error of each that
+        cannot be read (no leader, no access).
+        """
+        errors = {}
         try:
             described = {
                 topic["name"]: topic
                 for topic in self._admin.describe_topics(sorted(names))
                 if topic["error_code"] != _UNKNOWN_TOPIC
             }
-            for topic in described.values():
+            for name, topic in list(described.items()):
                 # A topic without a leader or without access is not one without partitions.
                 for part in (topic, *topic["partitions"]):
                     if part["error_code"] not in _HARMLESS:
-                        raise for_code(part["error_code"])(topic["name"])
+                        message = (
+                            f"Topic {name} of [kafka.{self.name}] cannot be read "
+                            f"({for_code(part['error_code']).__name__}); mend it, and run again."
+                        )
+                        errors[name] = SourceUnavailable(message, topic=name)
+                if name in errors:
+                    del described[name]
             partitions = [
                 TopicPartition(name, partition["partition_index"])
                 for name, topic in described.items()
@@ -108,16 +149,20 @@ class Cluster:
             ]
             begin = self._offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
             end = self._offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+            high = self._offsets(
+                dict.fromkeys(partitions, OffsetSpec.LATEST), IsolationLevel.READ_UNCOMMITTED
+            )
         except (KafkaError, OSError) as error:
             raise self._unavailable(error) from error
         states = {
-            name: TopicState(name, str(topic["topic_id"]), {}, {})
+            name: TopicState(name, str(topic["topic_id"]), {}, {}, {})
             for name, topic in described.items()
         }
         for partition in partitions:
             states[partition.topic].begin[partition.partition] = begin[partition]
             states[partition.topic].end[partition.partition] = end[partition]
-        return states
+            states[partition.topic].high[partition.partition] = high[partition]
+        return states, errors
 
     def offsets_at(self, state: TopicState, moment: datetime) -> dict[int, int]:
         """Per partition the first offset whose record is of ``moment`` or later; the end where
@@ -132,7 +177,9 @@ class Cluster:
             raise self._unavailable(error) from error
         # Kafka answers -1 where every record is older.
         return {
-            partition: end if (at := found[TopicPartition(state.topic, partition)]) < 0 else at
+            partition: end
+            if (at := found[TopicPartition(state.topic, partition)]) < 0
+            else min(at, end)
             for partition, end in state.end.items()
         }
 
@@ -168,16 +215,22 @@ class Cluster:
         spans = {
             state.topic: sum(state.end.values()) - sum(state.begin.values()) for state in states
         }
-        sizes = dict.fromkeys(spans, 0)
+        sizes: dict[tuple[str, int], int] = {}
         try:
             for broker in self._admin.describe_log_dirs(list(spans)):
-                for folder in broker["log_dirs"] if "log_dirs" in broker else broker["results"]:
+                for folder in broker["log_dirs"]:
                     for topic in folder["topics"]:
-                        for partition in topic["partitions"]:
-                            sizes[topic["name"]] += partition["partition_size"]
+                        for each in topic["partitions"]:
+                            # Every replica tells, and one is as long as another.
+                            key = (topic["name"], each["partition_index"])
+                            sizes[key] = max(sizes.get(key, 0), each["partition_size"])
         except (KafkaError, OSError, KeyError):
             return {}  # without the right to ask, the default size must do
-        return {topic: sizes[topic] / spans[topic] for topic in spans if spans[topic]}
+        return {
+            topic: sum(size for key, size in sizes.items() if key[0] == topic) / span
+            for topic, span in spans.items()
+            if span
+        }
 
     def is_compacted(self, topic: str) -> bool:
         """Whether the topic's clean-up removes records that a newer one of their key replaces."""
@@ -225,17 +278,22 @@ class Cluster:
             **options,
         )
 
-    def _offsets(self, specs: Mapping[TopicPartition, Any]) -> dict[TopicPartition, int]:
+    def _offsets(
+        self, specs: Mapping[TopicPartition, Any], isolation: IsolationLevel | None = None
+    ) -> dict[TopicPartition, int]:
         if not specs:
             return {}
-        found = self._admin.list_partition_offsets(dict(specs), isolation_level=self._isolation)
+        if isolation is None:
+            isolation = self._isolation
+        found = self._admin.list_partition_offsets(dict(specs), isolation_level=isolation)
         return {partition: answer.offset for partition, answer in found.items()}
 
     def _unavailable(self, error: Exception) -> SourceUnavailable:
         servers = self.config.bootstrap_servers
+        why = f"{error}; {_heard.why}" if _heard.why else str(error)
         message = (
-            f"Kafka cluster [kafka.{self.name}] at {servers} does not answer ({error}); "
-            "start it, or correct bootstrap_servers, and run again."
+            f"Kafka cluster [kafka.{self.name}] at {servers} does not answer ({why}); start it, or "
+            "correct bootstrap_servers and properties, and run again."
         )
         return SourceUnavailable(message, cluster=self.name, bootstrap_servers=servers)
 

@@ -14,11 +14,12 @@ import os
 import re
 import socket
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 from typing import TypeVar
-from urllib.parse import urlparse
 
 from pydantic import ByteSize, TypeAdapter, ValidationError
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -58,8 +59,18 @@ _ATTEMPTS = 20
 # one would only make progress and memory coarse.
 _TASK_RECORDS = (100_000, 1_000_000)
 _TASK_BYTES = (32 << 20, 256 << 20)
-# A dead Connect server is told of after about ten seconds instead of ten minutes.
-_RETRIES, _BACKOFF_MS = 7, 3000
+# How it reads when the Spark server, or our session in it, is no more.
+_GONE = (
+    "UNAVAILABLE",
+    "INVALID_HANDLE.",
+    "RETRIES_EXCEEDED",
+    "Channel closed",
+    "Answer from Java side is empty",
+    "An error occurred while trying to connect to the Java server",
+)
+# A dead Connect server is told of after about five seconds instead of ten minutes.
+_ACCEPT = "`python -m loader accept --table {} --batches {}-{}`"
+_RETRIES, _BACKOFF_MS = 5, 2000
 # With it, Delta forgets the marks of old batches, and a batch that is tried again lands twice.
 _FORGETS = "delta.setTransactionRetentionDuration"
 
@@ -103,11 +114,16 @@ def connect(settings: Settings) -> SparkSession:
     if not remote:
         os.environ.pop("SPARK_REMOTE", None)  # pyspark takes an empty one for an address
         return SparkSession.builder.appName("lacustre-loader").enableHiveSupport().getOrCreate()
-    address = urlparse(remote)
-    host, port = address.hostname, address.port or 15002
-    if address.scheme != "sc" or host is None:
-        message = f"spark_remote must look like sc://host:port, not {remote!r}."
-        raise ConfigurationError(message, spark_remote=remote)
+    # Parameters after the address (sc://host:port/;token=…) may be secrets.
+    shown = re.split(r"[/;?]", remote.partition("://")[2], maxsplit=1)[0]
+    match = re.fullmatch(r"sc://(\[[^\]]+\]|[^:/;]+)(?::(\d+))?(/.*)?", remote)
+    if match is None:
+        message = (
+            f"spark_remote must look like sc://host:port, with /;key=value behind it where needed; "
+            f"the one for {shown!r} does not."
+        )
+        raise ConfigurationError(message, spark_remote=shown)
+    host, port = match[1].strip("[]"), int(match[2] or 15002)
     try:
         socket.create_connection((host, port), timeout=10).close()
     except OSError as error:
@@ -118,13 +134,23 @@ def connect(settings: Settings) -> SparkSession:
         raise SourceUnavailable(message, spark_remote=f"{host}:{port}") from error
     spark: SparkSession = SparkSession.builder.remote(remote).getOrCreate()
     spark.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES, max_backoff=_BACKOFF_MS)])
+    # The client says so twice: as a warning, and as the error that we tell of.
+    warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
     return spark
+
+
+def disconnect(spark: SparkSession) -> None:
+    """End the session; one whose server is gone has ended already."""
+    if hasattr(spark, "client"):
+        spark.client.set_retry_policies([])
+    with suppress(Exception):
+        spark.stop()
 
 
 def is_gone(error: Exception) -> bool:
     """Whether ``error`` says that the Spark server, or our session in it, is no more."""
     text = str(error)
-    return any(sign in text for sign in ("UNAVAILABLE", "INVALID_HANDLE.", "RETRIES_EXCEEDED"))
+    return any(sign in text for sign in _GONE)
 
 
 def create_schema(spark: SparkSession, table: str) -> None:
@@ -186,24 +212,23 @@ def check_table(
 
     ``now`` is the Delta id of the table, None when it does not exist; ``newest`` its newest batch.
     """
-    accept = "python -m loader accept --table {} --batches {}-{}"
-    for last in position.newest.values():
-        if last.table_id != now:
+    for was in sorted(position.table_ids):
+        if was != now:
             what = "was dropped" if now is None else "was dropped and made again"
             message = (
-                f"Table {table} {what} (its Delta id was {last.table_id}, now it is "
+                f"Table {table} {what} (its Delta id was {was}, now it is "
                 f"{now or 'none'}): the {position.last_batch_id} batches that the ledger says it "
                 "holds are lost. Nothing was loaded into it; to go on with what is new: "
-                f"{accept.format(table, 1, position.last_batch_id)} (then `replay` lands again "
+                f"{_ACCEPT.format(table, 1, position.last_batch_id)} (then `replay` lands again "
                 "what Kafka still holds), or name a new table in loader.toml."
             )
-            raise DataLoss(message, table=table, was=last.table_id, now=now)
+            raise DataLoss(message, table=table, was=was, now=now)
     if newest < position.last_batch_with_data:
         message = (
             f"Table {table} ends with batch {newest}, but the ledger says that it holds "
             f"{position.last_batch_with_data}: it was restored to an older version, or rows were "
             "deleted. Nothing was loaded into it; to go on with what is new: "
-            f"{accept.format(table, newest + 1, position.last_batch_id)} (then `replay` lands "
+            f"{_ACCEPT.format(table, newest + 1, position.last_batch_id)} (then `replay` lands "
             "again what Kafka still holds)."
         )
         raise DataLoss(message, table=table, holds=newest, expected=position.last_batch_with_data)
@@ -333,6 +358,15 @@ def land_topics(
         )
         .collect()
     }
+    if not counted and not records_of(spark, kafka, ranges).isEmpty():
+        # Delta skipped the write: the table has the mark of the batch, and not its rows.
+        message = (
+            f"Table {first.table_name} has the mark of batch {first.batch_id}, but not its rows: "
+            "it was restored to an older version, or rows were deleted. To go on without them: "
+            f"{_ACCEPT.format(first.table_name, first.batch_id, first.batch_id)} (then `replay` "
+            "lands again what Kafka still holds)."
+        )
+        raise DataLoss(message, table=first.table_name, batch_id=first.batch_id)
     return [_counted(batch, counted) for batch in batches]
 
 

@@ -78,10 +78,10 @@ def is_alive(owner: str) -> bool:
 class Ledger:
     """Reads and writes the ledger table ``name`` (``schema.table``); creates it when missing."""
 
-    def __init__(self, spark: SparkSession, name: str) -> None:
+    def __init__(self, spark: SparkSession, name: str, owner: str | None = None) -> None:
         self._spark = spark
         self.name = name
-        self.owner = new_owner()
+        self.owner = owner or new_owner()
 
     def create(self) -> None:
         """Make the ledger table; no-op where it exists."""
@@ -233,7 +233,7 @@ class Ledger:
         return ours, fenced
 
     def amend(self, batch: Batch) -> None:
-        """Write gaps and table of an unfinished batch; ``Fenced`` when it is finished by now."""
+        """Write ranges, gaps and table of an unfinished batch; ``Fenced`` when it is finished."""
         answer = self._compare_and_set(
             self._rows([batch]),
             f"""
@@ -241,7 +241,8 @@ class Ledger:
             on ledger.current and ledger.state = '{PLANNED}'
                 and ledger.table_name = batch.table_name and ledger.batch_id = batch.batch_id
                 and ledger.source = batch.source and ledger.topic <=> batch.topic
-            when matched then update set gaps = batch.gaps, table_id = batch.table_id
+            when matched then update set
+                ranges = batch.ranges, gaps = batch.gaps, table_id = batch.table_id
             """,
         )
         if answer["num_updated_rows"] != 1:
@@ -332,6 +333,8 @@ def retirable(rows: Sequence[Batch]) -> list[Batch]:
     def superseded(row: Batch) -> bool:
         if row.state != COMMITTED or row.batch_id == last[row.table_name]:
             return False
+        if any(gap.partition is None for gap in row.gaps):
+            return False  # says of other rows that their data is lost
         if row.files:
             return all(paths[row.table_name, each.path] > row.batch_id for each in row.files)
         key = (row.table_name, row.source, row.topic)

@@ -22,6 +22,8 @@ REPLAY = "replay"
 ADOPT = "adopt"
 ACCEPT = "accept"
 
+TABLE_CHANGED = "table_changed"
+
 
 @dataclass(frozen=True)
 class Range:
@@ -117,7 +119,7 @@ class Batch:
         for each in self.ranges:
             begin, end = each.from_offset, each.until_offset
             for gap in self.gaps:
-                if gap.partition in (each.partition, None):
+                if gap.partition == each.partition:
                     if gap.from_offset <= begin:
                         begin = min(max(begin, gap.until_offset), end)
                     else:
@@ -138,12 +140,14 @@ class Position:
     """Where a table stands, by the ledger's current rows of it.
 
     ``unfinished`` is what was planned and not closed, ``newest`` the newest row of each source and
-    topic, ``files`` the known files by path. ``last_batch_with_data`` is the newest of these rows
-    that has any record.
+    topic, ``files`` the known files by path. Of batches that were not accepted as lost,
+    ``last_batch_with_data`` is the newest that has any record, and ``table_ids`` are the Delta ids
+    of the table that they were written to.
     """
 
     last_batch_id: int = 0
     last_batch_with_data: int = 0
+    table_ids: frozenset[str] = frozenset()
     unfinished: tuple[Batch, ...] = ()
     newest: Mapping[tuple[str, str | None], Batch] = field(default_factory=dict)
     files: Mapping[str, File] = field(default_factory=dict)
@@ -154,20 +158,38 @@ class Position:
         """
         same = [each for each in self.newest.values() if topic_id and each.topic_id == topic_id]
         latest = max(same, key=lambda batch: batch.batch_id, default=None)
-        return self.newest.get((source, topic), latest)
+        last = latest or self.newest.get((source, topic))
+        return replace(last, source=source) if last else None
 
 
 def position(batches: Iterable[Batch]) -> Position:
     """Where a table stands by the current rows ``batches`` of the ledger."""
     ordered = sorted(batches, key=lambda batch: batch.batch_id)
     finished = [batch for batch in ordered if batch.state == COMMITTED]
+    lost = tuple(
+        gap
+        for batch in ordered
+        for gap in batch.gaps
+        if gap.reason == TABLE_CHANGED and gap.partition is None
+    )
+
+    def is_there(batch: Batch) -> bool:
+        return not any(gap.from_offset <= batch.batch_id < gap.until_offset for gap in lost)
+
     return Position(
         last_batch_id=max((batch.batch_id for batch in ordered), default=0),
-        last_batch_with_data=max((b.batch_id for b in finished if b.records), default=0),
+        last_batch_with_data=max(
+            (b.batch_id for b in finished if b.records and is_there(b)), default=0
+        ),
+        table_ids=frozenset(batch.table_id for batch in ordered if is_there(batch)),
         unfinished=tuple(batch for batch in ordered if batch.state == PLANNED),
         # A replay says nothing of where its topic stands.
         newest={(b.source, b.topic): b for b in ordered if b.kind != REPLAY},
-        files={file.path: file for batch in finished for file in batch.files},
+        files={
+            file.path: file if is_there(batch) else replace(file, checksum="")
+            for batch in finished
+            for file in batch.files
+        },
     )
 
 
@@ -222,10 +244,17 @@ def next_ranges(
         for partition in sorted(state.begin)
     )
     _check_begin(last, state, table, {each.partition: each.from_offset for each in ranges})
-    beyond = {each.partition: each.from_offset for each in ranges if each.span < 0}
+    beyond = {
+        each.partition: each.from_offset
+        for each in ranges
+        if each.from_offset > state.high_watermark(each.partition)
+    }
     if beyond:
         raise _beyond_the_end(last, state, table, beyond)
-    return ranges
+    # An open transaction may end before what was loaded without regard to transactions.
+    return tuple(
+        replace(each, until_offset=max(each.from_offset, each.until_offset)) for each in ranges
+    )
 
 
 def first_offsets(state: TopicState, given: Mapping[int, int]) -> dict[int, int]:
@@ -269,7 +298,7 @@ def check_unfinished(batch: Batch, state: TopicState | None) -> None:
     beyond = {
         each.partition: each.until_offset
         for each in read
-        if each.until_offset > state.end[each.partition]
+        if each.until_offset > state.high_watermark(each.partition)
     }
     if beyond:
         raise _beyond_the_end(batch, state, batch.table_name, beyond)
@@ -336,10 +365,15 @@ def _where(last: Batch) -> str:
     return f"Topic {last.topic}{section}"
 
 
-def _command(last: Batch, *what: str) -> str:
+def command(verb: str, last: Batch, *what: str) -> str:
+    """The command line that does ``verb`` to the topic of ``last``, to be typed as it is."""
     cluster = last.source.partition(".")[2]
     options = [f"--topic {last.topic}", *([] if cluster == "default" else [f"--cluster {cluster}"])]
-    return f"python -m loader accept {' '.join([*options, *what])}"
+    return f"`python -m loader {verb} {' '.join([*options, *what])}`"
+
+
+def _command(last: Batch, *what: str) -> str:
+    return command("accept", last, *what)
 
 
 @dataclass(frozen=True)
@@ -369,10 +403,10 @@ def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
     """
     if what.is_empty:
         _refuse(last, "name what is lost, as the error of the run does")
-    wanted = {
-        each.partition: each.until_offset if last.state == COMMITTED else each.from_offset
-        for each in last.ranges
-    }
+    if last.state == COMMITTED:
+        wanted = {each.partition: each.until_offset for each in last.ranges}
+    else:
+        wanted = {each.partition: each.from_offset for each in last.readable}
     gaps = []
     if what.deleted or what.new_id:
         if what.deleted and state is not None:
@@ -419,7 +453,15 @@ def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
         end = _until(last, partition)
         gaps.append(Gap(partition, wanted.pop(partition), end, "partition_removed"))
     if last.state == PLANNED:
-        return replace(last, gaps=(*last.gaps, *gaps))
+        # What a partition does not have any more is taken out of the plan, and what comes at those
+        # offsets later is another batch's.
+        kept = tuple(
+            replace(each, until_offset=max(each.from_offset, what.rewind[each.partition]))
+            if each.partition in what.rewind
+            else each
+            for each in last.ranges
+        )
+        return replace(last, ranges=kept, gaps=(*last.gaps, *gaps))
     ranges = tuple(Range(each, at, at) for each, at in sorted(wanted.items()))
     return replace(_bookkeeping(last, gaps), ranges=ranges)
 
@@ -449,19 +491,21 @@ def _bookkeeping(last: Batch, gaps: Sequence[Gap]) -> Batch:
 def table_accepted(last: Batch, lost: tuple[int, int], table_id: str) -> Batch:
     """The ledger row by which ``last``'s source goes on although batches of its table are lost.
 
-    A topic goes on where it is, its unfinished batch into the table as it is now; files are landed
-    again.
+    A topic goes on where it is, and files of those batches are landed again. An unfinished batch is
+    written into a table that was made anew; in one that was restored its mark may be left without
+    its rows, so it is closed without them.
     """
-    gap = Gap(None, lost[0], lost[1] + 1, "table_changed")
+    gap = Gap(None, lost[0], lost[1] + 1, TABLE_CHANGED)
     if last.state == PLANNED:
-        # As a gap of the batch it would stand for the offsets of the topic; the id says enough.
-        return replace(last, table_id=table_id)
+        left_out = [
+            Gap(each.partition, each.from_offset, each.until_offset, TABLE_CHANGED)
+            for each in last.readable
+            if each.span and last.table_id == table_id
+        ]
+        return replace(last, table_id=table_id, gaps=(*last.gaps, gap, *left_out))
     at = [(each.partition, each.until_offset) for each in last.ranges]
-    return replace(
-        _bookkeeping(last, [gap]),
-        ranges=tuple(Range(partition, offset, offset) for partition, offset in at),
-        files=tuple(replace(file, checksum="") for file in last.files),
-    )
+    ranges = tuple(Range(partition, offset, offset) for partition, offset in at)
+    return replace(_bookkeeping(last, [gap]), ranges=ranges)
 
 
 def limited(
@@ -551,8 +595,8 @@ def replayed(
             message = (
                 f"Topic {last.topic} partition {partition} cannot be replayed from offset "
                 f"{offset}: the earliest that Kafka still holds is {begin}, {begin - offset} are "
-                f"lost. Replay from {begin}: python -m loader replay --topic {last.topic} --from "
-                f"{partition}:{begin}"
+                f"lost. Replay from {begin}: "
+                + command("replay", last, f"--from {partition}:{begin}")
             )
             raise DataLoss(
                 message, topic=last.topic, partition=partition, wanted=offset, earliest=begin

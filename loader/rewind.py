@@ -12,7 +12,7 @@ from datetime import datetime
 from loader import land
 from loader.errors import ConfigurationError, DataLoss, LoaderError
 from loader.kafka import TopicState
-from loader.ledger import fenced_by, is_alive
+from loader.ledger import fenced_by, is_alive, positions
 from loader.plan import (
     ADOPT,
     PLANNED,
@@ -28,10 +28,13 @@ from loader.plan import (
 from loader.run import Key, Landed, Loader, Outcome, Survey
 
 Told = Callable[[Landed], None]
+Noted = Callable[[str], None]
 Where = datetime | str | Mapping[int, int]
 
 
-def replay(loader: Loader, key: Key, start: Where, end: Where | None, told: Told) -> Outcome:
+def replay(
+    loader: Loader, key: Key, start: Where, end: Where | None, told: Told, noted: Noted
+) -> Outcome:
     """Land what ``key`` (cluster, topic) holds from ``start`` to ``end`` once more, up to what was
     loaded: a time, ``earliest``, or offsets by partition (``end`` exclusive).
 
@@ -56,10 +59,12 @@ def replay(loader: Loader, key: Key, start: Where, end: Where | None, told: Told
     )
     if not batch.ranges:
         return Outcome([], [])
-    return _execute(loader, survey, last.table_name, [batch], told)
+    return _execute(loader, survey, last.table_name, [batch], told, noted)
 
 
-def adopt(loader: Loader, cluster: str, group: str, topics: Sequence[str], told: Told) -> Outcome:
+def adopt(
+    loader: Loader, cluster: str, group: str, topics: Sequence[str], told: Told, noted: Noted
+) -> Outcome:
     """Let ``topics`` (all that were never loaded, when empty) begin where consumer group ``group``
     stopped. A partition that the group never committed begins where the configuration says.
 
@@ -114,39 +119,44 @@ def adopt(loader: Loader, cluster: str, group: str, topics: Sequence[str], told:
     outcome = Outcome([], [])
     for table, of_table in batches.items():
         _refuse_unfinished(survey, table)
-        done = _execute(loader, survey, table, of_table, told)
+        done = _execute(loader, survey, table, of_table, told, noted)
         outcome = Outcome([*outcome.batches, *done.batches], [*outcome.errors, *done.errors])
     return outcome
 
 
-def accept(loader: Loader, key: Key, what: Acceptance, told: Told) -> Outcome:
+def accept(loader: Loader, key: Key, what: Acceptance, told: Told, noted: Noted) -> Outcome:
     """Let the topic ``key`` (cluster, topic) go on without what is lost; the gap stays in the
     ledger. Raises ``ConfigurationError`` where that is not lost.
     """
     survey = _survey(loader, key)
-    last = survey.last(key)
+    unfinished = survey.positions[survey.tables[key]].unfinished
+    # An unfinished replay is the topic's, too, although it says nothing of where it stands.
+    last = next((row for row in unfinished if row.topic == key[1]), survey.last(key))
     if last is None or last.topic_id is None:
         message = f"Topic {key[1]} was never loaded: nothing of it can be lost."
         raise ConfigurationError(message, topic=key[1])
-    unfinished = survey.positions[last.table_name].unfinished
     row = accepted(last, survey.topics.get(key), what)
     if last.state == PLANNED:
         if last.owner != loader.ledger.owner and is_alive(last.owner):
             raise fenced_by(last, last.owner)
+        if land.holds(loader.spark, last):
+            _refuse_unfinished(survey, last.table_name)
         loader.ledger.amend(row)
         return Outcome([row], [])
     if unfinished:
         _refuse_unfinished(survey, last.table_name)
-    return _execute(loader, survey, last.table_name, [row], told)
+    return _execute(loader, survey, last.table_name, [row], told, noted)
 
 
-def accept_table(loader: Loader, table: str, lost: tuple[int, int], told: Told) -> Outcome:
+def accept_table(
+    loader: Loader, table: str, lost: tuple[int, int], told: Told, noted: Noted
+) -> Outcome:
     """Let everything that feeds ``table`` go on although its batches ``lost`` (first, last) are
     not in it any more. Raises ``ConfigurationError`` where they are.
     """
     survey = loader.survey()
-    position = survey.positions.get(table)
-    if position is None or not position.newest:
+    position = positions(survey.rows, [table])[table]
+    if not position.newest:
         message = f"The ledger has no batch of {table}: nothing of it can be lost."
         raise ConfigurationError(message, table=table)
     if table not in land.existing_tables(loader.spark, [table]):
@@ -154,9 +164,10 @@ def accept_table(loader: Loader, table: str, lost: tuple[int, int], told: Told) 
         make = land.create_topic_table if is_topic else land.create_file_table
         make(loader.spark, table)
     table_id, newest = land.table_state(loader.spark, table)
-    others = [row for row in position.newest.values() if row.table_id != table_id]
-    first = 1 if others else newest + 1
-    if not others and newest >= position.last_batch_with_data:
+    made_anew = bool(position.table_ids - {table_id})
+    first = 1 if made_anew else newest + 1
+    whole = not made_anew and newest >= position.last_batch_with_data
+    if whole and not position.unfinished:
         message = f"Table {table} holds every batch that the ledger knows; nothing was changed."
         raise ConfigurationError(message, table=table)
     if lost != (first, position.last_batch_id):
@@ -165,17 +176,19 @@ def accept_table(loader: Loader, table: str, lost: tuple[int, int], told: Told) 
             f"{lost[0]} to {lost[1]}; nothing was changed."
         )
         raise ConfigurationError(message, table=table)
-    rows = [table_accepted(row, lost, table_id) for row in others or position.newest.values()]
-    planned = [row for row in rows if row.state == PLANNED]
-    if planned:
-        for row in planned:
+    rows = [
+        table_accepted(row, lost, table_id)
+        for row in position.unfinished or position.newest.values()
+    ]
+    if position.unfinished:
+        for row in rows:
             if row.owner != loader.ledger.owner and is_alive(row.owner):
                 raise fenced_by(row, row.owner)
             loader.ledger.amend(row)
-        return Outcome(planned, [])
+        return Outcome(rows, [])
     ours, fenced = loader.ledger.propose(number(position, table_id, rows))
     errors: list[LoaderError] = [*fenced]
-    return Outcome(loader.land(survey, ours, told, errors), errors)
+    return Outcome(loader.land(survey, ours, told, noted, errors), errors)
 
 
 def _survey(loader: Loader, key: Key) -> Survey:
@@ -228,10 +241,10 @@ def _offsets(loader: Loader, key: Key, state: TopicState, where: Where) -> dict[
 
 
 def _execute(
-    loader: Loader, survey: Survey, table: str, batches: Sequence[Batch], told: Told
+    loader: Loader, survey: Survey, table: str, batches: Sequence[Batch], told: Told, noted: Noted
 ) -> Outcome:
     position = survey.positions[table]
     table_id = loader.table_id(table, position)
     ours, fenced = loader.ledger.propose(number(position, table_id, batches))
     errors: list[LoaderError] = [*fenced]
-    return Outcome(loader.land(survey, ours, told, errors), errors)
+    return Outcome(loader.land(survey, ours, told, noted, errors), errors)

@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from loader import files, land
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.kafka import Cluster, TopicState
-from loader.ledger import Ledger, fenced_by, is_alive, positions
+from loader.ledger import Ledger, fenced_by, is_alive, new_owner, positions
 from loader.plan import (
     REPLAY,
     Batch,
@@ -138,7 +138,7 @@ class Loader:
     def close(self) -> None:
         """Leave Kafka; the Spark session is whose it is."""
         for cluster in self._clusters.values():
-            cluster.__exit__(None, None, None)
+            cluster.close()
         self._clusters = {}
 
     def cluster(self, name: str) -> Cluster:
@@ -223,7 +223,7 @@ class Loader:
                     f"finishing batch {group[0].batch_id} of {group[0].table_name}, which an "
                     "earlier run planned and did not close"
                 )
-            done += self.land(survey, survey.unfinished, told, errors)
+            done += self.land(survey, survey.unfinished, told, noted, errors)
             # A table that could not be finished must not be planned further: its errors return
             # with the new survey, or its batch is closed now.
             survey = self.survey(seconds=seconds)
@@ -234,8 +234,9 @@ class Loader:
         errors += survey.errors
         ours, fenced = self.ledger.propose(survey.batches)
         errors += fenced
-        closed = self.land(survey, ours, told, errors)
-        self.ledger.retire(survey.rows)
+        closed = self.land(survey, ours, told, noted, errors)
+        if not any(error.facts.get("gone") for error in errors):
+            self.ledger.retire(survey.rows)
         lag = {key: survey.lag(key) for key in survey.topics}
         for batch in closed:
             if batch.topic is not None:
@@ -249,6 +250,7 @@ class Loader:
         survey: Survey,
         batches: Sequence[Batch],
         told: Callable[[Landed], None],
+        noted: Callable[[str], None],
         errors: list[LoaderError],
     ) -> list[Batch]:
         """Write, count and close planned ``batches``; several tables at once."""
@@ -277,7 +279,8 @@ class Loader:
                 done += closed
                 for batch in closed:
                     told(Landed(batch, time.monotonic() - start, _lag_left(survey, batch)))
-        survey.notes += self._commit_groups(done)
+        for note in self._commit_groups(done):
+            noted(note)
         return done
 
     def oldest_unread(self, survey: Survey) -> dict[Key, dict[int, int]]:
@@ -287,8 +290,8 @@ class Loader:
         oldest: dict[Key, dict[int, int]] = {}
         for name in survey.reached:
             unread = {
-                (topic, partition): survey.topics[cluster, topic].end[partition] - lag
-                for cluster, topic in survey.topics
+                (topic, partition): max(state.end[partition] - lag, state.begin[partition])
+                for (cluster, topic), state in survey.topics.items()
                 if cluster == name
                 for partition, lag in survey.lag((cluster, topic)).items()
                 if lag > 0
@@ -328,12 +331,16 @@ class Loader:
                 survey.entries[name, topic] = entry
                 survey.tables[name, topic] = table
             asked = [topic for cluster_name, topic in survey.entries if cluster_name == name]
-            states = cluster.topics(asked)
-            survey.topics |= {(name, topic): state for topic, state in states.items()}
             survey.positions |= positions(survey.rows, list(survey.tables.values()))
+            states, unreadable = cluster.topics(asked)
+            for topic, error in unreadable.items():
+                survey.errors.append(error)
+                del survey.entries[name, topic], survey.tables[name, topic]
+            survey.topics |= {(name, topic): state for topic, state in states.items()}
             self._start(survey, cluster, states)
         except SourceUnavailable as error:
-            self._clusters.pop(name, None)  # the next round connects anew
+            if name in self._clusters:
+                self._clusters.pop(name).close()  # the next round connects anew
             survey.errors.append(error)
             return
         except LoaderError as error:
@@ -355,8 +362,8 @@ class Loader:
                 survey.sizes[key] = last.bytes / last.records
             else:
                 unknown.append(state)
-            if last is not None and last.topic_id is not None:
-                continue
+            if last is not None:
+                continue  # only a topic that was never seen begins elsewhere than at its beginning
             start = survey.entries[key].start
             try:
                 if isinstance(start, datetime):
@@ -555,6 +562,13 @@ class Loader:
                 if kind == "kafka":
                     if section not in survey.reached:
                         return  # the cluster's own error says why
+                    if (section, batch.topic or "") not in survey.tables:
+                        message = (
+                            f"Batch {batch.batch_id} of {table} is unfinished and reads topic "
+                            f"{batch.topic}, which [{batch.source}] does not have any more; put it "
+                            "back until the batch is finished."
+                        )
+                        raise ConfigurationError(message, table=table, topic=batch.topic)
                     self._check_source(survey, section, batch)
         except LoaderError as error:
             survey.errors.append(error)
@@ -647,20 +661,24 @@ def _not_written(batch: Batch, error: Exception) -> SourceUnavailable:
             "written"
         )
     message = f"{what}: {land.reason(error)}. It stays planned; run again to finish it."
-    return SourceUnavailable(message, table=batch.table_name, batch_id=batch.batch_id)
+    return SourceUnavailable(
+        message, table=batch.table_name, batch_id=batch.batch_id, gone=land.is_gone(error)
+    )
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Loader]:
-    """A loader on the configured Spark; closes the session that it opened."""
+def opened(settings: Settings, owner: str | None = None) -> Iterator[Loader]:
+    """A loader on the configured Spark; closes the session that it opened.
+
+    One that goes on where another of this process was is the same ``owner``.
+    """
     spark = land.connect(settings)
-    loader = Loader(settings, spark, Ledger(spark, settings.ledger))
+    loader = Loader(settings, spark, Ledger(spark, settings.ledger, owner))
     try:
         yield loader
     finally:
         loader.close()
-        with suppress(Exception):  # a server that is gone has closed it already
-            spark.stop()
+        land.disconnect(spark)
 
 
 def repeat(
@@ -678,31 +696,34 @@ def repeat(
     seconds until ``stop`` is set; ``ended`` is called after each, ``working`` holds while they go
     on. A round that began is finished.
 
-    Returns all batches, with the errors of the last round. A server that goes away ends it, except
-    with ``every``: then the next round tries again.
+    Returns all batches, with the errors of the last series of rounds. A server that goes away ends
+    it, except with ``every``: then the next round tries again.
     """
     stop = stop or threading.Event()
     limit = settings.limits.max_seconds
-    start = time.monotonic()
+    owner = new_owner()
     batches: list[Batch] = []
 
     def caught_up(loader: Loader) -> Outcome:
+        start = time.monotonic()
+        errors: dict[str, LoaderError] = {}
         again = until_caught_up or limit is not None or every is not None
         loader.release_ends()
         while True:
             left = None if limit is None else limit - (time.monotonic() - start)
             outcome = loader.round(told, noted, seconds=left, fix_ends=again)
             batches.extend(outcome.batches)
+            errors |= {str(error): error for error in outcome.errors}
             ended(outcome)
             is_over = limit is not None and time.monotonic() - start >= limit
             if not again or not outcome.is_behind or is_over or stop.is_set():
-                return outcome
+                return replace(outcome, errors=list(errors.values()))
 
     with ExitStack() as session:
         loader = None
         while True:
             try:
-                loader = loader or session.enter_context(opened(settings))
+                loader = loader or session.enter_context(opened(settings, owner))
                 with working(loader.spark):
                     outcome = caught_up(loader)
             except Exception as error:

@@ -40,6 +40,8 @@ else:
 
 DEFAULT_FILE = "loader.toml"
 SECRET = re.compile(r"password|secret|token|jaas|credential|private|(^|\.)key$", re.IGNORECASE)
+_TOKEN = re.compile(r"((?:token|user_id|password)=)[^;]*", re.IGNORECASE)
+_WRITTEN = re.compile(r'password\s*=\s*"[^"$]', re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{(file:[^}]+|\w+)\}")
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _TABLE = rf"^{_NAME}\.{_NAME}$"
@@ -64,7 +66,7 @@ _OWNED = {
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 def _instant(value: Any) -> Any:
@@ -266,6 +268,13 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
         if missing and not re.fullmatch(r"files\.[^.]*\.path", key):
             message = f"{file}: {key} needs the environment variable {missing[0]}; set it."
             raise ConfigurationError(message, path=str(file), key=key, variable=missing[0])
+    for name in os.environ:
+        field = name.removeprefix("LOADER_").split("__")[0].lower()
+        if name.startswith("LOADER_") and field not in Settings.model_fields:
+            close = difflib.get_close_matches(field, list(Settings.model_fields), n=1)
+            hint = f"; did you mean LOADER_{close[0].upper()}?" if close else ""
+            message = f"The environment variable {name} is none of the loader{hint}."
+            raise ConfigurationError(message, variable=name)
     try:
         environment = _Environment().model_dump(exclude_unset=True)
     except Exception as error:  # of the library, which names the variable
@@ -275,7 +284,9 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
     for key, value in (flags or {}).items():
         nested: dict[str, Any] = {}
         inner = nested
-        *parents, last = key.split(".")
+        # A Kafka property has dots of its own.
+        path, _, name = key.partition(".properties.")
+        *parents, last = [*path.split("."), "properties", name] if name else path.split(".")
         for parent in parents:
             inner = inner.setdefault(parent, {})
         inner[last] = value
@@ -302,6 +313,8 @@ def redacted(settings: Settings) -> dict[str, Any]:
             return {name: hide(str(name), item) for name, item in value.items()}
         if isinstance(value, list):
             return [hide(key, item) for item in value]
+        if key == "spark_remote":
+            return _TOKEN.sub(r"\1***", value)  # sc://host:port/;token=…
         return "***" if SECRET.search(key) and value else value
 
     plain: dict[str, Any] = hide("", settings.model_dump(mode="json", exclude_none=True))
@@ -310,7 +323,9 @@ def redacted(settings: Settings) -> dict[str, Any]:
 
 def _refuse_written_secrets(content: Any, file: Path) -> None:
     for key, text in _texts(content):
-        if ".properties." in key and SECRET.search(key) and not _VARIABLE.search(text):
+        if ".properties." not in key or not SECRET.search(key):
+            continue
+        if not _VARIABLE.search(text) or _WRITTEN.search(text):
             message = (
                 f"{file}: {key} is a secret and must not be written into the file: give it as "
                 '"${NAME}", an environment variable, or "${file:/path}".'

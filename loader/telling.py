@@ -55,8 +55,13 @@ class Teller:
             self._log.setLevel(logging.INFO)
             self._log.propagate = False
 
+    def _typed(self, text: str) -> str:
+        """``text`` with its commands as they are to be typed here."""
+        return text.replace("python -m loader ", self._command) if self._command else text
+
     def note(self, text: str) -> None:
         """A remark that is no error."""
+        text = self._typed(text)
         if self.json:
             self._log.info(None, extra={"event": "note", "text": text})
         else:
@@ -64,9 +69,7 @@ class Teller:
 
     def error(self, problem: LoaderError) -> None:
         """An error's sentence, on stderr."""
-        sentence = str(problem)
-        if self._command:
-            sentence = sentence.replace("python -m loader ", self._command)
+        sentence = self._typed(str(problem))
         if self.json:
             extra = {"event": "error", "kind": type(problem).__name__, "text": sentence}
             facts = {key: str(value) for key, value in problem.facts.items() if value is not None}

@@ -11,14 +11,26 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
 from loader import land
-from loader.errors import DataLoss
+from loader.errors import DataLoss, LoaderError
 from loader.kafka import TopicState
-from loader.plan import ACCEPT, ADOPT, COMMITTED, LOAD, REPLAY, Batch, Range
+from loader.ledger import positions
+from loader.plan import (
+    ACCEPT,
+    ADOPT,
+    COMMITTED,
+    LOAD,
+    REPLAY,
+    TABLE_CHANGED,
+    Batch,
+    Range,
+    command,
+)
 from loader.run import Key, Loader, Survey
 
 _SLICES = 5
@@ -52,23 +64,34 @@ class Finding:
 
 def verify(
     loader: Loader, topics: Sequence[str], *, sample: int, full: bool, seed: int
-) -> Iterator[Finding]:
-    """Verify each of ``topics`` (all, when empty) that was loaded, with its raw table.
+) -> tuple[list[Finding], list[LoaderError]]:
+    """Verify each of ``topics`` (all, when empty) that was loaded, with its raw table; with the
+    errors of what could not be compared.
 
     ``sample`` is the number of offsets per partition to compare with Kafka, in slices whose places
     follow from ``seed``; with ``full`` everything that Kafka still holds is compared.
     """
     survey = loader.survey(make_tables=False)
-    if not survey.positions:
-        return
-    history = loader.ledger.history(sorted(set(survey.tables.values())))
-    for key in sorted(survey.tables):
-        if topics and key[1] not in topics:
-            continue
+    keys = [key for key in sorted(survey.tables) if not topics or key[1] in topics]
+    tables = sorted({survey.tables[key] for key in keys})
+    existing = land.existing_tables(loader.spark, tables, make_schemas=False)
+    history = loader.ledger.history(tables) if survey.rows else []
+    findings = []
+    for key in keys:
         table = survey.tables[key]
         mine = [row for row in history if row.table_name == table and row.topic == key[1]]
-        if mine:
-            yield _finding(loader, survey, key, mine, sample=sample, full=full, seed=seed)
+        if mine and table in existing:
+            newest = max(row.batch_id for row in history if row.table_name == table)
+            findings.append(
+                _finding(loader, survey, key, mine, newest, sample=sample, full=full, seed=seed)
+            )
+    of_topics = {key[1] for key in keys} | set(tables) | {None}
+    errors = [
+        error
+        for error in survey.errors
+        if not topics or {error.facts.get("topic"), error.facts.get("table")} & of_topics
+    ]
+    return findings, errors
 
 
 def _finding(
@@ -76,43 +99,69 @@ def _finding(
     survey: Survey,
     key: Key,
     rows: Sequence[Batch],
+    newest: int,
     *,
     sample: int,
     full: bool,
     seed: int,
 ) -> Finding:
-    table, topic = survey.tables[key], key[1]
+    table, topic, last_known = survey.tables[key], key[1], newest
     damages = [*follow_on(rows)]
     held = _held(loader, table, topic)
+    lost = {
+        batch_id
+        for row in rows
+        for gap in row.gaps
+        if gap.reason == TABLE_CHANGED and gap.partition is None
+        for batch_id in range(gap.from_offset, gap.until_offset)
+    }
     closed = [row for row in rows if row.state == COMMITTED]
-    recorded, in_table = 0, sum(count for count, _ in held.values())
+    recorded, in_table = 0, sum(each.rows for each in held.values())
     for row in closed:
         for each in row.ranges:
             wanted = each.records or 0
-            found, distinct = held.pop((row.batch_id, each.partition), (0, 0))
             recorded += wanted
-            if found < wanted and _is_replayed(closed, row, each):
+            found = held.pop((row.batch_id, each.partition), _Held(0, 0, None, None))
+            if found.rows < wanted and (_is_replayed(closed, row, each) or row.batch_id in lost):
                 continue
-            if found != wanted or distinct != found:
-                what = f"{found - distinct} of them twice" if distinct != found else ""
+            wrong = []
+            if found.rows != wanted:
+                wrong.append(f"the ledger counted {wanted}")
+            if found.offsets != found.rows:
+                wrong.append(f"{found.rows - found.offsets} are there twice")
+            if (
+                found.first is not None
+                and found.last is not None
+                and (found.first < each.from_offset or found.last >= each.until_offset)
+            ):
+                wrong.append(
+                    f"offsets {found.first} to {found.last} are not within {each.from_offset} to "
+                    f"{each.until_offset - 1}, which the ledger has"
+                )
+            if wrong:
                 damages.append(
                     _damage(
-                        table,
-                        topic,
-                        f"batch {row.batch_id} has {found} rows of partition {each.partition} "
-                        f"{what}, the ledger counted {wanted}".replace(" ,", ","),
-                        Range(each.partition, each.from_offset, each.until_offset),
+                        row,
+                        f"batch {row.batch_id} has {found.rows} rows of partition "
+                        f"{each.partition}: {', '.join(wrong)}",
+                        each if found.rows < wanted else None,
                     )
                 )
     open_ids = {row.batch_id for row in rows if row.state != COMMITTED}
-    for (batch_id, partition), (found, _) in sorted(held.items()):
-        if batch_id not in open_ids:
-            message = (
-                f"Table {table}: {found} rows of topic {topic} partition {partition} say that they "
-                f"are of batch {batch_id}, which the ledger does not have of it. Something else "
-                "than the loader wrote them; remove them."
-            )
-            damages.append(DataLoss(message, table=table, topic=topic, partition=partition))
+    unknown = {key: found for key, found in held.items() if key[0] not in open_ids}
+    if any(batch_id > newest for batch_id, _ in unknown):
+        # Another loader may have written it since the ledger was read.
+        newest = positions(loader.ledger.current(), [table])[table].last_batch_id
+        unknown = {
+            key: found for key, found in unknown.items() if not last_known < key[0] <= newest
+        }
+    for (batch_id, partition), found in sorted(unknown.items()):
+        message = (
+            f"Table {table}: {found.rows} rows of topic {topic} partition {partition} say that "
+            f"they are of batch {batch_id}, which the ledger does not have of it. Something else "
+            "than the loader wrote them; remove them."
+        )
+        damages.append(DataLoss(message, table=table, topic=topic, partition=partition))
     compared, missing, changed, extra = 0, 0, 0, 0
     state = survey.topics.get(key)
     covered = loaded(closed, state) if state is not None else []
@@ -135,8 +184,7 @@ def _finding(
             }
             damages.append(
                 _damage(
-                    table,
-                    topic,
+                    rows[-1],
                     f"{count} records of partition {partition} between the offsets {first} and "
                     f"{last} {words[kind]}",
                     Range(partition, first, last + 1) if kind == "missing" else None,
@@ -166,8 +214,7 @@ def follow_on(rows: Sequence[Batch]) -> Iterator[DataLoss]:
     for index, row in enumerate(rows):
         if row.state != COMMITTED and index < len(rows) - 1:
             yield _damage(
-                row.table_name,
-                row.topic or "",
+                row,
                 f"batch {row.batch_id} was never finished, and later ones were",
                 None,
             )
@@ -180,8 +227,7 @@ def follow_on(rows: Sequence[Batch]) -> Iterator[DataLoss]:
             before = at.get(each.partition, each.from_offset if index == 0 else 0)
             if at and each.from_offset != before:
                 yield _damage(
-                    row.table_name,
-                    row.topic or "",
+                    row,
                     f"batch {row.batch_id} begins at offset {each.from_offset} of partition "
                     f"{each.partition}, but the one before it ended at {before}",
                     Range(each.partition, before, each.from_offset),
@@ -197,7 +243,10 @@ def loaded(rows: Sequence[Batch], state: TopicState) -> list[Range]:
     for row in rows:
         if row.kind == REPLAY:
             continue
-        if row.topic_id != state.topic_id or any(gap.reason in _RENAMES for gap in row.gaps):
+        if row.topic_id != state.topic_id or any(
+            gap.reason in _RENAMES or (gap.reason == TABLE_CHANGED and gap.partition is None)
+            for gap in row.gaps
+        ):
             stretch = {}
         if row.topic_id != state.topic_id:
             continue
@@ -247,16 +296,24 @@ def _is_replayed(rows: Sequence[Batch], row: Batch, lost: Range) -> bool:
     )
 
 
-def _held(loader: Loader, table: str, topic: str) -> dict[tuple[int, int], tuple[int, int]]:
-    """Rows, and different offsets, of each batch and partition in ``table``."""
+class _Held(NamedTuple):
+    """What a table has of one batch and partition: rows, different offsets, first and last."""
+
+    rows: int
+    offsets: int
+    first: int | None
+    last: int | None
+
+
+def _held(loader: Loader, table: str, topic: str) -> dict[tuple[int, int], _Held]:
     rows = (
         loader.spark.table(table)
         .where(f.col("topic") == topic)
         .groupBy("batch_id", "partition")
-        .agg(f.count("*").alias("rows"), f.count_distinct("offset").alias("offsets"))
+        .agg(f.count("*"), f.count_distinct("offset"), f.min("offset"), f.max("offset"))
         .collect()
     )
-    return {(row["batch_id"], row["partition"]): (row["rows"], row["offsets"]) for row in rows}
+    return {(row[0], row[1]): _Held(*row[2:]) for row in rows}
 
 
 def _compare(
@@ -304,11 +361,10 @@ def _compare(
     return compared, [tuple(row) for row in rows if row["kind"] != "same"]
 
 
-def _damage(table: str, topic: str, what: str, again: Range | None) -> DataLoss:
+def _damage(row: Batch, what: str, again: Range | None) -> DataLoss:
     todo = "find out what wrote to the table."
     if again is not None:
-        todo = (
-            f"to land them again: python -m loader replay --topic {topic} --from "
-            f"{again.partition}:{again.from_offset} --until {again.partition}:{again.until_offset}"
-        )
-    return DataLoss(f"Table {table}, topic {topic}: {what}; {todo}", table=table, topic=topic)
+        at = f"{again.partition}:{again.from_offset} --until {again.partition}:{again.until_offset}"
+        todo = f"to land them again: {command('replay', row, f'--from {at}')}"
+    sentence = f"Table {row.table_name}, topic {row.topic}: {what}; {todo}"
+    return DataLoss(sentence, table=row.table_name, topic=row.topic)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Answer
+from tests.conftest import ROOT, Answer
 
 pytestmark = pytest.mark.stack
 
@@ -121,3 +121,26 @@ def test_a_late_version_never_replaces_a_newer_one_that_changed_nothing(
         f"where site_id = {SITE}"
     )
     assert [tuple(row) for row in found] == [("Newsletter", True)]
+
+
+def test_replays_double_nothing_and_bring_back_what_raw_lost(
+    rounds: None, run: Callable[..., Answer], build: Callable[..., Answer], sql: Sql
+) -> None:
+    counts = """select
+        (select count(*) from staging.stg_meters__events),
+        (select count(*) from staging.stg_matomo__documents),
+        (select count(distinct topic, partition, offset) from staging.stg_meters__events),
+        (select sum(events) from lake.meter_event_counts where occurred_on = '2025-05-05')"""
+    before = [tuple(row) for row in sql(counts)]
+    # One record is lost in staging, as if raw had never had it.
+    lost = sql("select partition, offset from staging.stg_meters__events limit 1")[0]
+    where = f"partition = {lost[0]} and offset = {lost[1]}"
+    sql(f"delete from staging.stg_meters__events where {where}")
+    loader = ("loader", "--config", ROOT / "loader.toml.example")
+    for topic in ("meter-events", "matomo"):
+        for _ in range(2):
+            answer = run(*loader, "replay", "--topic", topic, "--from", "earliest")
+            assert answer.code == 0, answer.text
+    assert sql("select count(*) from raw.meter_events")[0][0] > before[0][2] * 2
+    build("--exclude-resource-type", "test")
+    assert [tuple(row) for row in sql(counts)] == before

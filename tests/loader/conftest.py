@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
+from click.testing import CliRunner
+from cryptography.hazmat.primitives import serialization
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
+import stack.kafka
+from loader import cli
 from loader.run import Loader, opened
 from loader.settings import load
+from stack import Stack
+from stack.config import KAFKA_PORTS, SPARK_PORTS
+from stack.sql import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,6 +86,20 @@ class Lake:
         """``python -m loader --config <ours> …``"""
         return self._run("loader", "--config", self.config, *(arguments or ["run"]), **environ)
 
+    def command(self, *arguments: object) -> Any:
+        """The same within this process: quicker, and it needs no address in the environment."""
+        words = ["--config", str(self.config), *(str(each) for each in arguments)]
+        return CliRunner().invoke(cli.main, words, catch_exceptions=False)
+
+    def ranges(self, name: str) -> list[tuple[int, str, int, int, int]]:
+        """Batch, kind, partition, from and until of the ledger's rows of a table."""
+        rows = self.sql(
+            f"""select batch_id, kind, range.partition, range.from_offset, range.until_offset
+            from {self.ledger} lateral view explode(ranges) as range
+            where table_name = '{self.table(name)}' order by 1, 3"""
+        )
+        return [tuple(row) for row in rows]
+
     def opened(self, remote: str) -> Any:
         return opened(load(self.config).model_copy(update={"spark_remote": remote}))
 
@@ -99,8 +123,13 @@ def lake(
     kafka_bootstrap_servers: str,
     run: Any,
     sql: Any,
+    stack: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Lake]:
-    name = re.sub(r"\W+", "_", request.node.name.removeprefix("test_"))[:40].strip("_").lower()
+    for key, value in stack.env().items():
+        monkeypatch.setenv(key, value)
+    name = re.sub(r"\W+", "_", request.node.name.removeprefix("test_"))[:16].strip("_").lower()
+    name += f"_{zlib.crc32(request.node.name.encode()) % 1000}"
     instance = Lake(name, tmp_path, kafka_bootstrap_servers, run, sql)
     sql(f"create schema {instance.schema}")
     yield instance
@@ -170,3 +199,111 @@ def killed(stack: Any) -> Callable[[Lake, str], int]:
         ).returncode
 
     return kill
+
+
+# --- a stack that may be killed
+
+PASSWORD = "correct-horse-battery"
+JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+
+
+class Own:
+    """The stack, with a broker that also listens with TLS and passwords."""
+
+    password = PASSWORD
+    jaas = JAAS
+
+    def __init__(self, folder: Path, instance: Stack, secure: str, authority: Path) -> None:
+        self.folder, self.stack, self.secure, self.authority = folder, instance, secure, authority
+        # Addresses stay the same when a server was killed and comes back.
+        self.environ = {**os.environ, **instance.env()}
+        self.servers = instance.endpoints.kafka_bootstrap_servers
+
+    def make(self, topic: str, records: int) -> None:
+        with closing(KafkaAdminClient(bootstrap_servers=self.servers)) as admin:
+            if topic not in admin.list_topics():
+                admin.create_topics({topic: {"num_partitions": 2}}, wait_for_metadata=True)
+        with closing(KafkaProducer(bootstrap_servers=self.servers, linger_ms=20)) as producer:
+            for number in range(records):
+                producer.send(topic, b"%d" % number, partition=number % 2)
+            producer.flush()
+
+    def config(self, name: str, topic: str, body: str = "") -> Path:
+        path = self.folder / f"{name}.toml"
+        path.write_text(
+            f'ledger = "{name}.batches"\n[kafka.default]\n{body}\n'
+            f'[[kafka.default.topics]]\ntopic = "{topic}"\ntable = "{name}.t"\n'
+        )
+        return path
+
+    def run(self, config: Path, *words: str, **environ: str) -> Any:
+        return subprocess.run(
+            [sys.executable, "-m", "loader", "--config", str(config), *words],
+            cwd=ROOT,
+            env={**self.environ, **environ},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def rows(self, name: str) -> tuple[int, int]:
+        """Rows, and different records, of the table."""
+        end = self.stack.endpoints
+        with closing(Client(end.thrift_host, end.thrift_port)) as client:
+            return tuple(
+                client.run(
+                    f"select count(*), count(distinct partition, offset) from {name}.t"
+                ).rows[0]
+            )
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
+    folder = tmp_path_factory.mktemp("own")
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    key = serialization.load_pem_private_key(certificate.private_key_pem.bytes(), None)
+    store = folder / "server.pem"
+    store.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,  # the one that Kafka reads
+            serialization.NoEncryption(),
+        )
+        + b"".join(part.bytes() for part in certificate.cert_chain_pems)
+    )
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    plain = stack.kafka.server_properties
+
+    def properties(ports: Any) -> str:
+        extra = {
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.secure.plain.sasl.jaas.config": f'{JAAS} user_loader="{PASSWORD}";',
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(store),
+        }
+        lines = []
+        for line in plain(ports).splitlines():
+            name = line.partition("=")[0]
+            line += {
+                "listeners": f",SECURE://127.0.0.1:{port}",
+                "advertised.listeners": f",SECURE://127.0.0.1:{port}",
+                "listener.security.protocol.map": ",SECURE:SASL_SSL",
+            }.get(name, "")
+            lines.append(line)
+        return "\n".join([*lines, *(f"{key}={value}" for key, value in extra.items()), ""])
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(stack.kafka, "server_properties", properties)
+    environ = {**os.environ, **{spec.variable: "0" for spec in KAFKA_PORTS + SPARK_PORTS}}
+    instance = Stack(folder / "stack", environ)
+    try:
+        instance.up()
+        patch.undo()
+        yield Own(folder, instance, f"127.0.0.1:{port}", folder / "ca.pem")
+    finally:
+        patch.undo()
+        instance.down()

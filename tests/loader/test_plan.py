@@ -10,20 +10,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loader.errors import DataLoss
+from loader.errors import ConfigurationError, DataLoss
 from loader.kafka import TopicState
+from loader.ledger import retirable
 from loader.plan import (
+    ACCEPT,
     COMMITTED,
     PLANNED,
+    REPLAY,
+    Acceptance,
     Batch,
     File,
+    Gap,
     Position,
     Range,
+    accepted,
     changed_files,
     check_unfinished,
+    first_offsets,
+    limited,
     next_ranges,
     number,
+    position,
+    replayed,
+    table_accepted,
 )
+from loader.verify import follow_on, loaded
 
 TABLE = "raw.t"
 
@@ -133,11 +145,17 @@ def test_an_unfinished_batch_whose_range_is_gone_is_loss(now: TopicState | None)
 
 def test_a_topic_is_known_under_a_renamed_section() -> None:
     last = batch((0, 0, 4))
-    position = Position(1, newest={("kafka.default", "t"): last})
-    assert position.last("kafka.default", "t", "id-1") is last
-    assert position.last("kafka.renamed", "t", "id-1") is last
-    assert position.last("kafka.renamed", "t", "id-2") is None
-    assert position.last("kafka.renamed", "t", None) is None
+    known = position([last])
+    assert known.last("kafka.default", "t", "id-1") == last
+    renamed = replace(last, source="kafka.renamed")
+    assert known.last("kafka.renamed", "t", "id-1") == renamed
+    assert known.last("kafka.renamed", "t", "id-2") is None
+    assert known.last("kafka.renamed", "t", None) is None
+    # Renamed back: what was loaded under the other name counts.
+    newer = replace(batch((0, 4, 9), batch_id=2), source="kafka.renamed")
+    assert position([last, newer]).last("kafka.default", "t", "id-1") == replace(
+        newer, source="kafka.default"
+    )
 
 
 def test_a_planned_row_counts_as_not_loaded() -> None:
@@ -224,3 +242,180 @@ def test_no_order_of_events_loses_or_doubles_an_offset(
     landed = sorted((partition, offset) for _, partition, offset in table)
     assert landed == [(each, offset) for each in sorted(ends) for offset in range(ends[each])]
     assert all(each.state == COMMITTED for each in ledger)
+
+
+# --- limits
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 500), min_size=1, max_size=5), min_size=1, max_size=5),
+    st.integers(1, 800),
+)
+def test_a_cap_is_kept_and_shared_by_lag(lags: list[list[int]], cap: int) -> None:
+    batches = [
+        replace(batch(*((p, 7, 7 + lag) for p, lag in enumerate(of_topic))), topic=f"t{at}")
+        for at, of_topic in enumerate(lags)
+    ]
+    sizes = {each.topic or "": 1.0 for each in batches}
+    capped = limited(batches, sizes, max_records=cap, max_bytes=None)
+    total = sum(each.span for each in batches)
+    assert sum(each.span for each in capped) == min(total, cap)
+    for before, after in zip(batches, capped, strict=True):
+        for was, now in zip(before.ranges, after.ranges, strict=True):
+            # Each gives its oldest offsets, and as many as its share, to within one.
+            assert now.from_offset == was.from_offset
+            assert 0 <= now.span <= was.span
+            if total > cap:
+                assert abs(now.span - was.span * cap / total) < 1 or now.span == 1
+
+
+def test_a_cap_of_bytes_counts_records_by_their_size() -> None:
+    batches = [
+        replace(batch((0, 0, 1000)), topic="small"),
+        replace(batch((0, 0, 1000)), topic="big"),
+    ]
+    capped = limited(batches, {"small": 10.0, "big": 90.0}, max_records=None, max_bytes=10_000)
+    assert [each.span for each in capped] == [100, 100]
+
+
+def test_a_cap_never_stands_still() -> None:
+    capped = limited([batch((0, 0, 9), (1, 0, 9))], {"t": 1e9}, max_records=None, max_bytes=1)
+    assert sum(each.span for each in capped) == 1
+
+
+# --- starts, gaps, replays
+
+
+def test_a_first_offset_out_of_the_topic_is_refused() -> None:
+    here = state({0: 10, 1: 10}, {0: 5})
+    assert first_offsets(here, {0: 7}) == {0: 7, 1: 0}
+    with pytest.raises(
+        ConfigurationError, match=r"partition 0 cannot start at offset 3: .* 5 to 9"
+    ):
+        first_offsets(here, {0: 3})
+
+
+def test_an_open_transaction_is_no_loss() -> None:
+    """What was loaded uncommitted lies beyond the end of a committed reader."""
+    here = replace(state({0: 5}), high={0: 20})
+    assert next_ranges(batch((0, 0, 12)), here, TABLE) == (Range(0, 12, 12),)
+    with pytest.raises(DataLoss):
+        next_ranges(batch((0, 0, 21)), here, TABLE)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        Acceptance(),
+        Acceptance(lost={0: (10, 12)}),  # 12 is there
+        Acceptance(lost={0: (9, 11)}),  # 9 was loaded
+        Acceptance(lost={5: (0, 1)}),
+        Acceptance(rewind={0: 50}),
+        Acceptance(gone=frozenset({0})),
+        Acceptance(deleted=True),
+        Acceptance(new_id="id-1"),
+        Acceptance(new_id="id-2"),
+    ],
+)
+def test_what_is_not_lost_cannot_be_accepted(what: Acceptance) -> None:
+    with pytest.raises(ConfigurationError, match="no such loss"):
+        accepted(batch((0, 0, 10)), state({0: 50}, {0: 12}), what)
+
+
+def test_an_accepted_gap_moves_the_position_and_is_written_down() -> None:
+    here = state({0: 50}, {0: 12})
+    row = accepted(batch((0, 0, 10)), here, Acceptance(lost={0: (10, 11)}))
+    assert (row.kind, row.ranges, row.gaps) == (
+        ACCEPT,
+        (Range(0, 12, 12),),
+        (Gap(0, 10, 12, "retention"),),
+    )
+    assert not row.has_data
+    done = replace(row, state=COMMITTED)
+    assert next_ranges(done, here, TABLE) == (Range(0, 12, 50),)
+
+
+def test_an_unfinished_batch_keeps_its_ranges_and_reads_what_is_left() -> None:
+    planned = batch((0, 10, 30), (1, 0, 5), state=PLANNED)
+    here = state({0: 50, 1: 5}, {0: 12})
+    row = accepted(planned, here, Acceptance(lost={0: (10, 11)}))
+    assert row.ranges == planned.ranges
+    assert row.readable == (Range(0, 12, 30), Range(1, 0, 5))
+    check_unfinished(row, here)
+    # Retention goes on: the next loss begins where the accepted one ended.
+    later = state({0: 50, 1: 5}, {0: 20})
+    with pytest.raises(DataLoss, match=r"--lost 0:12-19"):
+        check_unfinished(row, later)
+    row = accepted(row, later, Acceptance(lost={0: (12, 19)}))
+    assert row.readable[0] == Range(0, 20, 30)
+
+
+def test_a_rewind_of_an_unfinished_batch_leaves_what_comes_to_the_next() -> None:
+    planned = batch((0, 10, 30), state=PLANNED)
+    row = accepted(planned, state({0: 20}), Acceptance(rewind={0: 20}))
+    assert row.ranges == (Range(0, 10, 20),)
+    assert next_ranges(replace(row, state=COMMITTED), state({0: 99}), TABLE) == (Range(0, 20, 99),)
+
+
+def test_lost_batches_of_a_table_are_not_missed_any_more() -> None:
+    first = replace(batch((0, 0, 10)), records=10)
+    row = replace(table_accepted(first, (1, 1), "delta-2"), batch_id=2, table_id="delta-2")
+    here = position([first, replace(row, state=COMMITTED, records=0)])
+    assert here.last_batch_with_data == 0
+    assert here.table_ids == {"delta-2"}
+    assert next_ranges(here.last("kafka.default", "t", "id-1"), state({0: 12}), TABLE) == (
+        Range(0, 10, 12),
+    )
+
+
+def test_files_of_lost_batches_are_landed_again() -> None:
+    def imported(batch_id: int, *names: str) -> Batch:
+        files = tuple(File(each, 1, datetime(2024, 1, 1), f"sum-{each}") for each in names)
+        return Batch(
+            TABLE, batch_id, "files.f", None, None, "delta-1", files=files, state=COMMITTED
+        )
+
+    rows = [imported(1, "a", "b"), imported(2, "a"), imported(3, "c")]
+    row = replace(table_accepted(rows[2], (1, 2), "delta-1"), batch_id=4, state=COMMITTED)
+    known = position([*rows, row]).files
+    assert {path for path, file in known.items() if file.checksum} == {"c"}
+    # The row that says so stays as long as there are rows that it speaks of.
+    assert row not in retirable([*rows, row, imported(5, "c")])
+
+
+def test_a_replay_reads_what_was_loaded_and_no_more() -> None:
+    last = batch((0, 0, 10), (1, 0, 4))
+    here = state({0: 50, 1: 4})
+    assert replayed(last, here, {0: 3, 1: 4}, {}).ranges == (Range(0, 3, 10),)
+    assert replayed(last, here, {0: 3}, {0: 5}).ranges == (Range(0, 3, 5),)
+    assert replayed(last, here, {0: 3}, {}).kind == REPLAY
+    with pytest.raises(ConfigurationError, match="was never loaded"):
+        replayed(last, here, {7: 0}, {})
+
+
+def test_a_replay_says_nothing_of_where_a_topic_stands() -> None:
+    load = batch((0, 0, 10))
+    replay = replace(batch((0, 2, 5), batch_id=2), kind=REPLAY)
+    assert position([load, replay]).last("kafka.default", "t", "id-1") == load
+    assert position([load, replay]).last_batch_id == 2
+
+
+# --- what verify reads out of the ledger
+
+
+def test_a_hole_between_two_batches_is_damage() -> None:
+    rows = [batch((0, 0, 10)), batch((0, 12, 20), batch_id=2)]
+    assert [error.facts["topic"] for error in follow_on(rows)] == ["t"]
+    gap = replace(batch((0, 12, 12), batch_id=2), kind=ACCEPT)
+    assert list(follow_on([rows[0], gap, batch((0, 12, 20), batch_id=3)])) == []
+
+
+def test_only_the_stretch_since_the_last_gap_is_compared_with_kafka() -> None:
+    rows = [
+        batch((0, 0, 10)),
+        replace(batch((0, 12, 12), batch_id=2), kind=ACCEPT),
+        batch((0, 12, 20), batch_id=3),
+    ]
+    assert loaded(rows, state({0: 30})) == [Range(0, 12, 20)]
+    assert loaded(rows, state({0: 30}, {0: 15})) == [Range(0, 15, 20)]
+    assert loaded(rows, state({0: 30}, topic_id="id-2")) == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from loader.errors import ConfigurationError
-from loader.settings import Settings, load
+from loader.kafka import python_properties
+from loader.settings import Settings, load, redacted
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,6 +25,16 @@ def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return load(path)
 
     return read
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "loader.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
 
 
 def refused(toml, text: str) -> str:
@@ -133,3 +145,106 @@ def test_a_file_that_is_no_toml_is_refused(toml, text: str) -> None:
 def test_a_missing_file_says_what_to_copy(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"copy loader\.toml\.example"):
         load(tmp_path / "none.toml")
+
+
+# --- layers, secrets, what the loader owns
+
+
+def test_flags_go_before_the_environment_and_that_before_the_file(
+    written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written("[limits]\nmax_records = 1\nmin_records = 1\nmax_bytes = '1kB'\n")
+    monkeypatch.setenv("LOADER_LIMITS__MAX_RECORDS", "2")
+    monkeypatch.setenv("LOADER_LIMITS__MIN_RECORDS", "2")
+    monkeypatch.setenv("LOADER_KAFKA__DEFAULT__GROUP_ID", "123")
+    found = load(path, {"limits.max_records": "3"})
+    assert (found.limits.max_records, found.limits.min_records) == (3, 2)
+    assert found.limits.max_bytes == 1000
+    assert found.kafka["default"].group_id == "123"
+
+
+def test_an_unknown_variable_of_the_loader_names_the_nearest(
+    written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOADER_LIMIT__MAX_RECORDS", "2")
+    with pytest.raises(ConfigurationError, match=r"LOADER_LIMIT__MAX_RECORDS.*LOADER_LIMITS"):
+        load(written(""))
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("group.id", "set group_id"),
+        ("kafka.group.id", "set group_id"),
+        ("isolation.level", "set isolation_level"),
+        ("enable.auto.commit", "the ledger holds"),
+        ("bootstrap.servers", "set bootstrap_servers"),
+        ("value.deserializer", "values are landed"),
+    ],
+)
+def test_an_option_that_the_loader_owns_is_refused(written, key: str, why: str) -> None:
+    path = written(f"[kafka.default.properties]\n'{key}' = 'x'\n")
+    with pytest.raises(ConfigurationError, match=f"{key} is the loader's own: {why}"):
+        load(path)
+
+
+JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "'ssl.key.password' = 'hunter2'",
+        f"""'sasl.jaas.config' = '{JAAS} username="u" password="hunter2";'""",
+        f"""'sasl.jaas.config' = '{JAAS} username="${{HOME}}" password="hunter2";'""",
+    ],
+)
+def test_a_secret_written_into_the_file_is_refused_and_not_shown(written, line: str) -> None:
+    with pytest.raises(ConfigurationError, match="is a secret") as caught:
+        load(written(f"[kafka.default.properties]\n{line}\n"))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_secrets_come_from_the_environment_or_a_file_and_are_never_shown(
+    written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pass").write_text("hunter2\n")
+    monkeypatch.setenv("KAFKA_USER", "u")
+    monkeypatch.setenv("SPARK_REMOTE", "sc://h:15002/;use_ssl=true;token=hunter3;x=y")
+    path = written(
+        "[kafka.default.properties]\n'security.protocol' = 'SASL_SSL'\n"
+        "'sasl.mechanism' = 'PLAIN'\n'sasl.jaas.config' = "
+        f"""'{JAAS} username="${{KAFKA_USER}}" password="${{file:{tmp_path}/pass}}";'\n"""
+    )
+    found = load(path)
+    assert python_properties("default", found.kafka["default"].properties) == {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": "u",
+        "sasl_plain_password": "hunter2",
+    }
+    shown = str(redacted(found))
+    assert "hunter" not in shown
+    assert "sc://h:15002/;use_ssl=true;token=***;x=y" in shown
+
+
+def test_a_key_store_that_only_java_reads_is_refused(written) -> None:
+    path = written("[kafka.default.properties]\n'ssl.truststore.location' = '/a.jks'\n")
+    with pytest.raises(ConfigurationError, match=r"ssl\.truststore\.location must be a PEM file"):
+        python_properties("default", load(path).kafka["default"].properties)
+
+
+def test_a_pattern_names_its_tables(written) -> None:
+    path = written(
+        "[[kafka.default.topics]]\npattern = 'meters[.].*'\ntable = 'raw.{topic}'\n"
+        "[[kafka.default.topics]]\npattern = '[0-9].*'\ntable = 'raw.{topic}'\n"
+    )
+    entries = load(path).kafka["default"].topics
+    assert entries[0].matches("meters.north-1")
+    assert not entries[0].matches("old.meters.north")
+    assert entries[0].table_of("meters.North-1") == "raw.meters_north_1"
+    assert entries[1].table_of("1st") == "raw.t_1st"
+    with pytest.raises(ConfigurationError, match="no regular expression"):
+        load(written("[[kafka.default.topics]]\npattern = '('\ntable = 'raw.t'\n"))
+    with pytest.raises(ConfigurationError, match="either topic or pattern"):
+        load(written("[[kafka.default.topics]]\ntable = 'raw.t'\n"))

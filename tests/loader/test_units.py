@@ -17,7 +17,7 @@ from loader.errors import ConfigurationError, DataLoss, Fenced, LoaderError, Sou
 from loader.files import as_literal
 from loader.land import _column_names, check_table, connect, reason, until_no_conflict
 from loader.ledger import is_alive, new_owner
-from loader.plan import Batch, Position, Range
+from loader.plan import Batch, Position, Range, position
 from loader.settings import Settings
 
 KINDS = [ConfigurationError, DataLoss, Fenced, SourceUnavailable, errors.Bug]
@@ -103,13 +103,13 @@ def test_endless_conflicts_end_in_a_sentence(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_dropped_and_a_remade_table_are_loss() -> None:
     last = Batch("raw.t", 4, "kafka.default", "t", "id-1", "delta-1", state="committed")
-    position = Position(last_batch_id=4, newest={("kafka.default", "t"): last})
-    check_table(position, "raw.t", "delta-1")
+    known = position([last])
+    check_table(known, "raw.t", "delta-1")
     check_table(Position(), "raw.t", None)
     with pytest.raises(DataLoss, match=r"raw\.t was dropped \(.*4 batches"):
-        check_table(position, "raw.t", None)
+        check_table(known, "raw.t", None)
     with pytest.raises(DataLoss, match=r"raw\.t was dropped and made again .*delta-1.*delta-2"):
-        check_table(position, "raw.t", "delta-2")
+        check_table(known, "raw.t", "delta-2")
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,7 @@ with messages as (
             ),
             (name, text) -> name
         ) as headers
-    from {{ source('raw', 'matomo') }}
-    where {{ new_batches() }}
+    from {{ new_records(source('raw', 'matomo')) }}
 ),
 
 parsed as (

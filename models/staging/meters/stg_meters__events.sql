@@ -11,8 +11,7 @@ with messages as (
         offset,
         timestamp as received_at,
         cast(value as string) as body
-    from {{ source('raw', 'meter_events') }}
-    where {{ new_batches() }}
+    from {{ new_records(source('raw', 'meter_events')) }}
 ),
 
 parsed as (

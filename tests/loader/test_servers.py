@@ -1,0 +1,182 @@
+"""Servers with passwords, servers that die, and a Spark session of the loader's own.
+
+They get a stack of their own, since no other test could use one that is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader import land
+from loader.run import opened
+from loader.settings import load
+
+pytestmark = pytest.mark.stack
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_passwords_and_tls_reach_both_clients_and_are_seen_nowhere(own: Any) -> None:
+    own.make("secure", 100)
+    body = f"""bootstrap_servers = "{own.secure}"
+request_timeout_seconds = 10
+[kafka.default.properties]
+"security.protocol" = "SASL_SSL"
+"sasl.mechanism" = "PLAIN"
+"sasl.jaas.config" = '{own.jaas} username="loader" password="${{KAFKA_PASSWORD}}";'
+"ssl.truststore.type" = "PEM"
+"ssl.truststore.location" = "{own.authority}"
+"""
+    config = own.config("secure", "secure", body)
+    refused = own.run(config, "run", KAFKA_PASSWORD="wrong-horse")
+    assert refused.returncode == 5, refused.stdout + refused.stderr
+    assert f"Kafka cluster [kafka.default] at {own.secure} does not answer" in refused.stderr
+    assert "uthentication" in refused.stderr
+    unset = own.run(config, "run", KAFKA_PASSWORD="")
+    assert unset.returncode == 2
+    assert "needs the environment variable KAFKA_PASSWORD" in unset.stderr
+
+    done = own.run(config, "run", KAFKA_PASSWORD=own.password)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert own.rows("secure") == (100, 100)
+    shown = own.run(config, "config", KAFKA_PASSWORD=own.password)
+    said = [each.stdout + each.stderr for each in (refused, done, shown)]
+    assert json.loads(shown.stdout)["kafka"]["default"]["properties"]["sasl.jaas.config"] == "***"
+    page = f"http://127.0.0.1:{own.stack.spark.ports['spark_ui']}"
+    application = json.loads(_read(f"{page}/api/v1/applications"))[0]["id"]
+    pages = [
+        _read(f"{page}{path}")
+        for path in (
+            "/SQL/",
+            "/connect/",
+            "/jobs/",
+            "/environment/",
+            f"/api/v1/applications/{application}/sql?details=true&planDescription=true&length=500",
+        )
+    ]
+    assert "secure" in pages[-1], "the write is among what is looked at"
+    for text in [*said, *pages]:
+        assert own.password not in text
+        assert "wrong-horse" not in text
+    for file in (own.folder / "stack").rglob("*"):
+        if file.is_file() and file.name != "kafka.properties":
+            assert own.password.encode() not in file.read_bytes(), file
+
+
+def _read(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def test_a_loop_survives_its_spark_and_stops_cleanly(own: Any) -> None:
+    """The server JVM is killed under it, at rest and in a write, and comes back each time."""
+    own.make("looped", 1000)
+    config = own.config("looped", "looped")
+    metrics = own.folder / "metrics.txt"
+    loop = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "loader", "--config", str(config), "--json", "run"),
+            *("--every", "1s", "--metrics-file", str(metrics)),
+        ],
+        cwd=ROOT,
+        env=own.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    events: list[dict[str, Any]] = []
+    assert loop.stdout is not None
+
+    def until(found: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        assert loop.stdout is not None
+        for line in loop.stdout:
+            events.append(json.loads(line))
+            if found(events[-1]):
+                return events[-1]
+        raise AssertionError(events)
+
+    try:
+        first = until(lambda event: event["event"] == "batch")
+        assert (first["table"], first["records"], first["lag"]) == ("looped.t", 1000, 0)
+        for _ in range(2):
+            own.stack.spark.kill()
+            own.make("looped", 500)
+            gone = until(lambda event: event["event"] == "error")
+            assert (gone["kind"], gone["exit_code"]) == ("SourceUnavailable", 5)
+            own.stack.up()
+            until(lambda event: event["event"] == "batch")
+        text = metrics.read_text()
+        loop.send_signal(signal.SIGTERM)
+        done = until(lambda event: event["event"] == "done")
+        assert loop.wait(30) == 0
+    finally:
+        loop.kill()
+    assert done["records"] == 2000
+    assert own.rows("looped") == (2000, 2000)
+    assert 'lacustre_loader_records_total{table="looped.t",topic="looped"}' in text
+    assert text.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0])
+def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
+    own: Any, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"died_{int(seconds * 10)}"
+    own.make(name, 20_000)
+    config = own.config(name, name)
+    for key, value in own.environ.items():
+        monkeypatch.setenv(key, value)
+    append = land._append
+
+    def dies(*arguments: Any) -> None:
+        threading.Timer(seconds, own.stack.spark.kill).start()
+        append(*arguments)
+
+    monkeypatch.setattr(land, "_append", dies)
+    start = time.monotonic()
+    with opened(load(config)) as loader:
+        try:
+            outcome = loader.round(lambda landed: None, lambda note: None)
+        except Exception as error:
+            assert land.is_gone(error), error
+        else:
+            assert "The Spark server went away while batch 1" in str(outcome.errors[0])
+    assert time.monotonic() - start < 60, "it hung"
+    monkeypatch.undo()
+    own.stack.up()
+    answer = own.run(config, "run")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "finishing batch 1" in answer.stdout
+    assert own.rows(name) == (20_000, 20_000)
+
+
+def test_a_session_of_its_own_goes_on_in_the_same_lake(own: Any) -> None:
+    """As under spark-submit: no server, the same metastore, the same code."""
+    own.make("alone", 100)
+    config = own.config("alone", "alone")
+    assert own.run(config, "run").returncode == 0
+    own.make("alone", 50)
+    own.stack.spark.kill()  # the embedded metastore can be open in one process only
+    alone = own.run(
+        config,
+        "run",
+        SPARK_REMOTE="",
+        SPARK_CONF_DIR=str(own.folder / "stack" / "conf"),
+        SPARK_LOCAL_IP="127.0.0.1",
+    )
+    assert alone.returncode == 0, (alone.stdout + alone.stderr)[-2000:]
+    assert "50 records" in alone.stdout
+    own.stack.up()
+    assert own.rows("alone") == (150, 150)
+    assert "0 records in 0 batches" in own.run(config, "run").stdout
