@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,8 +13,18 @@ import click
 
 from simulator.errors import SimulatorError
 from simulator.matomo import MatomoSettings, write_matomo
-from simulator.meters import MeterSettings, write_meters
-from simulator.play import Target, play_files
+from simulator.meters import (
+    PROTOTYPE_END,
+    PROTOTYPE_METERS,
+    PROTOTYPE_ROWS,
+    PROTOTYPE_START,
+    MeterSettings,
+    Shares,
+    write_meters,
+)
+from simulator.play import Pace, Target, play_files
+from simulator.progress import progress_bar
+from simulator.records import FORMATS, KEYS, Format, Key, Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,14 +34,17 @@ OUT = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the data set; a data set that is there is replaced.",
 )
-START = click.option(
-    "--from",
-    "start",
-    required=True,
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="First day, YYYY-MM-DD.",
+DAY = click.DateTime(["%Y-%m-%d"])
+START = click.option("--from", "start", required=True, type=DAY, help="First day, YYYY-MM-DD.")
+TO = click.option("--to", "end", type=DAY, help="Last day, included; or say --days.")
+DAYS = click.option("--days", type=click.IntRange(1), help="How many days; 3 without --to.")
+PROCESSES = click.option(
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Any number gives the same bytes.",
 )
-DAYS = click.option("--days", default=3, show_default=True, type=click.IntRange(1))
 SEED = click.option(
     "--seed",
     default=7,
@@ -42,6 +56,28 @@ SEED = click.option(
 
 def _planted(name: str, default: int, what: str) -> Callable[[F], F]:
     return click.option(name, default=default, show_default=True, type=click.IntRange(0), help=what)
+
+
+def _share(name: str, destination: str, what: str) -> Callable[[F], F]:
+    default = getattr(Shares(), destination) * 100
+    return click.option(
+        name,
+        destination,
+        type=click.FloatRange(0, 100),
+        help=f"{what} [default: {default:g}]",
+    )
+
+
+def _last_day(first: date, end: datetime | None, days: int | None, usual: date) -> date:
+    if end is not None and days is not None:
+        raise click.UsageError("say --to or --days, not both")
+    if end is not None:
+        if end.date() < first:
+            raise click.BadParameter(
+                f"{end.date()} is before the first day, {first}", param_hint="--to"
+            )
+        return end.date()
+    return usual if days is None else first + timedelta(days=days - 1)
 
 
 class _Commands(click.Group):
@@ -62,43 +98,96 @@ def main() -> None:
 
 @main.command()
 @OUT
-@START
+@click.option(
+    "--from",
+    "start",
+    type=DAY,
+    help="First day, YYYY-MM-DD; 2017-01-01 with --like-prototype.",
+)
+@TO
 @DAYS
 @SEED
-@click.option("--meters", default=25, show_default=True, type=click.IntRange(4))
-@click.option("--events-per-day", default=8640, show_default=True, type=click.IntRange(1, 86400))
-@_planted("--malformed", 3, "Rows with a wrong number of fields or an impossible date.")
-@_planted("--duplicates", 5, "Rows that play sends twice (events/resend.txt).")
-@_planted("--unplaced", 5, "Events of a meter after it was taken away.")
+@PROCESSES
+@click.option(
+    "--meters",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(4),
+    help="Places with a meter; one concentrator for 47 of them.",
+)
+@click.option(
+    "--events-per-meter-day",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="On a mean day; winter, evenings and storms have more.",
+)
+@click.option(
+    "--like-prototype",
+    is_flag=True,
+    help="The prototype's data: 25 meters, 8,640 events a day, 2017-01-01 to 2021-01-01, no "
+    "defects unless asked for.",
+)
+@_share("--late", "late", "Per cent of the rows that come 1 to 7 days late.")
+@_share("--duplicates", "duplicates", "Per cent that play sends twice.")
+@_share("--malformed", "malformed", "Per cent that cannot be read.")
+@_share("--wrong-clock", "wrong_clock", "Per cent that occur more than a year ahead.")
+@_share("--unknown-equipment", "unknown_equipment", "Per cent of meters that no park file has.")
+@_share("--unknown-type", "unknown_type", "Per cent of types that no log book has.")
+@_share("--unplaced", "unplaced", "Per cent of meters that are nowhere that day.")
 def meters(
     out: Path,
-    start: datetime,
-    days: int,
+    start: datetime | None,
+    end: datetime | None,
+    days: int | None,
     seed: int,
+    processes: int,
     meters: int,
-    events_per_day: int,
-    malformed: int,
-    duplicates: int,
-    unplaced: int,
+    events_per_meter_day: float,
+    like_prototype: bool,
+    **percent: float | None,
 ) -> None:
-    """Smart meters: events/event_YYYYMMDD.csv, park/*.csv, manifest.json."""
+    """Smart meters: events/event_YYYYMMDD.csv, park/*.csv, answers/*.csv, manifest.json.
+
+    The defects' shares are in per cent. An event is in the file of the day on which it arrived.
+    """
+    first = start.date() if start else PROTOTYPE_START if like_prototype else None
+    if first is None:
+        raise click.UsageError("name the first day with --from, or ask for --like-prototype")
+    usual = PROTOTYPE_END if like_prototype and start is None else first + timedelta(days=2)
+    usual_shares = Shares.none() if like_prototype else Shares()
+    given = {name: value / 100 for name, value in percent.items() if value is not None}
     settings = MeterSettings(
         seed=seed,
-        start=start.date(),
-        days=days,
-        meters=meters,
-        events_per_day=events_per_day,
-        malformed=malformed,
-        duplicates=duplicates,
-        unplaced=unplaced,
+        start=first,
+        end=_last_day(first, end, days, usual),
+        meters=PROTOTYPE_METERS if like_prototype else meters,
+        events_per_meter_day=events_per_meter_day,
+        shares=replace(usual_shares, **given),
+        like_prototype=like_prototype,
     )
-    made = write_meters(out, settings)
-    click.echo(f"{out}: {made['answers']['events']:,} readable events in {days} days")
+    with progress_bar() as progress:
+        per_day = meters * events_per_meter_day
+        expected = settings.days * (PROTOTYPE_ROWS if like_prototype else round(per_day))
+        task = progress.add_task("events", total=expected)
+        made = write_meters(
+            out,
+            settings,
+            processes=processes,
+            tell=lambda rows: progress.update(task, advance=rows),
+        )
+    counts = made["counts"]
+    click.echo(
+        f"{out}: {counts['rows']:,} rows in {settings.days:,} days, {counts['events']:,} events "
+        f"for the answers; {made['park']['meters']:,} meters, "
+        f"{made['park']['concentrators']:,} concentrators"
+    )
 
 
 @main.command()
 @OUT
 @START
+@TO
 @DAYS
 @SEED
 @click.option("--sites", default=2, show_default=True, type=click.IntRange(1))
@@ -125,7 +214,8 @@ def meters(
 def matomo(
     out: Path,
     start: datetime,
-    days: int,
+    end: datetime | None,
+    days: int | None,
     seed: int,
     sites: int,
     visits_per_day: int,
@@ -147,7 +237,10 @@ def matomo(
     settings = MatomoSettings(
         seed=seed,
         start=start.date(),
-        days=days,
+        days=(
+            _last_day(start.date(), end, days, start.date() + timedelta(days=2)) - start.date()
+        ).days
+        + 1,
         sites=sites,
         visits_per_day=visits_per_day,
         timezones=timezones,
@@ -185,6 +278,62 @@ def matomo(
     type=click.IntRange(1),
     help="Partitions of a topic that is created.",
 )
+@click.option(
+    "--format",
+    "format_",
+    default="prototype",
+    show_default=True,
+    type=click.Choice(FORMATS),
+    help="Of event days: an object with one member <file>_row<N>, or an object per event.",
+)
+@click.option(
+    "--key",
+    default="as-is",
+    show_default=True,
+    type=click.Choice(KEYS),
+    help="as-is: of the message file; none for prototype, the equipment for object.",
+)
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Add a header to each record; give it again for more.",
+)
+@click.option("--no-headers", is_flag=True, help="Leave out the headers of message files.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Records a second at most.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, min_open=True),
+    help="Send by the records' own times, so many times faster than they happened.",
+)
+@click.option(
+    "--jitter",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Delay each record by up to so many seconds of its own time.",
+)
+@click.option(
+    "--disorder",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 100),
+    help="Per cent of the records that come up to 1,000 records late.",
+)
+@click.option(
+    "--resend",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 100),
+    help="Per cent of the records that are sent twice.",
+)
+@click.option(
+    "--timestamps",
+    is_flag=True,
+    help="Kafka's timestamps are the records' own times instead of now.",
+)
+@SEED
 @click.option("--again", is_flag=True, help="Send also what the topic already has.")
 def play(
     paths: tuple[Path, ...],
@@ -192,6 +341,17 @@ def play(
     bootstrap_servers: str,
     create_topic: bool,
     partitions: int,
+    format_: Format,
+    key: Key,
+    headers: tuple[str, ...],
+    no_headers: bool,
+    rate: float | None,
+    speed: float | None,
+    jitter: float,
+    disorder: float,
+    resend: float,
+    timestamps: bool,
+    seed: int,
     again: bool,
 ) -> None:
     """Send message files (*.jsonl) and event days (event_*.csv) to a Kafka topic.
@@ -199,5 +359,27 @@ def play(
     What was acknowledged is kept in .played.json beside the files: an interrupted play goes on
     where it stopped, a finished one is not repeated, a topic made anew gets everything.
     """
-    target = Target(bootstrap_servers, topic, partitions if create_topic else None)
-    play_files(paths, target, again=again)
+    pairs = []
+    for header in headers:
+        name, equals, content = header.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{header!r} is not NAME=VALUE", param_hint="--header")
+        pairs.append((name, content))
+    shape = Shape(
+        format=format_,
+        key=key,
+        headers=tuple(pairs),
+        keep_headers=not no_headers,
+        disorder=disorder / 100,
+        resends=resend / 100,
+        jitter=jitter,
+        seed=seed,
+    )
+    play_files(
+        paths,
+        Target(bootstrap_servers, topic, partitions if create_topic else None),
+        shape=shape,
+        pace=Pace(rate, speed),
+        timestamps=timestamps,
+        again=again,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -12,6 +13,45 @@ from simulator.errors import SimulatorError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+
+
+def write_file(path: Path, content: bytes) -> str:
+    """Write a file; returns its sha256, for `Dataset.register`."""
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_answers(root: Path, name: str) -> list[dict[str, str]]:
+    """The rows of answers/`name`.csv, such as "by_type_daily", all values as text."""
+    with (root / "answers" / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+class Output:
+    """A file of a data set that grows; a context manager."""
+
+    def __init__(self, dataset: Dataset, name: str) -> None:
+        path = dataset.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("wb")
+        self._digest = hashlib.sha256()
+        self._dataset, self._name = dataset, name
+
+    def write(self, content: bytes) -> None:
+        """Append."""
+        self._file.write(content)
+        self._digest.update(content)
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        self._file.close()
+        self._dataset.register(self._name, self._digest.hexdigest())
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 class Dataset:
@@ -29,11 +69,17 @@ class Dataset:
 
     def write(self, name: str, text: str) -> None:
         """Write the file `name` (relative, with forward slashes)."""
-        content = text.encode()
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        self._files[name] = hashlib.sha256(content).hexdigest()
+        self.register(name, write_file(path, text.encode()))
+
+    def open(self, name: str) -> Output:
+        """A file to write piece by piece; close it before `finish`."""
+        return Output(self, name)
+
+    def register(self, name: str, digest: str) -> None:
+        """Take up a file that was written by `write_file`, with its sha256."""
+        self._files[name] = digest
 
     def finish(self, description: dict[str, Any]) -> None:
         """Write manifest.json: `format`, the description, and `files` (name to sha256)."""

@@ -12,6 +12,17 @@ from numpy.typing import NDArray
 T = TypeVar("T")
 
 
+def pareto(uniforms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pareto numbers with exponent 4/3, from 1 and cut at 100, from uniform ones in [0, 1).
+
+    Only operations that IEEE 754 defines to the last bit: powers and logarithms differ between
+    machines.
+    """
+    root = np.sqrt(1.0 - uniforms)
+    found: NDArray[np.float64] = np.minimum(1.0 / (root * np.sqrt(root)), 100.0)
+    return found
+
+
 class Stream:
     """Random numbers of one concern, such as ("meters.events", day number), under one seed.
 
