@@ -58,6 +58,12 @@ def _planted(name: str, default: int, what: str) -> Callable[[F], F]:
     return click.option(name, default=default, show_default=True, type=click.IntRange(0), help=what)
 
 
+def _percent(name: str, default: int, what: str) -> Callable[[F], F]:
+    return click.option(
+        name, default=default, show_default=True, type=click.IntRange(0, 100), help=what
+    )
+
+
 def _share(name: str, destination: str, what: str) -> Callable[[F], F]:
     default = getattr(Shares(), destination) * 100
     return click.option(
@@ -190,9 +196,14 @@ def meters(
 @TO
 @DAYS
 @SEED
+@PROCESSES
 @click.option("--sites", default=2, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--visits-per-day", default=20, show_default=True, type=click.IntRange(1), help="Per site."
+    "--visits-per-day",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Per site, on a mean day.",
 )
 @click.option(
     "--timezone",
@@ -204,27 +215,40 @@ def meters(
 )
 @_planted("--broken", 4, "Messages that hold no visit.")
 @_planted("--duplicates", 2, "Visits that are exported twice, unchanged.")
+@_planted("--midnight", 1, "Visits at midnight sharp, in the exports of two days.")
+@_planted("--truncated", 0, "Visits with more actions than are exported.")
 @click.option(
-    "--grown",
-    default=20,
+    "--max-actions",
+    default=500,
     show_default=True,
-    type=click.IntRange(0, 100),
-    help="Per cent of the visits that have grown in changes.jsonl.",
+    type=click.IntRange(10),
+    help="Actions of a visit that the server exports.",
 )
+@_percent("--active", 5, "Per cent of the visits that are also exported while they go on.")
+@_percent("--grown", 20, "Per cent of the visits that have grown in changes.jsonl.")
+@_percent("--arrays", 5, "Per cent of the visits that begin an array of several.")
+@click.option("--catalogues", is_flag=True, help="Also messages that describe the sites.")
 def matomo(
     out: Path,
     start: datetime,
     end: datetime | None,
     days: int | None,
     seed: int,
+    processes: int,
     sites: int,
     visits_per_day: int,
     timezones: tuple[str, ...],
     broken: int,
     duplicates: int,
+    midnight: int,
+    truncated: int,
+    max_actions: int,
+    active: int,
     grown: int,
+    arrays: int,
+    catalogues: bool,
 ) -> None:
-    """Matomo: messages.jsonl, the later changes.jsonl, manifest.json."""
+    """Matomo: messages.jsonl, the later changes.jsonl, answers/*/*.csv, manifest.json."""
     for name in timezones:
         if name != "UTC":
             try:
@@ -234,23 +258,37 @@ def matomo(
                     f"no time zone {name!r} on this machine; use an IANA name like Europe/Paris",
                     param_hint="--timezone",
                 ) from None
+    first = start.date()
     settings = MatomoSettings(
         seed=seed,
-        start=start.date(),
-        days=(
-            _last_day(start.date(), end, days, start.date() + timedelta(days=2)) - start.date()
-        ).days
-        + 1,
+        start=first,
+        days=(_last_day(first, end, days, first + timedelta(days=2)) - first).days + 1,
         sites=sites,
         visits_per_day=visits_per_day,
         timezones=timezones,
         broken=broken,
         duplicates=duplicates,
+        midnight=midnight,
+        truncated=truncated,
+        max_actions=max_actions,
+        active_percent=active,
         grown_percent=grown,
+        array_percent=arrays,
+        catalogues=catalogues,
     )
-    made = write_matomo(out, settings)
+    with progress_bar() as progress:
+        expected = settings.days * sites * visits_per_day
+        task = progress.add_task("visits", total=expected)
+        made = write_matomo(
+            out,
+            settings,
+            processes=processes,
+            tell=lambda visits: progress.update(task, advance=visits),
+        )
+    counts = made["counts"]
     click.echo(
-        f"{out}: {made['counts']['messages']:,} messages, {made['counts']['changes']:,} changes"
+        f"{out}: {counts['visits']:,} visits in {counts['messages']:,} messages, "
+        f"{counts['changes']:,} changes"
     )
 
 

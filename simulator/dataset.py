@@ -27,6 +27,13 @@ def read_answers(root: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
+def read_defects(root: Path, kind: str | None = None) -> list[dict[str, Any]]:
+    """The rows of answers/defects.jsonl, of one kind or of all."""
+    lines = (root / "answers" / "defects.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [row for row in rows if kind in (None, row["kind"])]
+
+
 class Output:
     """A file of a data set that grows; a context manager."""
 
