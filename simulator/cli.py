@@ -1,4 +1,4 @@
-"""The command line: `python -m simulator meters|matomo|play`."""
+"""The command line: `python -m simulator meters|matomo|play|park|report`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
+from simulator.databases import fill
+from simulator.dataset import read_manifest, write_file
 from simulator.errors import SimulatorError
 from simulator.matomo import MatomoSettings, write_matomo
 from simulator.meters import (
@@ -20,11 +22,13 @@ from simulator.meters import (
     PROTOTYPE_START,
     MeterSettings,
     Shares,
+    meter_park,
     write_meters,
 )
 from simulator.play import Pace, Target, play_files
 from simulator.progress import progress_bar
 from simulator.records import FORMATS, KEYS, Format, Key, Shape
+from simulator.report import write_report
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -421,3 +425,59 @@ def play(
         timestamps=timestamps,
         again=again,
     )
+
+
+@main.command()
+@click.argument("dataset", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("target", envvar="SIMULATOR_DATABASE_URL")
+@click.option(
+    "--as-of",
+    type=DAY,
+    help="The park as it was on that day; later changes are not there yet.",
+)
+@click.option("--events", is_flag=True, help="Fill a table `events` too (databases only).")
+def park(dataset: Path, target: str, as_of: datetime | None, events: bool) -> None:
+    """Write the park of DATASET (made by `meters`) to TARGET, a database or a folder.
+
+    TARGET is postgresql://user:password@host:port/database, mysql:// or mariadb:// likewise, or a
+    folder for the nine CSV files; SIMULATOR_DATABASE_URL stands in for it. What is there is
+    replaced. Run it again with a later --as-of, and the park has changed as a real one does.
+    """
+    manifest = read_manifest(dataset, "meters")
+    made = meter_park(manifest)
+    day = as_of.date() if as_of else None
+    if "://" not in target:
+        if events:
+            raise click.UsageError(f"--events needs a database; {target} is a folder")
+        folder = Path(target)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in made.files(day):
+            write_file(folder / f"{name}.csv", content.encode())
+        click.echo(f"{folder}: the park{f' as of {day}' if day else ''}")
+        return
+    files = sorted((dataset / "events").glob("event_*.csv")) if events else []
+    with progress_bar() as progress:
+        task = progress.add_task("events", total=manifest["counts"]["readable"], visible=events)
+        counts = fill(
+            target,
+            made,
+            as_of=day,
+            events=files,
+            tell=lambda rows: progress.update(task, advance=rows),
+        )
+    told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    click.echo(f"rows{f' as of {day}' if day else ''}: {told}")
+
+
+@main.command()
+@click.argument("dataset", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page to write.  [default: DATASET/report.html]",
+)
+def report(dataset: Path, out: Path | None) -> None:
+    """Draw the distributions of DATASET, so that a person sees whether it looks like life."""
+    page = out or dataset / "report.html"
+    write_report(dataset, page)
+    click.echo(f"{page}: open it in a browser")

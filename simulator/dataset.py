@@ -21,6 +21,22 @@ def write_file(path: Path, content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def read_manifest(root: Path, domain: str | None = None) -> dict[str, Any]:
+    """The manifest of a data set; SimulatorError where there is none, or one of another domain."""
+    try:
+        manifest: dict[str, Any] = json.loads((root / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        raise SimulatorError(
+            f"{root} holds no complete data set of the simulator: {MANIFEST} is missing or broken; "
+            "make one first."
+        ) from None
+    if domain not in (None, manifest.get("domain")):
+        raise SimulatorError(
+            f"{root} is a data set of {manifest.get('domain')}, not of {domain}; name another."
+        )
+    return manifest
+
+
 def read_answers(root: Path, name: str) -> list[dict[str, str]]:
     """The rows of answers/`name`.csv, such as "by_type_daily", all values as text."""
     with (root / "answers" / f"{name}.csv").open(encoding="utf-8", newline="") as lines:

@@ -231,8 +231,8 @@ class _Builder:
             for cell in range(self._cells)
         ]
         pdk_communes = [stream.pick(communes_of(code)[:12]) for code in cell_departements]
-        # Cells are from a handful of meters in the country to hundreds in town.
-        sizes = np.cumsum(pareto(stream.uniforms(self._cells)))
+        # Cells are from a handful of meters in the country to some hundreds in town.
+        sizes = np.cumsum(np.minimum(pareto(stream.uniforms(self._cells)), 8.0))
         drawn = np.searchsorted(sizes, stream.uniforms(self._pdcs) * sizes[-1], side="right")
         drawn[: self._cells] = np.arange(self._cells)
         cells = drawn.tolist()

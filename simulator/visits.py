@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
+from math import sqrt
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -300,7 +301,9 @@ class History:
     def _visit(self, stream: Stream, number: int, start: int, end: int) -> Iterator[Visit]:
         site = self._site
         visitor = self._visitor(stream, start)
-        actions = stream.weighted({1: 40, 2: 18, 3: 13, 4: 9, 6: 9, 8: 6, 12: 4, 25: 1})
+        # A third leave at once, few stay long.
+        root = sqrt(1.0 - stream.uniform())
+        actions = min(int(1.5 / (root * sqrt(root))), 40)
         if number in self._long:
             actions = self._cap + stream.between(1, 60)
         if number in self._at_midnight:
