@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import click
 
-from simulator.databases import fill
 from simulator.dataset import read_manifest, write_file
 from simulator.errors import SimulatorError
 from simulator.matomo import MatomoSettings, write_matomo
@@ -25,10 +24,11 @@ from simulator.meters import (
     meter_park,
     write_meters,
 )
-from simulator.play import Pace, Target, play_files
 from simulator.progress import progress_bar
 from simulator.records import FORMATS, KEYS, Format, Key, Shape
-from simulator.report import write_report
+
+# Commands import their clients and plots when they run: those take longer to import than a small
+# data set takes to make.
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -401,6 +401,8 @@ def play(
     What was acknowledged is kept in .played.json beside the files: an interrupted play goes on
     where it stopped, a finished one is not repeated, a topic made anew gets everything.
     """
+    from simulator.play import Pace, Target, play_files
+
     pairs = []
     for header in headers:
         name, equals, content = header.partition("=")
@@ -455,6 +457,8 @@ def park(dataset: Path, target: str, as_of: datetime | None, events: bool) -> No
             write_file(folder / f"{name}.csv", content.encode())
         click.echo(f"{folder}: the park{f' as of {day}' if day else ''}")
         return
+    from simulator.databases import fill
+
     files = sorted((dataset / "events").glob("event_*.csv")) if events else []
     with progress_bar() as progress:
         task = progress.add_task("events", total=manifest["counts"]["readable"], visible=events)
@@ -478,6 +482,8 @@ def park(dataset: Path, target: str, as_of: datetime | None, events: bool) -> No
 )
 def report(dataset: Path, out: Path | None) -> None:
     """Draw the distributions of DATASET, so that a person sees whether it looks like life."""
+    from simulator.report import write_report
+
     page = out or dataset / "report.html"
     write_report(dataset, page)
     click.echo(f"{page}: open it in a browser")

@@ -225,7 +225,7 @@ def _bars(heights: Mapping[str, int]) -> Draw:
     def draw(axes: Axes) -> None:
         names = list(heights)
         axes.bar(range(len(names)), list(heights.values()), color=_COLOURS[0])
-        crowded = len(names) > 12 and sum(map(len, names)) > 40 or sum(map(len, names)) > 70
+        crowded = (len(names) > 12 and sum(map(len, names)) > 40) or sum(map(len, names)) > 70
         axes.set_xticks(
             range(len(names)), names, rotation=60 if crowded else 0, fontsize=7 if crowded else 8,
             ha="right" if crowded else "center", rotation_mode="anchor" if crowded else None,

@@ -96,6 +96,30 @@ def test_meter_views_equal_the_simulators_answers(
     assert {tuple(row[:2]): row[2] for row in found} == expected
 
 
+@pytest.mark.parametrize(
+    ("statistic", "column"),
+    [
+        ("by_commune", "code_insee"),
+        ("by_departement", "departement_code"),
+        ("by_region", "region_code"),
+        ("by_pdk", "id_pdk"),
+        ("by_concentrator", "id_concentrateur"),
+    ],
+)
+def test_events_are_where_the_simulator_put_them(
+    statistic: str, column: str, demo_places: list[dict[str, Any]], demo_folder: Path
+) -> None:
+    found: Counter[tuple[str, ...]] = Counter()
+    for row in demo_places:
+        place = "" if row[column] is None else str(row[column])
+        found[row["period_start"], row["type_evt"], place] += row["events"]
+    answers = read_answers(demo_folder / "meters", f"{statistic}_daily")
+    expected = {
+        (row["period_start"], row["type_evt"], row[column]): int(row["count"]) for row in answers
+    }
+    assert found == expected
+
+
 def test_planted_defects_are_in_quarantine_and_nothing_else_is(
     demo: Answer, demo_folder: Path, sql: Sql
 ) -> None:
