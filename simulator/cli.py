@@ -120,17 +120,13 @@ def main() -> None:
 @PROCESSES
 @click.option(
     "--meters",
-    default=1000,
-    show_default=True,
     type=click.IntRange(4),
-    help="Places with a meter; one concentrator for 47 of them.",
+    help="Places with a meter; one concentrator for 47 of them.  [default: 1000]",
 )
 @click.option(
     "--events-per-meter-day",
-    default=1.0,
-    show_default=True,
     type=click.FloatRange(0, min_open=True),
-    help="On a mean day; winter, evenings and storms have more.",
+    help="On a mean day; winter, evenings and storms have more.  [default: 1]",
 )
 @click.option(
     "--like-prototype",
@@ -152,8 +148,8 @@ def meters(
     days: int | None,
     seed: int,
     processes: int,
-    meters: int,
-    events_per_meter_day: float,
+    meters: int | None,
+    events_per_meter_day: float | None,
     like_prototype: bool,
     **percent: float | None,
 ) -> None:
@@ -161,6 +157,11 @@ def meters(
 
     The defects' shares are in per cent. An event is in the file of the day on which it arrived.
     """
+    if like_prototype and (meters is not None or events_per_meter_day is not None):
+        raise click.UsageError(
+            f"--like-prototype has {PROTOTYPE_METERS} meters and {PROTOTYPE_ROWS:,} events a day; "
+            "leave --meters and --events-per-meter-day out"
+        )
     first = start.date() if start else PROTOTYPE_START if like_prototype else None
     if first is None:
         raise click.UsageError("name the first day with --from, or ask for --like-prototype")
@@ -171,13 +172,13 @@ def meters(
         seed=seed,
         start=first,
         end=_last_day(first, end, days, usual),
-        meters=PROTOTYPE_METERS if like_prototype else meters,
-        events_per_meter_day=events_per_meter_day,
+        meters=PROTOTYPE_METERS if like_prototype else meters or 1000,
+        events_per_meter_day=events_per_meter_day or 1.0,
         shares=replace(usual_shares, **given),
         like_prototype=like_prototype,
     )
     with progress_bar() as progress:
-        per_day = meters * events_per_meter_day
+        per_day = settings.meters * settings.events_per_meter_day
         expected = settings.days * (PROTOTYPE_ROWS if like_prototype else round(per_day))
         task = progress.add_task("events", total=expected)
         made = write_meters(
@@ -232,6 +233,7 @@ def meters(
 @_percent("--grown", 20, "Per cent of the visits that have grown in changes.jsonl.")
 @_percent("--arrays", 5, "Per cent of the visits that begin an array of several.")
 @click.option("--catalogues", is_flag=True, help="Also messages that describe the sites.")
+@click.option("--reports", is_flag=True, help="Also reports.jsonl, Matomo's own daily figures.")
 def matomo(
     out: Path,
     start: datetime,
@@ -251,6 +253,7 @@ def matomo(
     grown: int,
     arrays: int,
     catalogues: bool,
+    reports: bool,
 ) -> None:
     """Matomo: messages.jsonl, the later changes.jsonl, answers/*/*.csv, manifest.json."""
     for name in timezones:
@@ -279,6 +282,7 @@ def matomo(
         grown_percent=grown,
         array_percent=arrays,
         catalogues=catalogues,
+        report_messages=reports,
     )
     with progress_bar() as progress:
         expected = settings.days * sites * visits_per_day

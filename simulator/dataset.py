@@ -6,12 +6,18 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import SimulatorError
 
 MANIFEST = "manifest.json"
+# Stands in a folder while its data set is being made.
+_UNFINISHED = ".unfinished"
+_FOLDERS = ("events", "park", "answers", ".parts")
+# A flat object or list that fits is one line of the manifest.
+_LINE = 200
 FORMAT = 1
 
 
@@ -111,29 +117,42 @@ class Dataset:
         beside = self.root / (MANIFEST + ".part")
         beside.write_bytes((_pretty(manifest) + "\n").encode())
         os.replace(beside, self.root / MANIFEST)
+        (self.root / _UNFINISHED).unlink()
 
     def _clear(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
-        if not any(self.root.iterdir()):
-            return
-        try:
-            names = list(json.loads((self.root / MANIFEST).read_bytes())["files"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise SimulatorError(
-                f"{self.root} is not empty and holds no data set of the simulator; "
-                "name an empty or a new folder."
-            ) from None
-        for name in names:
-            (self.root / name).unlink(missing_ok=True)
+        marker = self.root / _UNFINISHED
+        if marker.exists():
+            # A run that was interrupted: the folder was empty or ours when that began.
+            for name in _FOLDERS:
+                shutil.rmtree(self.root / name, ignore_errors=True)
+            for path in (*self.root.glob("*.jsonl"), *self.root.glob(f"{MANIFEST}*")):
+                path.unlink()
+        elif any(self.root.iterdir()):
+            try:
+                names = list(json.loads((self.root / MANIFEST).read_bytes())["files"])
+            except (OSError, ValueError, KeyError, TypeError):
+                raise SimulatorError(
+                    f"{self.root} is not empty and holds no data set of the simulator; "
+                    "name an empty or a new folder."
+                ) from None
+            marker.touch()
+            (self.root / MANIFEST).unlink()
+            inside = self.root.resolve()
+            for name in names:
+                if inside in (self.root / name).resolve().parents:
+                    (self.root / name).unlink(missing_ok=True)
+        marker.touch()
 
 
 def _pretty(value: Any, indent: str = "") -> str:
-    """JSON with one line for every flat object or list: a manifest is read by people too."""
+    """JSON with one line for every short flat object or list: people read a manifest too."""
     members = value.values() if isinstance(value, dict) else value
+    line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, (dict, list)) or not (
-        any(isinstance(member, (dict, list)) for member in members)
+        any(isinstance(member, (dict, list)) for member in members) or len(line) > _LINE
     ):
-        return json.dumps(value, ensure_ascii=False)
+        return line
     deeper = indent + " "
     if isinstance(value, dict):
         parts = [f"{json.dumps(key)}: {_pretty(part, deeper)}" for key, part in value.items()]

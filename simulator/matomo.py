@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta, timezone
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from simulator.dataset import Dataset, Output
+from simulator.dataset import Dataset, Output, read_answers
 from simulator.errors import SimulatorError
 from simulator.export import dimensions_json, goals_json, site_json, visit_json
 from simulator.messages import compact, message, raw_message
@@ -23,6 +24,7 @@ from simulator.workers import in_order
 
 MESSAGES = "messages.jsonl"
 CHANGES = "changes.jsonl"
+REPORTS = "reports.jsonl"
 DEFECTS = "answers/defects.jsonl"
 
 BREAKAGES = ("not_json", "api_error", "tombstone", "truncated")
@@ -46,7 +48,8 @@ class MatomoSettings:
     `midnight` visits are in the exports of two days, `truncated` ones have more than `max_actions`
     actions, of which Matomo exports no more. `active_percent` of the visits are exported once
     before they have ended, `grown_percent` have grown in the later export, `array_percent` of the
-    messages hold several visits. `catalogues` adds messages of type `sites`.
+    messages hold several visits. `catalogues` adds messages of type `sites`, `report_messages` the
+    file reports.jsonl: Matomo's own daily figures, as they are once everything has been exported.
     """
 
     seed: int
@@ -64,6 +67,7 @@ class MatomoSettings:
     grown_percent: int = 20
     array_percent: int = 5
     catalogues: bool = False
+    report_messages: bool = False
 
 
 def write_matomo(
@@ -124,6 +128,10 @@ def write_matomo(
                         reports[moment, report].write(chunk)
         for file in reports.values():
             file.close()
+        if settings.report_messages:
+            with dataset.open(REPORTS) as output:
+                for entry in _report_messages(root, sites, settings):
+                    output.write((compact({"at": plan.later + 3600, **entry}) + "\n").encode())
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     description: dict[str, Any] = {
@@ -477,6 +485,54 @@ class _SiteExport:
         value = visit_json(visit, self._later_names, cap=cap, locale=locale)
         about = {"kind": "re_exported", **ids, "how": how}
         self._changes.put(self._plan.later + 1, message(visit.key, "visit", value), about)
+
+
+def _report_messages(
+    root: Path, sites: list[Site], settings: MatomoSettings
+) -> Iterator[dict[str, Any]]:
+    """A message per site and report, as period=day and date=first,last answers: figures by day,
+    `[]` for a day without any."""
+    days = [(settings.start + timedelta(days=n)).isoformat() for n in range(settings.days + 1)]
+    for method in ("VisitsSummary.get", "Actions.get", "Goals.get"):
+        path = root / "answers" / "changes" / f"{method}.csv"
+        rows = read_answers(root, f"changes/{method}") if path.exists() else []
+        daily = {(row["idSite"], row["date"]): row for row in rows if row["period"] == "day"}
+        visits = {
+            (row["idSite"], row["date"]): int(row["nb_visits"])
+            for row in read_answers(root, "changes/VisitsSummary.get")
+            if row["period"] == "day"
+        }
+        for site in sites:
+            value: dict[str, Any] = {}
+            for day in days:
+                found = daily.get((str(site.id), day))
+                value[day] = (
+                    _figures(method, found, visits.get((str(site.id), day), 0)) if found else []
+                )
+            entry = message(str(site.id), "report", value)
+            entry["headers"] |= {"method": method, "period": "day"}
+            yield entry
+
+
+def _figures(method: str, row: dict[str, str], visits: int) -> dict[str, Any]:
+    """A day's figures as Matomo's API gives them, rounded as it rounds."""
+    figures: dict[str, Any] = {
+        name: value if name == "revenue" else int(value) for name, value in list(row.items())[4:]
+    }
+    if method == "VisitsSummary.get":
+        figures["bounce_rate"] = f"{_rounded(figures['bounce_count'] * 100, visits, 0)}%"
+        figures["nb_actions_per_visit"] = float(_rounded(figures["nb_actions"], visits, 1))
+        figures["avg_time_on_site"] = int(_rounded(figures["sum_visit_length"], visits, 0))
+    if method == "Goals.get":
+        rate = _rounded(figures["nb_visits_converted"] * 100, visits, 2).normalize()
+        figures["conversion_rate"] = f"{rate:f}%"
+    return figures
+
+
+def _rounded(numerator: int, denominator: int, digits: int) -> Decimal:
+    """A quotient, rounded half up as PHP does; 0 without a denominator."""
+    quotient = Decimal(numerator) / denominator if denominator else Decimal(0)
+    return quotient.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
 
 
 def _merged(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
+
+from simulator.errors import SimulatorError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,7 +28,13 @@ def in_order(work: Callable[[T], R], tasks: Iterable[T], processes: int) -> Iter
     # Forked children of a process with threads may hang, and macOS and Windows cannot fork.
     context = multiprocessing.get_context("spawn")
     waiting: deque[Future[R]] = deque()
-    pool = ProcessPoolExecutor(processes, mp_context=context)
+    # Ctrl-C goes to every process; one tells of it.
+    pool = ProcessPoolExecutor(
+        processes,
+        mp_context=context,
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
     try:
         for task in tasks:
             waiting.append(pool.submit(work, task))
@@ -32,5 +42,10 @@ def in_order(work: Callable[[T], R], tasks: Iterable[T], processes: int) -> Iter
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BrokenProcessPool:
+        raise SimulatorError(
+            "a process of the simulator was killed, perhaps for want of memory; ask for fewer "
+            "--processes and run again."
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)

@@ -514,6 +514,32 @@ def test_long_visits_are_cut_and_their_answers_are_not(tmp_path: Path) -> None:
     assert sum(int(row["nb_pageviews"]) for row in days) > pages
 
 
+def test_report_messages_are_the_answers_of_each_day(tmp_path: Path) -> None:
+    wanted = MatomoSettings(7, date(2024, 3, 1), 4, sites=2, report_messages=True)
+    write_matomo(tmp_path, wanted)
+    seen = set()
+    for entry in lines(tmp_path, "reports.jsonl"):
+        method = entry["headers"]["method"]
+        seen.add((entry["key"], method))
+        answers = {
+            row["date"]: row
+            for row in read_answers(tmp_path, f"changes/{method}")
+            if row["period"] == "day" and row["idSite"] == entry["key"]
+        }
+        for day, figures in entry["value"].items():
+            assert bool(figures) == (day in answers)
+            for name, value in (figures or {}).items():
+                if name in answers[day]:
+                    assert str(value) == answers[day][name]
+        if method == "VisitsSummary.get":
+            first = entry["value"]["2024-03-01"]
+            rate = Decimal(first["bounce_count"]) / first["nb_visits"] * 100
+            assert abs(rate - Decimal(first["bounce_rate"].removesuffix("%"))) <= Decimal("0.5")
+            per_visit = first["nb_actions"] / first["nb_visits"]
+            assert abs(first["nb_actions_per_visit"] - per_visit) <= 0.05 + 1e-9
+    assert len(seen) == 6
+
+
 def test_the_same_command_writes_the_same_bytes_with_any_number_of_processes(
     tmp_path: Path,
 ) -> None:

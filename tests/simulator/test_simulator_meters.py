@@ -505,9 +505,39 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_what_an_interrupted_run_left_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = date(2024, 1, 1)
+    write_meters(tmp_path, MeterSettings(1, day, day, meters=10))
+    whole = tree(tmp_path)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("simulator.meters.Dataset.finish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_meters(tmp_path, MeterSettings(2, day, day + timedelta(days=2), meters=10))
+    # Nobody takes half a data set for a whole one.
+    assert not (tmp_path / "manifest.json").exists()
+    write_meters(tmp_path, MeterSettings(1, day, day, meters=10))
+    assert tree(tmp_path) == whole
+
+
+def test_a_manifest_from_elsewhere_removes_nothing_outside_its_folder(tmp_path: Path) -> None:
+    mine, folder = tmp_path / "mine.txt", tmp_path / "set"
+    mine.write_text("keep")
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps({"files": {"../mine.txt": "", "x.csv": ""}}))
+    write_meters(folder, MeterSettings(1, date(2024, 1, 1), date(2024, 1, 1), meters=10))
+    assert mine.read_text() == "keep"
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["--like-prototype", "--meters", "10"], "leave --meters"),
         (["--from", "2024-01-02", "--to", "2024-01-01"], "before the first day"),
         (["--from", "2024-01-02", "--to", "2024-01-03", "--days", "2"], "not both"),
         ([], "--like-prototype"),
