@@ -17,7 +17,7 @@ STAMP := .venv/.installed
 .PHONY: help install up down status demo load build docs test test-fast bench-loader bench-simulator lint format clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' Makefile
 
 install: $(STAMP) ## Make .venv, install everything, fetch the servers' jars
 	@test -e loader.toml || cp loader.toml.example loader.toml

@@ -560,9 +560,10 @@ def _lines(world: _World, day: date, events: _Events, later: Integers, routed: _
     count = len(events.at)
     clock, digits = world.clock_text, world.digits_text
     if events.ahead.any():
-        occurred = [day + timedelta(days=int(each)) for each in events.ahead]
-        date_digits: Bytes | bytes = text.table([f"{each:%Y%m%d}" for each in occurred])
-        date_iso: Bytes | bytes = text.table([f"{each.isoformat()} " for each in occurred])
+        shifts, which = np.unique(events.ahead, return_inverse=True)
+        occurred = [day + timedelta(days=shift) for shift in shifts.tolist()]
+        date_digits: Bytes | bytes = text.table([f"{each:%Y%m%d}" for each in occurred])[which]
+        date_iso: Bytes | bytes = text.table([f"{each.isoformat()} " for each in occurred])[which]
     else:
         date_digits, date_iso = f"{day:%Y%m%d}".encode(), f"{day.isoformat()} ".encode()
     arrived_days = [(day + timedelta(days=n)).isoformat() for n in range(LATE_DAYS + 2)]
