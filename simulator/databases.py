@@ -163,9 +163,9 @@ def _connected(url: str) -> Iterator[_Database]:
                 "address with postgresql://, mysql:// or mariadb://."
             )
     except (psycopg.Error, pymysql.Error, ValueError) as error:
-        told = " ".join(str(part) for part in error.args) or type(error).__name__
+        told = " ".join(" ".join(map(str, error.args)).split()) or type(error).__name__
         raise SimulatorError(
-            f"the database {where} refused or did not answer ({told.strip()}); "
+            f"the database {where} refused or did not answer ({told}); "
             "check the address, the user and the password."
         ) from None
 

@@ -73,6 +73,7 @@ def table(text: str) -> list[list[str]]:
     return list(csv.reader(text.splitlines()))
 
 
+@pytest.mark.stack
 def test_the_tables_are_the_files_on_any_day(made: Path, database: tuple[str, Rows]) -> None:
     url, ask = database
     park = meter_park(json.loads((made / "manifest.json").read_bytes()))
@@ -87,6 +88,7 @@ def test_the_tables_are_the_files_on_any_day(made: Path, database: tuple[str, Ro
     assert table(on_disk) == table(dict(park.files())["installation_c"])
 
 
+@pytest.mark.stack
 def test_events_can_be_asked_in_the_database(made: Path, database: tuple[str, Rows]) -> None:
     url, ask = database
     counts = json.loads((made / "manifest.json").read_bytes())["counts"]
