@@ -90,8 +90,8 @@ def write_matomo(
       it differs is one of RE_EXPORTS;
     - `renamed_goal`, `vanished_goal`, `renamed_dimension`, `reused_slot` in catalogues.
 
-    The answers are described in `reports`; they are what Matomo itself reports, truncated visits
-    and those in no export included. Sites are made in parallel; any number of processes gives the
+    The answers are described in `reports`; they are what Matomo itself reports, the actions that
+    truncated visits lack included. Sites are made in parallel; any number of processes gives the
     same bytes. Memory follows the visitors of a month, not the visits.
     `tell` is called with numbers of visits made since the last call.
 

@@ -48,6 +48,9 @@ _COUNTED = {
     "by_manufacturer": "type_equipement,constructeur_id,",
     "by_concentrator": "id_concentrateur,",
 }
+# Delays that can be, in seconds: when clocks go back an event may arrive an hour before it occurred,
+# and none comes after more than a week and an hour.
+_DELAYS = (-3700, 7 * 86_400 + 3700)
 _CHANGES = "kind,type_equipement,place,id_equipement,last_day,by,first_day,to_place"
 
 
@@ -93,7 +96,18 @@ class _Period:
         self.by_concentrator = np.zeros(types * (concentrators + 1), np.int64)
         self.service = np.zeros(len(placement), np.int64)
         self.silent = np.zeros(len(placement), np.int64)
-        self.delays: Counter[int] = Counter()
+        # By delay: sparse for a day, an array of all delays for longer periods.
+        self.delays = self.delay_numbers = np.zeros(0, np.int64)
+
+    def add_delays(self, counts: DayCounts, *, is_day: bool) -> None:
+        """Add a day's delays."""
+        if is_day:
+            self.delays, self.delay_numbers = counts.delays, counts.delay_numbers
+            return
+        if not len(self.delays):
+            self.delays = np.arange(*_DELAYS, dtype=np.int64)
+            self.delay_numbers = np.zeros(len(self.delays), np.int64)
+        self.delay_numbers[counts.delays - _DELAYS[0]] += counts.delay_numbers
 
 
 class MeterAnswers:
@@ -138,7 +152,6 @@ class MeterAnswers:
         had = np.zeros(size, np.bool_)
         had[places] = True
         quiet = in_service[~had[in_service]]
-        delays = dict(zip(counts.delays.tolist(), counts.delay_numbers.tolist(), strict=True))
         self.events += int(counts.numbers.sum())
         for period in PERIOD_NAMES:
             start = period_start(period, day)
@@ -152,7 +165,7 @@ class MeterAnswers:
             np.add.at(found.by_concentrator, served, counts.numbers)
             found.service[in_service] += 1
             found.silent[quiet] += 1
-            found.delays.update(delays)
+            found.add_delays(counts, is_day=period == "daily")
 
     def finish(self) -> None:
         """Write what is still open."""
@@ -246,10 +259,10 @@ class MeterAnswers:
 
     def _delay(self, period: str, found: _Period) -> None:
         file = self._file("delay", period, "period_start,events,median,p95,max\n")
-        if not found.delays:
+        present = np.flatnonzero(found.delay_numbers)
+        if not len(present):
             return
-        delays = np.array(sorted(found.delays), np.int64)
-        ends = np.cumsum([found.delays[delay] for delay in delays.tolist()])
+        delays, ends = found.delays[present], np.cumsum(found.delay_numbers[present])
         total = int(ends[-1])
         row = (total, _percentile(delays, ends, 50), _percentile(delays, ends, 95), delays[-1])
         file.write(f"{found.start.isoformat()},{','.join(map(str, row))}\n".encode())
