@@ -37,6 +37,9 @@ _MONTHS = {
     ],
 }
 _BOOLEAN_PLUGINS = "cookie, pdf"
+_IMAGES = "plugins/Morpheus/images"
+_RETURNING_ICON = "plugins/Live/images/returningVisitor.png"
+_ICONS = "plugins/Morpheus/icons/dist"
 
 
 class _Typing:
@@ -64,6 +67,7 @@ def visit_json(
     label = LABELS[locale]
     last = datetime.fromtimestamp(visit.last, timezone.utc)
     shown = _capped(visit, cap)
+    status = _ecommerce_status(visit)
     referrer_type = str(referrer["type"])
     unknown = country["code"] == "xx"
     country_label = label[str(country["code"])]
@@ -92,9 +96,12 @@ def visit_json(
         "serverDatePrettyFirstAction": _pretty_date(site, visit.first, locale),
         "userId": visit.user_id,
         "visitorType": visit.kind,
+        "visitorTypeIcon": None if visit.number == 1 else _RETURNING_ICON,
         "visitConverted": number(int(visit.converted)),
         "visitCount": number(visit.number),
-        "visitEcommerceStatus": _ecommerce_status(visit),
+        "visitConvertedIcon": f"{_IMAGES}/goal.svg" if visit.converted else None,
+        "visitEcommerceStatus": status,
+        "visitEcommerceStatusIcon": None if status == "none" else f"{_IMAGES}/{status}.svg",
         "daysSinceFirstVisit": visit.since_first // 86400,
         "secondsSinceFirstVisit": number(visit.since_first),
         "daysSinceLastVisit": visit.since_last // 86400,
@@ -120,16 +127,19 @@ def visit_json(
         "languageCode": country["language"],
         "language": country["language"],
         "deviceType": label[device["type"]],
+        "deviceTypeIcon": f"{_ICONS}/devices/{device['type'].lower()}.png",
         "deviceBrand": device["brand"],
         "deviceModel": device["model"],
         "operatingSystem": f"{device['os']} {device['os_version']}",
         "operatingSystemName": device["os"],
+        "operatingSystemIcon": f"{_ICONS}/os/{device['os_code']}.png",
         "operatingSystemCode": device["os_code"],
         "operatingSystemVersion": device["os_version"],
         "browserFamily": device["engine"],
         "browserFamilyDescription": device["engine"],
         "browser": f"{device['browser']} {device['browser_version']}",
         "browserName": device["browser"],
+        "browserIcon": f"{_ICONS}/browsers/{device['browser_code']}.png",
         "browserCode": device["browser_code"],
         "browserVersion": device["browser_version"],
         "continent": label[str(country["continent"])],
@@ -283,8 +293,14 @@ def _row_json(
         "iconSVG": f"plugins/Morpheus/images/{row.type}.svg",
     }
     dimensions = {f"dimension{n}": value for n, value in dimension_values(visit, row).items()}
+    source = {
+        "referrerType": visit.referrer["type"],
+        "referrerName": visit.referrer["name"],
+        "referrerKeyword": visit.referrer["keyword"],
+    }
     if row.type in (ORDER, CART):
-        return {**common, "url": None, **_purchase(row, number, locale)}
+        del common["url"]
+        return {**common, **_purchase(row, number, locale), **source}
     if row.type == "goal":
         # Null where the goal has been deleted.
         name = goal_names.get(int(row.about))
@@ -297,9 +313,7 @@ def _row_json(
             "goalId": number(int(row.about)),
             "revenue": more["revenue"],
             "goalPageId": number(more["goal_page_id"]),
-            "referrerType": visit.referrer["type"],
-            "referrerName": visit.referrer["name"],
-            "referrerKeyword": visit.referrer["keyword"],
+            **source,
             **dimensions,
         }
     ids = {
@@ -308,6 +322,7 @@ def _row_json(
         "idpageview": f"{row.position:06x}",
         "pageviewPosition": number(row.position),
         "bandwidth": None,
+        "bandwidth_pretty": None,
     }
     if row.type == "action":
         spent = _time_spent(visit.rows, index)

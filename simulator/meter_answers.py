@@ -48,8 +48,8 @@ _COUNTED = {
     "by_manufacturer": "type_equipement,constructeur_id,",
     "by_concentrator": "id_concentrateur,",
 }
-# Delays that can be, in seconds: when clocks go back an event may arrive an hour before it occurred,
-# and none comes after more than a week and an hour.
+# Delays that can be, in seconds: when clocks go back an event may arrive an hour too early, and
+# none comes after more than a week and an hour.
 _DELAYS = (-3700, 7 * 86_400 + 3700)
 _CHANGES = "kind,type_equipement,place,id_equipement,last_day,by,first_day,to_place"
 

@@ -48,7 +48,7 @@ _CONTENTS = ("nb_impressions", "nb_interactions", "nb_visits")
 _GOALS = ("nb_conversions", "nb_visits_converted", "revenue")
 _ORDERS = (*_GOALS, "revenue_subtotal", "revenue_tax", "revenue_shipping", "revenue_discount",
            "items")  # fmt: skip
-_ITEMS = ("revenue", "quantity", "orders", "nb_visits")
+_ITEMS = ("revenue", "quantity", "orders")
 OTHER_METRICS: dict[str, tuple[str, ...]] = {
     "Actions.get": ("nb_pageviews", "nb_uniq_pageviews", "nb_downloads", "nb_uniq_downloads",
                     "nb_outlinks", "nb_uniq_outlinks", "nb_searches", "nb_keywords"),
@@ -408,7 +408,7 @@ def _item_numbers(row: Row, of: str) -> Iterator[tuple[tuple[str, str], list[int
             labels.append(("Goals.getItemsName", item.name))
             labels += [("Goals.getItemsCategory", category) for category in item.categories]
         for report, label in labels:
-            _add(orders, (report + of, label), [item.price * item.quantity, item.quantity, 0, 0])
+            _add(orders, (report + of, label), [item.price * item.quantity, item.quantity, 0])
     for key, values in orders.items():
         # However many lines, it is one order.
         values[2] = 1
