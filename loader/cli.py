@@ -5,108 +5,421 @@ Exit codes are those of ``loader.errors``; 0 means that everything new is in the
 
 from __future__ import annotations
 
+import json
 import logging
+import re
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
 from grpc import RpcError
 from pyspark.errors import PySparkException
 
-from loader import __version__, land, run, telling
-from loader.errors import LoaderError, SourceUnavailable
-from loader.settings import DEFAULT_FILE, Settings, load
+from loader import __version__, land, rewind, run
+from loader import verify as verification
+from loader.errors import ConfigurationError, LoaderError, SourceUnavailable, gravest
+from loader.plan import Acceptance
+from loader.settings import DEFAULT_FILE, Settings, load, redacted
+from loader.telling import (
+    FINDINGS,
+    IMPORTS,
+    STATUS,
+    Metrics,
+    Teller,
+    finding_row,
+    import_rows,
+    status_rows,
+)
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What every command gets: its voice, and how to read the configuration."""
+
+    teller: Teller
+    config: str
+    flags: dict[str, str]
+
+    def settings(self, **limits: Any) -> Settings:
+        flags = {f"limits.{key}": value for key, value in limits.items() if value is not None}
+        return load(self.config, {**self.flags, **flags})
 
 
 def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     """Show the loader's own errors as a sentence and exit with their code."""
 
     @wraps(command)
-    def guarded(*args: Any, **kwargs: Any) -> None:
+    def guarded(context: _Context, *args: Any, **kwargs: Any) -> None:
         try:
-            command(*args, **kwargs)
+            command(context, *args, **kwargs)
         except LoaderError as error:
-            telling.error(error)
-            sys.exit(error.exit_code)
+            _exit(context, [error])
         except (PySparkException, RpcError) as error:
-            problem = SourceUnavailable(f"Spark: {land.reason(error)}.")
-            telling.error(problem)
-            sys.exit(problem.exit_code)
+            what = "Spark went away" if land.is_gone(error) else "Spark"
+            _exit(context, [SourceUnavailable(f"{what}: {land.reason(error)}.")])
 
     return guarded
+
+
+def _exit(context: _Context, errors: Iterable[LoaderError]) -> None:
+    """Tell ``errors``, and exit with the code of the gravest where there is any."""
+    told = list(errors)
+    for error in told:
+        context.teller.error(error)
+    if told:
+        sys.exit(gravest(told).exit_code)
+
+
+class _Seconds(click.ParamType):  # type: ignore[type-arg]
+    """``30s``, ``5m``, ``2h``, or a number of seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", str(value))
+        if match is None:
+            self.fail(f"{value!r} is no duration; write 30s, 5m or 2h.", param, ctx)
+        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
+
+
+class _Where(click.ParamType):  # type: ignore[type-arg]
+    """A time, ``earliest``, or offsets by partition (``0:120,1:99``)."""
+
+    name = "time|earliest|offsets"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == "earliest":
+            return value
+        if re.fullmatch(r"\d+:\d+(,\d+:\d+)*", value):
+            return {int(p): int(at) for p, _, at in (e.partition(":") for e in value.split(","))}
+        try:
+            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither earliest, nor a time (2026-01-31T12:00:00Z), nor offsets "
+                "by partition (0:120,1:99).",
+                param,
+                ctx,
+            )
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+class _Lost(click.ParamType):  # type: ignore[type-arg]
+    """``0:120-169``: partition, first and last offset."""
+
+    name = "partition:first-last"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int, int]:
+        match = re.fullmatch(r"(\d+):(\d+)-(\d+)", value)
+        if match is None:
+            self.fail(f"{value!r} is not like 0:120-169.", param, ctx)
+        return int(match[1]), int(match[2]), int(match[3])
+
+
+class _At(click.ParamType):  # type: ignore[type-arg]
+    """``0:120``: partition and offset."""
+
+    name = "partition:offset"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d+):(\d+)", value)
+        if match is None:
+            self.fail(f"{value!r} is not like 0:120.", param, ctx)
+        return int(match[1]), int(match[2])
+
+
+_CLUSTER = click.option(
+    "--cluster", default="default", show_default=True, help="Section [kafka.<name>]."
+)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config", default=DEFAULT_FILE, show_default=True, help="The configuration file to read."
 )
+@click.option(
+    "--set",
+    "flags",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A value that goes before file and environment, as limits.max_records=1000.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of text.")
 @click.version_option(__version__)
 @click.pass_context
-def main(context: click.Context, config: str) -> None:
-    """Land Kafka topics and reference files in the raw tables of the lake, exactly once."""
-    context.obj = config
+def main(context: click.Context, config: str, flags: tuple[str, ...], as_json: bool) -> None:
+    """Land Kafka topics and reference files in the raw tables of the lake, exactly once.
+
+    Exit codes: 0 done, 2 configuration, 3 data loss, 4 another loader works there, 5 a server does
+    not answer, 6 a bug. With several errors, the gravest decides.
+    """
+    pairs = dict(flag.partition("=")[::2] for flag in flags)
+    teller = Teller(json=as_json, config=config if config != DEFAULT_FILE else None)
+    context.obj = _Context(teller, config, pairs)
     # Spark Connect logs each error of its own with the server's stack trace; ours say it in a line.
-    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    for name in ("SQLQueryContextLogger", "pyspark.sql.connect.logging"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if context.invoked_subcommand is None:
         context.invoke(run_command)
 
 
 @main.command("run")
+@click.option("--until-caught-up", is_flag=True, help="Rounds until all that was there is loaded.")
+@click.option("--every", type=_Seconds(), help="Go on for ever, a pause of so long between.")
+@click.option("--max-records", type=click.IntRange(1), help="Offsets of a round.")
+@click.option("--max-bytes", help="About the bytes of a round, as 2GB.")
+@click.option("--max-seconds", type=_Seconds(), help="No round begins after so long.")
+@click.option(
+    "--metrics-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write OpenMetrics there after every round.",
+)
 @click.pass_obj
 @_guarded
-def run_command(config: str) -> None:
+def run_command(
+    context: _Context,
+    until_caught_up: bool = False,
+    every: float | None = None,
+    max_records: int | None = None,
+    max_bytes: str | None = None,
+    max_seconds: float | None = None,
+    metrics_file: Path | None = None,
+) -> None:
     """Load everything that is new (also the default)."""
-    settings = load(config)
-    started = time.monotonic()
-    with run.opened(settings) as loader, telling.err.status("loading"):
-        outcome = loader.run(
-            told=lambda batch: telling.out.print(telling.batch_line(batch)),
-            noted=telling.note,
-        )
-    records = sum(batch.records or 0 for batch in outcome.batches)
-    telling.out.print(
-        f"{records:,} records in {len(outcome.batches)} batches, {time.monotonic() - started:.1f} s"
+    settings = context.settings(
+        max_records=max_records, max_bytes=max_bytes, max_seconds=max_seconds
     )
-    for error in outcome.errors:
-        telling.error(error)
-    if outcome.errors:
-        sys.exit(outcome.errors[0].exit_code)
+    if metrics_file is not None and not metrics_file.absolute().parent.is_dir():
+        message = f"There is no folder {metrics_file.absolute().parent} for --metrics-file."
+        raise ConfigurationError(message, path=str(metrics_file))
+    metrics = Metrics(metrics_file) if metrics_file else None
+    teller = context.teller
+    started = time.monotonic()
+    told: set[str] = set()
+
+    def ended(outcome: run.Outcome) -> None:
+        if metrics is not None:
+            metrics.ended(outcome)
+        if every is not None:
+            # A loop says each error when it comes, and again when it comes back.
+            now = {str(error) for error in outcome.errors}
+            for error in outcome.errors:
+                if str(error) not in told:
+                    teller.error(error)
+            told.clear()
+            told.update(now)
+
+    notes: set[str] = set()
+
+    def noted(text: str) -> None:
+        if every is None or text not in notes:
+            teller.note(text)
+        notes.add(text)
+
+    stop = threading.Event()
+    if until_caught_up or every is not None:
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signal_number, lambda *_: stop.set())
+    outcome = run.repeat(
+        settings,
+        teller.landed,
+        noted,
+        ended,
+        working=teller.working,
+        until_caught_up=until_caught_up,
+        every=every,
+        stop=stop,
+    )
+    teller.done(outcome.batches, time.monotonic() - started)
+    if every is None:
+        _exit(context, outcome.errors)
+    elif outcome.errors:
+        sys.exit(gravest(outcome.errors).exit_code)
 
 
 @main.command()
 @click.pass_obj
 @_guarded
-def status(config: str) -> None:
-    """Per topic and partition: committed offset, end offset, lag, last batch."""
-    survey = _survey(load(config))
-    for table in telling.status_tables(survey):
-        telling.out.print(table, "")
-    _tell_errors(survey)
-
-
-@main.command()
-@click.pass_obj
-@_guarded
-def plan(config: str) -> None:
-    """What a run would do, without doing it."""
-    survey = _survey(load(config))
-    for line in telling.plan_lines(survey):
-        telling.out.print(line)
-    for note in survey.notes:
-        telling.note(note)
-    _tell_errors(survey)
-
-
-def _survey(settings: Settings) -> run.Survey:
+def status(context: _Context) -> None:
+    """Per topic and partition: committed offset, end, lag in records and time, last batch."""
+    settings = context.settings()
     with run.opened(settings) as loader:
-        return loader.survey(make_tables=False)
+        survey = loader.survey(make_tables=False)
+        now = datetime.now(timezone.utc)
+        oldest = loader.oldest_unread(survey)
+    context.teller.rows("partition", STATUS, status_rows(survey, oldest, now))
+    context.teller.rows("import", IMPORTS, import_rows(survey))
+    _exit(context, survey.errors)
 
 
-def _tell_errors(survey: run.Survey) -> None:
-    for error in survey.errors:
-        telling.error(error)
-    if survey.errors:
-        sys.exit(survey.errors[0].exit_code)
+@main.command()
+@click.pass_obj
+@_guarded
+def plan(context: _Context) -> None:
+    """What a run would do, without doing it."""
+    with run.opened(context.settings()) as loader:
+        survey = loader.survey(make_tables=False)
+    for batch in survey.unfinished:
+        context.teller.planned("finish", batch)
+    for batch in survey.batches:
+        context.teller.planned("load", batch)
+    if not survey.batches and not survey.unfinished and not context.teller.json:
+        context.teller.text("nothing new")
+    for note in survey.notes:
+        context.teller.note(note)
+    _exit(context, survey.errors)
+
+
+@main.command()
+@click.pass_obj
+@_guarded
+def config(context: _Context) -> None:
+    """The configuration as file, environment and flags make it, secrets hidden; as JSON."""
+    context.teller.text(json.dumps(redacted(context.settings()), indent=2, ensure_ascii=False))
+
+
+@main.command()
+@click.option("--topic", required=True)
+@_CLUSTER
+@click.option(
+    "--from", "start", type=_Where(), required=True, help="Time, earliest, or 0:120,1:99."
+)
+@click.option(
+    "--until", "end", type=_Where(), help="As --from, exclusive; else all that was loaded."
+)
+@click.pass_obj
+@_guarded
+def replay(context: _Context, topic: str, cluster: str, start: Any, end: Any) -> None:
+    """Land what was loaded once more, as a batch of kind replay.
+
+    Nothing is doubled for readers that take each topic, partition and offset once, as the staging
+    models do; a table that has lost rows has them again.
+    """
+    started = time.monotonic()
+    with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
+        outcome = rewind.replay(loader, (cluster, topic), start, end, context.teller.landed)
+    context.teller.done(outcome.batches, time.monotonic() - started)
+    _exit(context, outcome.errors)
+
+
+@main.command()
+@click.option("--group", required=True, help="The consumer group whose offsets are taken over.")
+@click.option("--topic", "topics", multiple=True, help="Only this one; may be given again.")
+@_CLUSTER
+@click.pass_obj
+@_guarded
+def adopt(context: _Context, group: str, topics: tuple[str, ...], cluster: str) -> None:
+    """Begin where a consumer group stopped, for topics that were never loaded."""
+    settings = context.settings()
+    if cluster not in settings.kafka:
+        raise ConfigurationError(f"{context.config} has no section [kafka.{cluster}].")
+    with run.opened(settings) as loader:
+        outcome = rewind.adopt(loader, cluster, group, topics, context.teller.landed)
+    _exit(context, outcome.errors)
+
+
+@main.command()
+@click.option("--topic", help="The topic that goes on without what is lost.")
+@_CLUSTER
+@click.option("--lost", type=_Lost(), multiple=True, help="Offsets that Kafka does not hold.")
+@click.option("--rewind", "back", type=_At(), multiple=True, help="Where the partition ends now.")
+@click.option("--gone", type=int, multiple=True, help="A partition that does not exist any more.")
+@click.option("--new-id", help="The id of the topic that was made again.")
+@click.option("--deleted", is_flag=True, help="The topic does not exist any more.")
+@click.option("--table", help="The raw table that has lost batches.")
+@click.option("--batches", help="Its lost batches, first-last.")
+@click.pass_obj
+@_guarded
+def accept(
+    context: _Context,
+    topic: str | None,
+    cluster: str,
+    lost: tuple[tuple[int, int, int], ...],
+    back: tuple[tuple[int, int], ...],
+    gone: tuple[int, ...],
+    new_id: str | None,
+    deleted: bool,
+    table: str | None,
+    batches: str | None,
+) -> None:
+    """Go on without what is lost, as the error of a run says; the ledger keeps the gap."""
+    what = Acceptance(
+        lost={partition: (first, last) for partition, first, last in lost},
+        rewind=dict(back),
+        gone=frozenset(gone),
+        new_id=new_id,
+        deleted=deleted,
+    )
+    if (topic is None) == (table is None):
+        raise ConfigurationError("Give either --topic or --table, as the error of the run does.")
+    span = re.fullmatch(r"(\d+)-(\d+)", batches or "")
+    if table is not None and (span is None or not what.is_empty):
+        raise ConfigurationError("--table takes --batches first-last and nothing else.")
+    with run.opened(context.settings()) as loader:
+        if table is not None and span is not None:
+            outcome = rewind.accept_table(
+                loader, table.lower(), (int(span[1]), int(span[2])), context.teller.landed
+            )
+        else:
+            outcome = rewind.accept(loader, (cluster, topic or ""), what, context.teller.landed)
+    for batch in outcome.batches:
+        if batch.state == "planned":
+            context.teller.note(
+                f"batch {batch.batch_id} of {batch.table_name} will be finished without what is "
+                "lost: python -m loader run"
+            )
+    _exit(context, outcome.errors)
+
+
+@main.command()
+@click.option("--topic", "topics", multiple=True, help="Only this one; may be given again.")
+@click.option(
+    "--sample",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Offsets of each partition to compare with Kafka.",
+)
+@click.option("--full", is_flag=True, help="Compare everything that Kafka still holds.")
+@click.option("--seed", default=0, show_default=True, help="Another sample.")
+@click.pass_obj
+@_guarded
+def verify(context: _Context, topics: tuple[str, ...], sample: int, full: bool, seed: int) -> None:
+    """Compare raw tables with the ledger and with Kafka."""
+    with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
+        findings = list(verification.verify(loader, topics, sample=sample, full=full, seed=seed))
+    context.teller.rows("verified", FINDINGS, [finding_row(each) for each in findings])
+    if not findings:
+        context.teller.note("nothing was loaded yet")
+    _exit(context, [damage for finding in findings for damage in finding.damages])
+
+
+@main.command()
+@click.option("--table", "tables", multiple=True, help="Only this one; may be given again.")
+@click.option("--target-size", default="128MB", show_default=True, help="Size of a file.")
+@click.option("--vacuum", is_flag=True, help="Also remove files that no version of 7 days needs.")
+@click.pass_obj
+@_guarded
+def compact(context: _Context, tables: tuple[str, ...], target_size: str, vacuum: bool) -> None:
+    """Make few large files of many small ones; loads and reads go on meanwhile."""
+    with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
+        survey = loader.survey(make_tables=False)
+        known = sorted({row.table_name for row in survey.rows} | {loader.ledger.name})
+        unknown = sorted(set(tables) - set(known))
+        if unknown:
+            message = f"The ledger knows no table {unknown[0]}; it knows {', '.join(known)}."
+            raise ConfigurationError(message, table=unknown[0])
+        rows = [
+            land.compact(loader.spark, table, target_size, vacuum=vacuum)
+            for table in land.existing_tables(loader.spark, tables or known)
+        ]
+    headings = {"table": "table", "files_before": "files before", "files_after": "after"}
+    context.teller.rows("compacted", headings, sorted(rows, key=lambda row: str(row["table"])))

@@ -11,9 +11,13 @@ class                 exit code  what to do
 ``SourceUnavailable``         5  start or reach the server, then run again
 ``Bug``                       6  report it: an invariant of the loader does not hold
 ====================  =========  =========================================================
+
+With several errors, the first of bug, data loss, configuration, source, fenced decides.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class LoaderError(Exception):
@@ -68,3 +72,12 @@ class Bug(LoaderError):
     """An invariant of the loader does not hold; nothing was marked as done."""
 
     exit_code = 6
+
+
+# What asks for a person goes before what goes by itself.
+_GRAVITY = (Bug, DataLoss, ConfigurationError, SourceUnavailable, Fenced)
+
+
+def gravest(errors: Sequence[LoaderError]) -> LoaderError:
+    """The one of ``errors`` that decides on the exit code."""
+    return min(errors, key=lambda error: _GRAVITY.index(type(error)))

@@ -1,24 +1,36 @@
 """The control plane of Kafka: which topics there are, who they are, and where they begin and end.
 
-Records are read by Spark's own Kafka source (see ``land``); this module only asks questions.
+Records are read by Spark's own Kafka source (see ``land``); this module only asks questions, and
+commits the offsets of a consumer group after the ledger has them.
+
+Both clients get the same properties, named as Kafka's Java client names them. The Python one
+understands these of them: ``security.protocol``, ``sasl.mechanism``, ``sasl.jaas.config`` (name and
+password), ``sasl.kerberos.service.name``, ``ssl.truststore.location`` and
+``ssl.keystore.location`` (PEM files, which Java reads with ``ssl.truststore.type`` = ``PEM``),
+``ssl.key.password``, ``ssl.endpoint.identification.algorithm``. All others reach Spark alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
+from typing import Any
 
-from kafka import TopicPartition
-from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError, for_code
 from kafka.protocol.consumer import IsolationLevel
 
 from loader import settings
-from loader.errors import SourceUnavailable
+from loader.errors import ConfigurationError, SourceUnavailable
 
 _UNKNOWN_TOPIC = 3
 _HARMLESS = (0, 9)  # 9: a replica is away, the leader serves
+_CLIENT_ID = "lacustre-loader"
 
 
 @dataclass(frozen=True)
@@ -26,7 +38,7 @@ class TopicState:
     """A topic as the broker sees it now.
 
     ``begin`` and ``end`` map each partition to its first retained offset and to the offset after
-    the last one that a ``read_committed`` reader may see.
+    the last one that a reader of the configured isolation may see.
     """
 
     topic: str
@@ -38,20 +50,23 @@ class TopicState:
 class Cluster:
     """A connection to one Kafka cluster; use it as a context manager.
 
-    Raises ``SourceUnavailable`` when no broker answers within the configured time.
+    Every method raises ``SourceUnavailable`` when no broker answers within the configured time.
     """
 
     def __init__(self, name: str, config: settings.Kafka) -> None:
         self.name = name
         self.config = config
+        self._isolation = IsolationLevel[config.isolation_level.upper()]
         timeout_ms = int(config.request_timeout_seconds * 1000)
+        self._client: dict[str, Any] = {
+            "bootstrap_servers": config.bootstrap_servers.split(","),
+            "client_id": _CLIENT_ID,
+            "request_timeout_ms": timeout_ms,
+            "bootstrap_timeout_ms": timeout_ms,
+            **python_properties(name, config.properties),
+        }
         try:
-            self._admin = KafkaAdminClient(
-                bootstrap_servers=config.bootstrap_servers.split(","),
-                client_id="lacustre-loader",
-                request_timeout_ms=timeout_ms,
-                bootstrap_timeout_ms=timeout_ms,
-            )
+            self._admin = KafkaAdminClient(**self._client)
         except (KafkaError, OSError, ValueError) as error:
             raise self._unavailable(error) from error
 
@@ -65,6 +80,13 @@ class Cluster:
         trace: TracebackType | None,
     ) -> None:
         self._admin.close()
+
+    def names(self) -> list[str]:
+        """The names of all topics that we may see."""
+        try:
+            return sorted(self._admin.list_topics())
+        except (KafkaError, OSError) as error:
+            raise self._unavailable(error) from error
 
     def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
         """The state of each topic of ``names`` that exists, by name."""
@@ -84,28 +106,129 @@ class Cluster:
                 for name, topic in described.items()
                 for partition in topic["partitions"]
             ]
-            begin = self._offsets(partitions, OffsetSpec.EARLIEST)
-            end = self._offsets(partitions, OffsetSpec.LATEST)
+            begin = self._offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
+            end = self._offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
         except (KafkaError, OSError) as error:
             raise self._unavailable(error) from error
-        return {
-            name: TopicState(
-                topic=name,
-                topic_id=str(topic["topic_id"]),
-                begin={p.partition: begin[p] for p in partitions if p.topic == name},
-                end={p.partition: end[p] for p in partitions if p.topic == name},
-            )
+        states = {
+            name: TopicState(name, str(topic["topic_id"]), {}, {})
             for name, topic in described.items()
         }
+        for partition in partitions:
+            states[partition.topic].begin[partition.partition] = begin[partition]
+            states[partition.topic].end[partition.partition] = end[partition]
+        return states
 
-    def _offsets(
-        self, partitions: list[TopicPartition], spec: OffsetSpec
-    ) -> dict[TopicPartition, int]:
-        if not partitions:
+    def offsets_at(self, state: TopicState, moment: datetime) -> dict[int, int]:
+        """Per partition the first offset whose record is of ``moment`` or later; the end where
+        there is none.
+        """
+        specs = {
+            TopicPartition(state.topic, each): int(moment.timestamp() * 1000) for each in state.end
+        }
+        try:
+            found = self._offsets(specs)
+        except (KafkaError, OSError) as error:
+            raise self._unavailable(error) from error
+        # Kafka answers -1 where every record is older.
+        return {
+            partition: end if (at := found[TopicPartition(state.topic, partition)]) < 0 else at
+            for partition, end in state.end.items()
+        }
+
+    def timestamps(self, offsets: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """The timestamp (ms, UTC) of the first record at or after each offset, where one came
+        within two seconds.
+        """
+        if not offsets:
             return {}
-        found = self._admin.list_partition_offsets(
-            dict.fromkeys(partitions, spec), isolation_level=IsolationLevel.READ_COMMITTED
+        wanted = {TopicPartition(*key): offset for key, offset in offsets.items()}
+        found: dict[tuple[str, int], int] = {}
+        try:
+            options = {"max_poll_records": len(wanted), "max_partition_fetch_bytes": 1 << 16}
+            with closing(self._consumer(group_id=None, **options)) as consumer:
+                consumer.assign(list(wanted))
+                for partition, offset in wanted.items():
+                    consumer.seek(partition, offset)
+                while len(found) < len(wanted):
+                    polled = consumer.poll(timeout_ms=2000)
+                    if not polled:
+                        break
+                    for partition, records in polled.items():
+                        found.setdefault(
+                            (partition.topic, partition.partition), records[0].timestamp
+                        )
+                        consumer.pause(partition)
+        except (KafkaError, OSError) as error:
+            raise self._unavailable(error) from error
+        return found
+
+    def mean_sizes(self, states: Iterable[TopicState]) -> dict[str, float]:
+        """Bytes of an offset of each topic as the brokers store it, where they tell."""
+        spans = {
+            state.topic: sum(state.end.values()) - sum(state.begin.values()) for state in states
+        }
+        sizes = dict.fromkeys(spans, 0)
+        try:
+            for broker in self._admin.describe_log_dirs(list(spans)):
+                for folder in broker["log_dirs"] if "log_dirs" in broker else broker["results"]:
+                    for topic in folder["topics"]:
+                        for partition in topic["partitions"]:
+                            sizes[topic["name"]] += partition["partition_size"]
+        except (KafkaError, OSError, KeyError):
+            return {}  # without the right to ask, the default size must do
+        return {topic: sizes[topic] / spans[topic] for topic in spans if spans[topic]}
+
+    def is_compacted(self, topic: str) -> bool:
+        """Whether the topic's clean-up removes records that a newer one of their key replaces."""
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+        try:
+            answer = self._admin.describe_configs([resource], config_filter="all")
+        except (KafkaError, OSError) as error:
+            raise self._unavailable(error) from error
+        return "compact" in str(answer["topic"][topic]["cleanup.policy"]["value"])
+
+    def group_offsets(self, group: str, state: TopicState) -> dict[int, int]:
+        """The offsets that consumer group ``group`` has committed for the topic, by partition."""
+        wanted = [TopicPartition(state.topic, each) for each in sorted(state.end)]
+        try:
+            with closing(self._consumer(group_id=group)) as consumer:
+                found = {each.partition: consumer.committed(each) for each in wanted}
+        except (KafkaError, OSError) as error:
+            raise self._unavailable(error) from error
+        return {partition: offset for partition, offset in found.items() if offset is not None}
+
+    def commit_group(self, offsets: Mapping[tuple[str, int], int]) -> str:
+        """Set the offsets of our own consumer group, for lag tools; why not, where it failed."""
+        if not self.config.group_id or not offsets:
+            return ""
+        wanted = {
+            TopicPartition(*key): OffsetAndMetadata(offset, "", -1)
+            for key, offset in offsets.items()
+        }
+        try:
+            with closing(self._consumer(group_id=self.config.group_id)) as consumer:
+                consumer.assign(list(wanted))
+                consumer.commit(wanted, timeout_ms=self._client["request_timeout_ms"])
+        except (KafkaError, OSError) as error:
+            return f"{error}"
+        return ""
+
+    def _consumer(self, **options: Any) -> KafkaConsumer:
+        # Defaults of the client that would commit, skip or create something by themselves.
+        return KafkaConsumer(
+            **self._client,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            isolation_level=self.config.isolation_level,
+            **options,
         )
+
+    def _offsets(self, specs: Mapping[TopicPartition, Any]) -> dict[TopicPartition, int]:
+        if not specs:
+            return {}
+        found = self._admin.list_partition_offsets(dict(specs), isolation_level=self._isolation)
         return {partition: answer.offset for partition, answer in found.items()}
 
     def _unavailable(self, error: Exception) -> SourceUnavailable:
@@ -115,3 +238,68 @@ class Cluster:
             "start it, or correct bootstrap_servers, and run again."
         )
         return SourceUnavailable(message, cluster=self.name, bootstrap_servers=servers)
+
+
+def spark_properties(config: settings.Kafka) -> dict[str, str]:
+    """Options of Spark's Kafka source for the cluster."""
+    return {
+        "kafka.bootstrap.servers": config.bootstrap_servers,
+        "kafka.isolation.level": config.isolation_level,
+        "kafka.client.id": _CLIENT_ID,
+        # Larger bites than Kafka's defaults: a third more records a second (see DESIGN.md).
+        "kafka.max.poll.records": "5000",
+        "kafka.max.partition.fetch.bytes": str(8 << 20),
+        "kafka.receive.buffer.bytes": str(1 << 20),
+        **{f"kafka.{key.removeprefix('kafka.')}": item for key, item in config.properties.items()},
+    }
+
+
+def python_properties(section: str, properties: Mapping[str, str]) -> dict[str, Any]:
+    """Keyword arguments of kafka-python for properties of the Java client.
+
+    Raises ``ConfigurationError`` for what only Java understands and a connection needs.
+    """
+    given = {key.removeprefix("kafka."): value for key, value in properties.items()}
+    options: dict[str, Any] = {}
+    for java, python in (
+        ("security.protocol", "security_protocol"),
+        ("sasl.mechanism", "sasl_mechanism"),
+        ("sasl.kerberos.service.name", "sasl_kerberos_service_name"),
+        ("ssl.key.password", "ssl_password"),
+    ):
+        if java in given:
+            options[python] = given[java]
+    jaas = given.get("sasl.jaas.config")
+    mechanism = given.get("sasl.mechanism", "")
+    if jaas and mechanism in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        for name in ("username", "password"):
+            value = re.search(rf'\b{name}\s*=\s*"((?:[^"\\]|\\.)*)"', jaas)
+            if value is None:
+                message = (
+                    f'[kafka.{section}.properties] sasl.jaas.config has no {name}="…"; write it as '
+                    'org.apache.kafka.common.security.plain.PlainLoginModule required username="…" '
+                    'password="…";'
+                )
+                raise ConfigurationError(message, section=section)
+            options[f"sasl_plain_{name}"] = re.sub(r"\\(.)", r"\1", value[1])
+    elif mechanism not in ("", "GSSAPI", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        message = (
+            f"[kafka.{section}.properties] sasl.mechanism {mechanism} is not supported; use "
+            "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or GSSAPI."
+        )
+        raise ConfigurationError(message, section=section)
+    stores = {"truststore": ("ssl_cafile",), "keystore": ("ssl_certfile", "ssl_keyfile")}
+    for store, names in stores.items():
+        path = given.get(f"ssl.{store}.location")
+        if path is None:
+            continue
+        if given.get(f"ssl.{store}.type", "JKS").upper() != "PEM":
+            message = (
+                f"[kafka.{section}.properties] ssl.{store}.location must be a PEM file, which both "
+                f'clients read; convert it and set "ssl.{store}.type" = "PEM".'
+            )
+            raise ConfigurationError(message, section=section)
+        options.update(dict.fromkeys(names, path))
+    if given.get("ssl.endpoint.identification.algorithm", "https") == "":
+        options["ssl_check_hostname"] = False
+    return options

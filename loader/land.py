@@ -16,15 +16,19 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 from typing import TypeVar
 from urllib.parse import urlparse
 
-from pyspark.sql import DataFrame, SparkSession
+from pydantic import ByteSize, TypeAdapter, ValidationError
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as f
+from pyspark.sql.connect.client.retries import DefaultPolicy
 
 from loader.errors import Bug, ConfigurationError, DataLoss, Fenced, SourceUnavailable
 from loader.files import as_literal, unchanged
-from loader.plan import Batch, Position
+from loader.kafka import spark_properties
+from loader.plan import Batch, Position, Range
 from loader.settings import Files, Kafka, Settings
 
 _KAFKA_COLUMNS = """
@@ -50,6 +54,12 @@ _CONFLICTS = (
     "[TABLE_OR_VIEW_ALREADY_EXISTS",
 )
 _ATTEMPTS = 20
+# A task, and so a file, is worth its overhead from about so many records or bytes on, and a longer
+# one would only make progress and memory coarse.
+_TASK_RECORDS = (100_000, 1_000_000)
+_TASK_BYTES = (32 << 20, 256 << 20)
+# A dead Connect server is told of after about ten seconds instead of ten minutes.
+_RETRIES, _BACKOFF_MS = 7, 3000
 # With it, Delta forgets the marks of old batches, and a batch that is tried again lands twice.
 _FORGETS = "delta.setTransactionRetentionDuration"
 
@@ -107,7 +117,19 @@ def connect(settings: Settings) -> SparkSession:
         )
         raise SourceUnavailable(message, spark_remote=f"{host}:{port}") from error
     spark: SparkSession = SparkSession.builder.remote(remote).getOrCreate()
+    spark.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES, max_backoff=_BACKOFF_MS)])
     return spark
+
+
+def is_gone(error: Exception) -> bool:
+    """Whether ``error`` says that the Spark server, or our session in it, is no more."""
+    text = str(error)
+    return any(sign in text for sign in ("UNAVAILABLE", "INVALID_HANDLE.", "RETRIES_EXCEEDED"))
+
+
+def create_schema(spark: SparkSession, table: str) -> None:
+    """Make the schema of ``table`` (``schema.name``); no-op where it exists."""
+    spark.sql(f"create schema if not exists {table.split('.')[0]}")
 
 
 def existing_tables(
@@ -118,7 +140,7 @@ def existing_tables(
     for schema in sorted({table.split(".")[0] for table in tables}):
         if not spark.catalog.databaseExists(schema):
             if make_schemas:
-                spark.sql(f"create schema if not exists {schema}")
+                create_schema(spark, schema)
             continue
         rows = spark.sql(f"show tables in {schema}").collect()
         found |= {f"{schema}.{row['tableName']}".lower() for row in rows}
@@ -129,13 +151,17 @@ def create_topic_table(spark: SparkSession, table: str) -> None:
     """Make the raw table for Kafka records; no-op where it exists."""
     statement = (
         f"create table if not exists {table} ({_KAFKA_COLUMNS}) using delta "
-        "comment 'Kafka records as they came; only the loader writes here'"
+        "comment 'Kafka records as they came; only the loader writes here' "
+        # What readers skip files by; statistics of the payload would only cost.
+        "tblproperties ('delta.dataSkippingStatsColumns' = "
+        "'batch_id,topic,partition,offset,timestamp', 'delta.checkpointInterval' = '50')"
     )
     until_no_conflict(lambda: spark.sql(statement), table)
 
 
-def table_id(spark: SparkSession, table: str) -> str:
-    """The Delta id of ``table``, which a dropped and remade table does not keep.
+def table_state(spark: SparkSession, table: str) -> tuple[str, int]:
+    """The Delta id of ``table``, which a dropped and remade table does not keep, and the newest
+    batch that it holds (0 for none).
 
     Raises ``ConfigurationError`` for a table in which batches would not land exactly once.
     """
@@ -149,24 +175,73 @@ def table_id(spark: SparkSession, table: str) -> str:
             "holds. Unset the property and run again."
         )
         raise ConfigurationError(message, table=table)
-    return str(detail["id"])
+    newest = spark.sql(f"select max(batch_id) from {table}").collect()[0][0]
+    return str(detail["id"]), newest or 0
 
 
-def check_table(position: Position, table: str, now: str | None) -> None:
+def check_table(
+    position: Position, table: str, now: str | None, newest: int = 0, *, ledger: str = ""
+) -> None:
     """Raise ``DataLoss`` when ``table`` does not hold the batches that the ledger says it does.
 
-    ``now`` is the Delta id of the table, None when it does not exist.
+    ``now`` is the Delta id of the table, None when it does not exist; ``newest`` its newest batch.
     """
+    accept = "python -m loader accept --table {} --batches {}-{}"
     for last in position.newest.values():
         if last.table_id != now:
             what = "was dropped" if now is None else "was dropped and made again"
             message = (
                 f"Table {table} {what} (its Delta id was {last.table_id}, now it is "
                 f"{now or 'none'}): the {position.last_batch_id} batches that the ledger says it "
-                "holds are lost. Nothing was loaded into it; name a new table in loader.toml to "
-                "load its sources again from their start."
+                "holds are lost. Nothing was loaded into it; to go on with what is new: "
+                f"{accept.format(table, 1, position.last_batch_id)} (then `replay` lands again "
+                "what Kafka still holds), or name a new table in loader.toml."
             )
             raise DataLoss(message, table=table, was=last.table_id, now=now)
+    if newest < position.last_batch_with_data:
+        message = (
+            f"Table {table} ends with batch {newest}, but the ledger says that it holds "
+            f"{position.last_batch_with_data}: it was restored to an older version, or rows were "
+            "deleted. Nothing was loaded into it; to go on with what is new: "
+            f"{accept.format(table, newest + 1, position.last_batch_id)} (then `replay` lands "
+            "again what Kafka still holds)."
+        )
+        raise DataLoss(message, table=table, holds=newest, expected=position.last_batch_with_data)
+    if newest > position.last_batch_id:
+        # Delta would skip our next batches, since their marks are there.
+        known = f"only {position.last_batch_id} batches" if position.last_batch_id else "no batch"
+        message = (
+            f"Table {table} holds batch {newest}, but {ledger} knows {known} of it: the ledger was "
+            "lost or restored, or another one was used. Nothing was loaded into it; restore the "
+            "ledger, or name a new table in loader.toml."
+        )
+        raise DataLoss(message, table=table, ledger=ledger, holds=newest)
+
+
+def compact(
+    spark: SparkSession, table: str, target_size: str, *, vacuum: bool = False
+) -> dict[str, object]:
+    """Rewrite the small files of ``table`` into ones of about ``target_size``, in one Delta commit.
+
+    Appends never conflict with it, and a file that is large enough is never rewritten, so old
+    batches stay in files of their own which readers of new ones skip.
+    """
+    try:
+        size = int(TypeAdapter(ByteSize).validate_python(target_size))
+    except ValidationError as error:
+        message = f"{target_size!r} is no size of a file; write it as 128MB."
+        raise ConfigurationError(message, size=target_size) from error
+    spark.conf.set("spark.databricks.delta.optimize.maxFileSize", str(size))
+    spark.conf.set("spark.databricks.delta.optimize.minFileSize", str(size // 2))
+
+    def files() -> int:
+        return int(spark.sql(f"describe detail {table}").collect()[0]["numFiles"])
+
+    before = files()
+    until_no_conflict(lambda: spark.sql(f"optimize {table}").collect(), table)
+    if vacuum:
+        spark.sql(f"vacuum {table}").collect()
+    return {"table": table, "files_before": before, "files_after": files()}
 
 
 def holds(spark: SparkSession, batch: Batch) -> bool:
@@ -175,47 +250,74 @@ def holds(spark: SparkSession, batch: Batch) -> bool:
     return not rows.isEmpty()
 
 
-def land_topics(spark: SparkSession, kafka: Kafka, batches: Sequence[Batch]) -> list[Batch]:
-    """Write one batch: the rows of ``batches`` are the topics of one table and batch id.
-
-    Returns them with ``records`` and ``bytes`` counted from what the table holds then. Writing a
-    batch that is there already changes nothing, and counts.
-    """
-    first = batches[0]
-    read = {
-        batch.topic: [each for each in batch.ranges if each.span]
-        for batch in batches
-        if batch.topic is not None and batch.span
+def records_of(
+    spark: SparkSession, kafka: Kafka, ranges: Mapping[str, Sequence[Range]], tasks: int = 0
+) -> DataFrame:
+    """The records of ``ranges``, by topic, as Kafka has them; at least in ``tasks`` tasks."""
+    wanted = {topic: [each for each in each_of if each.span] for topic, each_of in ranges.items()}
+    wanted = {topic: each_of for topic, each_of in wanted.items() if each_of}
+    assign = {topic: [each.partition for each in rs] for topic, rs in wanted.items()}
+    starting = {
+        topic: {str(r.partition): r.from_offset for r in rs} for topic, rs in wanted.items()
     }
-    assign = {topic: [each.partition for each in ranges] for topic, ranges in read.items()}
-    starting = {topic: {str(r.partition): r.from_offset for r in rs} for topic, rs in read.items()}
-    ending = {topic: {str(r.partition): r.until_offset for r in rs} for topic, rs in read.items()}
-    records = (
+    ending = {topic: {str(r.partition): r.until_offset for r in rs} for topic, rs in wanted.items()}
+    reader = (
         spark.read.format("kafka")
-        .option("kafka.bootstrap.servers", kafka.bootstrap_servers)
-        .option("kafka.isolation.level", "read_committed")
+        .options(**spark_properties(kafka))
         .option("assign", json.dumps(assign))
         .option("startingOffsets", json.dumps(starting))
         .option("endingOffsets", json.dumps(ending))
         .option("includeHeaders", "true")
         .option("failOnDataLoss", "true")
-        .load()
-        .select(
-            f.lit(first.batch_id).cast("bigint").alias("batch_id"),
-            "topic",
-            "partition",
-            "offset",
-            "timestamp",
-            f.col("timestampType").alias("timestamp_type"),
-            "key",
-            "value",
-            "headers",
-            f.current_timestamp().alias("loaded_at"),
-        )
     )
+    if tasks > sum(len(each_of) for each_of in wanted.values()):
+        reader = reader.option("minPartitions", str(tasks))
+    return reader.load().select(
+        "topic",
+        "partition",
+        "offset",
+        "timestamp",
+        f.col("timestampType").alias("timestamp_type"),
+        "key",
+        "value",
+        "headers",
+    )
+
+
+def land_topics(
+    spark: SparkSession, kafka: Kafka, batches: Sequence[Batch], record_size: float
+) -> list[Batch]:
+    """Write one batch: the rows of ``batches`` are the topics of one table and batch id.
+
+    Returns them with ``records`` and ``bytes`` counted from what the table holds then. Writing a
+    batch that is there already changes nothing, and counts. ``record_size`` is about how many bytes
+    a record has; it decides how many files are written.
+    """
+    first = batches[0]
+    if not any(batch.has_data for batch in batches):
+        return [_counted(batch, {}) for batch in batches]
+    ranges = {batch.topic or "": batch.readable for batch in batches}
     # An unfinished batch may be there, and its records may be gone from Kafka since.
     if first.planned_at is None or not holds(spark, first):
-        _append(records, first, {"from": starting, "until": ending})
+        span = sum(each.span for each_of in ranges.values() for each in each_of)
+        partitions = sum(1 for each_of in ranges.values() for each in each_of if each.span)
+        fewest, most = (
+            max(ceil(span / _TASK_RECORDS[at]), ceil(span * record_size / _TASK_BYTES[at]))
+            for at in (1, 0)
+        )
+        rows = records_of(spark, kafka, ranges, fewest)
+        if most < partitions:
+            rows = rows.coalesce(most)
+        rows = rows.select(
+            f.lit(first.batch_id).cast("bigint").alias("batch_id"),
+            "*",
+            f.current_timestamp().alias("loaded_at"),
+        )
+        content = {
+            topic: {r.partition: [r.from_offset, r.until_offset] for r in each_of if r.span}
+            for topic, each_of in ranges.items()
+        }
+        _append(rows, first, {"ranges": content})
     counted = {
         (row["topic"], row["partition"]): row
         for row in spark.table(first.table_name)
@@ -231,29 +333,37 @@ def land_topics(spark: SparkSession, kafka: Kafka, batches: Sequence[Batch]) -> 
         )
         .collect()
     }
-    done = []
-    for batch in batches:
-        total, size = 0, 0
-        for each in batch.ranges:
-            row = counted.get((batch.topic, each.partition))
-            if row is None:
-                continue
-            if (
-                row["records"] > each.span
-                or row["first"] < each.from_offset
-                or row["last"] >= each.until_offset
-            ):
-                message = (
-                    f"Batch {batch.batch_id} of {batch.table_name} holds {row['records']} records "
-                    f"of {batch.topic} partition {each.partition}, offsets {row['first']} to "
-                    f"{row['last']}, but {each.from_offset} to {each.until_offset - 1} were "
-                    "planned. The batch stays open in the ledger."
-                )
-                raise Bug(message, table=batch.table_name, batch_id=batch.batch_id)
-            total += row["records"]
-            size += row["bytes"]
-        done.append(replace(batch, records=total, bytes=size))
-    return done
+    return [_counted(batch, counted) for batch in batches]
+
+
+def _counted(batch: Batch, counted: Mapping[tuple[str | None, int], Row]) -> Batch:
+    """``batch`` with what its table was found to hold of it; ``Bug`` where that is not the plan."""
+    ranges, size = [], 0
+    for each in batch.ranges:
+        row = counted.get((batch.topic, each.partition))
+        if row is None:
+            ranges.append(replace(each, records=0))
+            continue
+        if (
+            row["records"] > each.span
+            or row["first"] < each.from_offset
+            or row["last"] >= each.until_offset
+        ):
+            message = (
+                f"Batch {batch.batch_id} of {batch.table_name} holds {row['records']} records "
+                f"of {batch.topic} partition {each.partition}, offsets {row['first']} to "
+                f"{row['last']}, but {each.from_offset} to {each.until_offset - 1} were "
+                "planned. The batch stays open in the ledger."
+            )
+            raise Bug(message, table=batch.table_name, batch_id=batch.batch_id)
+        ranges.append(replace(each, records=row["records"]))
+        size += row["bytes"]
+    return replace(
+        batch,
+        ranges=tuple(ranges),
+        records=sum(each.records or 0 for each in ranges),
+        bytes=size,
+    )
 
 
 def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
@@ -339,6 +449,7 @@ def _append(rows: DataFrame, batch: Batch, content: Mapping[str, object]) -> Non
         rows.write.format("delta")
         .mode("append")
         .option("mergeSchema", "true")
+        .option("compression", "zstd")  # as fast as Delta's default here, and a fifth of its size
         .option("txnAppId", f"lacustre-loader:{batch.table_id}")
         .option("txnVersion", str(batch.batch_id))
         .option("userMetadata", json.dumps({"batch_id": batch.batch_id, **content}))

@@ -4,6 +4,9 @@ A batch is written here as ``planned``, with its ranges, before its data is writ
 ``committed`` after. Both steps are compare-and-set: planning inserts a batch only where the ledger
 has none of that number, closing changes only what is still planned. That fixes what batch N of a
 table holds before anything is written, for every loader, for ever.
+
+Only a few rows say where the tables stand; they are the partition ``current``, so that a run reads
+as much of a ledger of years as of one of an hour. The newest row of a table is always current.
 """
 
 from __future__ import annotations
@@ -15,15 +18,35 @@ from collections.abc import Sequence
 from typing import Any
 
 import psutil
-from pyspark.sql import DataFrame, Row, SparkSession, Window
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as f
 
-from loader.errors import Bug, Fenced
+from loader.errors import Bug, ConfigurationError, Fenced
 from loader.land import until_no_conflict
-from loader.plan import COMMITTED, PLANNED, Batch, File, Position, Range
+from loader.plan import (
+    COMMITTED,
+    PLANNED,
+    REPLAY,
+    Batch,
+    File,
+    Gap,
+    Position,
+    Range,
+    position,
+)
 
-_RANGES = "array<struct<partition: int, from_offset: bigint, until_offset: bigint>>"
+_RANGES = (
+    "array<struct<partition: int, from_offset: bigint, until_offset: bigint, records: bigint>>"
+)
+_GAPS = "array<struct<partition: int, from_offset: bigint, until_offset: bigint, reason: string>>"
 _FILES = "array<struct<path: string, size: bigint, modified_at: timestamp, checksum: string>>"
+_COLUMNS = (
+    "table_name, batch_id, source, topic, topic_id, table_id, kind, ranges, gaps, files, "
+    "records, bytes"
+)
+# Rows that no position needs are retired together: one statement for so many.
+_RETIRE = 50
 # The kernel counts a start in ticks since boot; as a time of day it varies by less than this.
 _SAME_START_MS = 2000
 
@@ -70,7 +93,10 @@ class Ledger:
                 topic string comment 'Kafka topic; null for files',
                 topic_id string comment 'Id of the topic when the batch was planned',
                 table_id string not null comment 'Delta id of the raw table',
-                ranges {_RANGES} comment 'Offsets per partition: from, until (exclusive)',
+                kind string not null comment 'load, replay, adopt or accept',
+                ranges {_RANGES}
+                    comment 'Offsets per partition: from, until (exclusive); rows found of them',
+                gaps {_GAPS} comment 'What a person accepted as lost',
                 files {_FILES} comment 'Files; an empty checksum: changed while it was read',
                 state string not null comment 'planned or committed',
                 owner string not null comment 'host/pid/start/random of the loader that planned it',
@@ -78,49 +104,62 @@ class Ledger:
                 bytes bigint comment 'Bytes of keys and values; for files their size',
                 closed_by string comment 'Loader that closed the batch: its owner or its successor',
                 planned_at timestamp not null comment 'When the batch was planned (UTC)',
-                committed_at timestamp comment 'When the batch was closed (UTC)'
+                committed_at timestamp comment 'When the batch was closed (UTC)',
+                current boolean not null comment 'Whether the row may say where its table stands'
             ) using delta
+            partitioned by (current)
+            tblproperties (
+                'delta.checkpointInterval' = '50',
+                'delta.logRetentionDuration' = 'interval 7 days'
+            )
             comment 'What the loader loaded: one row per batch, source and topic'
             """
         until_no_conflict(lambda: self._spark.sql(statement), self.name)
 
-    def knows(self, table: str) -> bool:
-        """Whether the ledger has any batch of ``table``."""
-        if not self._spark.catalog.tableExists(self.name):
-            return False
-        return not self._spark.table(self.name).where(f.col("table_name") == table).isEmpty()
+    def current(self) -> list[Batch]:
+        """The rows that say where every table stands, and what is unfinished.
 
-    def positions(self, tables: Sequence[str]) -> dict[str, Position]:
-        """Where each of ``tables`` stands; a table without any batch has an empty position."""
-        ledger = self._spark.table(self.name).where(f.col("table_name").isin(*tables))
-        newest = Window.partitionBy("table_name", "source", "topic").orderBy(f.desc("batch_id"))
-        rows = (
-            ledger.withColumn("age", f.row_number().over(newest))
-            .where((f.col("age") == 1) | (f.col("state") == PLANNED))
-            .collect()
-        )
-        files = (
-            ledger.where(f.col("state") == COMMITTED)
-            .select("table_name", "batch_id", f.explode("files").alias("file"))
-            .groupBy("table_name", f.col("file.path").alias("path"))
-            .agg(f.max_by("file", "batch_id").alias("file"))
-            .collect()
-        )
-        positions = {}
-        for table in tables:
-            batches = [_batch(row) for row in rows if row["table_name"] == table]
-            positions[table] = Position(
-                last_batch_id=max((batch.batch_id for batch in batches), default=0),
-                unfinished=tuple(batch for batch in batches if batch.state == PLANNED),
-                newest={
-                    (batch.source, batch.topic): batch
-                    for batch in sorted(batches, key=lambda batch: batch.batch_id)
-                },
-                files={
-                    row["path"]: _file(row["file"]) for row in files if row["table_name"] == table
-                },
+        Raises ``ConfigurationError`` for a table that is no ledger of this version.
+        """
+        try:
+            rows = self._spark.table(self.name).where("current").collect()
+        except AnalysisException as error:
+            if error.getCondition() != "UNRESOLVED_COLUMN.WITH_SUGGESTION":
+                raise
+            message = (
+                f"Table {self.name} is no ledger of this version of the loader; name another "
+                "ledger (and other raw tables) in loader.toml, or start with an empty lake."
             )
-        return positions
+            raise ConfigurationError(message, table=self.name) from error
+        return [_batch(row) for row in rows]
+
+    def history(self, tables: Sequence[str]) -> list[Batch]:
+        """Every row of ``tables``, by table and batch."""
+        rows = (
+            self._spark.table(self.name)
+            .where(f.col("table_name").isin(*tables))
+            .orderBy("table_name", "batch_id", "source", "topic")
+            .collect()
+        )
+        return [_batch(row) for row in rows]
+
+    def retire(self, rows: Sequence[Batch]) -> None:
+        """Take ``rows`` (as ``current`` gave them) out of the current ones where newer ones say
+        all that they said; a no-op until there are many.
+        """
+        old = retirable(rows)
+        if len(old) < _RETIRE:
+            return
+        self._compare_and_set(
+            self._rows(old),
+            f"""
+            merge into {self.name} as ledger using {{source}} as batch
+            on ledger.current and ledger.state = '{COMMITTED}'
+                and ledger.table_name = batch.table_name and ledger.batch_id = batch.batch_id
+                and ledger.source = batch.source and ledger.topic <=> batch.topic
+            when matched then update set current = false
+            """,
+        )
 
     def propose(self, batches: Sequence[Batch]) -> tuple[list[Batch], list[Fenced]]:
         """Write ``batches`` as planned by us; one statement serves them all.
@@ -131,20 +170,22 @@ class Ledger:
         if not batches:
             return [], []
         source = self._rows(batches)
-        columns = "table_name, batch_id, source, topic, topic_id, table_id, ranges, files"
-        self._compare_and_set(
+        answer = self._compare_and_set(
             source,
             f"""
             merge into {self.name} as ledger using {{source}} as batch
-            on ledger.table_name = batch.table_name and ledger.batch_id = batch.batch_id
-            when not matched then insert ({columns}, state, owner, planned_at)
-            values ({columns}, '{PLANNED}', '{self.owner}', current_timestamp())
+            on ledger.current and ledger.table_name = batch.table_name
+                and ledger.batch_id >= batch.batch_id
+            when not matched then insert ({_COLUMNS}, state, owner, planned_at, current)
+            values ({_COLUMNS}, '{PLANNED}', '{self.owner}', current_timestamp(), true)
             """,
         )
+        if answer["num_inserted_rows"] == len(batches):
+            return list(batches), []
         owners = self._who("owner", source)
         ours, fenced = [], {}
         for batch in batches:
-            owner = owners[batch.table_name, batch.batch_id]
+            owner = owners.get((batch.table_name, batch.batch_id), "")
             if owner == self.owner:
                 ours.append(batch)
             else:
@@ -164,11 +205,11 @@ class Ledger:
             source,
             f"""
             merge into {self.name} as ledger using {{source}} as batch
-            on ledger.table_name = batch.table_name and ledger.batch_id = batch.batch_id
+            on ledger.current and ledger.state = '{PLANNED}'
+                and ledger.table_name = batch.table_name and ledger.batch_id = batch.batch_id
                 and ledger.source = batch.source and ledger.topic <=> batch.topic
-                and ledger.state = '{PLANNED}'
             when matched then update set
-                state = '{COMMITTED}', files = batch.files,
+                state = '{COMMITTED}', files = batch.files, ranges = batch.ranges,
                 records = batch.records, bytes = batch.bytes,
                 committed_at = current_timestamp(), closed_by = '{self.owner}'
             """,
@@ -191,6 +232,21 @@ class Ledger:
                 raise Bug(message, table=batch.table_name, batch_id=batch.batch_id)
         return ours, fenced
 
+    def amend(self, batch: Batch) -> None:
+        """Write gaps and table of an unfinished batch; ``Fenced`` when it is finished by now."""
+        answer = self._compare_and_set(
+            self._rows([batch]),
+            f"""
+            merge into {self.name} as ledger using {{source}} as batch
+            on ledger.current and ledger.state = '{PLANNED}'
+                and ledger.table_name = batch.table_name and ledger.batch_id = batch.batch_id
+                and ledger.source = batch.source and ledger.topic <=> batch.topic
+            when matched then update set gaps = batch.gaps, table_id = batch.table_id
+            """,
+        )
+        if answer["num_updated_rows"] != 1:
+            raise fenced_by(batch, "")
+
     def _who(self, column: str, batches: DataFrame) -> dict[tuple[str, int], str]:
         """The value of ``column`` in the ledger for each (table, batch id) of ``batches``."""
         keys = batches.select("table_name", "batch_id").distinct()
@@ -212,7 +268,9 @@ class Ledger:
                 batch.topic,
                 batch.topic_id,
                 batch.table_id,
-                [(each.partition, each.from_offset, each.until_offset) for each in batch.ranges],
+                batch.kind,
+                [(r.partition, r.from_offset, r.until_offset, r.records) for r in batch.ranges],
+                [(g.partition, g.from_offset, g.until_offset, g.reason) for g in batch.gaps],
                 [(each.path, each.size, each.modified_at, each.checksum) for each in batch.files],
                 batch.records,
                 batch.bytes,
@@ -221,7 +279,8 @@ class Ledger:
         ]
         schema = (
             "table_name string, batch_id bigint, source string, topic string, topic_id string, "
-            f"table_id string, ranges {_RANGES}, files {_FILES}, records bigint, bytes bigint"
+            f"table_id string, kind string, ranges {_RANGES}, gaps {_GAPS}, files {_FILES}, "
+            "records bigint, bytes bigint"
         )
         return self._spark.createDataFrame(rows, schema)
 
@@ -244,6 +303,43 @@ def fenced_by(batch: Batch, owner: str) -> Fenced:
     return Fenced(message, table=batch.table_name, batch_id=batch.batch_id, owner=owner)
 
 
+def positions(rows: Sequence[Batch], tables: Sequence[str]) -> dict[str, Position]:
+    """Where each of ``tables`` stands by the current ``rows``; empty without any row."""
+    of_table: dict[str, list[Batch]] = {table: [] for table in tables}
+    for row in rows:
+        if row.table_name in of_table:
+            of_table[row.table_name].append(row)
+    return {table: position(batches) for table, batches in of_table.items()}
+
+
+def retirable(rows: Sequence[Batch]) -> list[Batch]:
+    """The ``rows`` that say nothing which a newer one of the same topic or files does not say."""
+    newest: dict[tuple[str, str, str | None], int] = {}
+    last: dict[str, int] = {}
+    paths: dict[tuple[str, str], int] = {}
+    for row in rows:
+        if row.state != COMMITTED:
+            continue
+        last[row.table_name] = max(last.get(row.table_name, 0), row.batch_id)
+        if row.kind != REPLAY:
+            key = (row.table_name, row.source, row.topic)
+            newest[key] = max(newest.get(key, 0), row.batch_id)
+        for file in row.files:
+            paths[row.table_name, file.path] = max(
+                paths.get((row.table_name, file.path), 0), row.batch_id
+            )
+
+    def superseded(row: Batch) -> bool:
+        if row.state != COMMITTED or row.batch_id == last[row.table_name]:
+            return False
+        if row.files:
+            return all(paths[row.table_name, each.path] > row.batch_id for each in row.files)
+        key = (row.table_name, row.source, row.topic)
+        return row.kind == REPLAY or newest[key] > row.batch_id
+
+    return [row for row in rows if superseded(row)]
+
+
 def _file(value: Any) -> File:
     return File(value["path"], value["size"], value["modified_at"], value["checksum"])
 
@@ -257,8 +353,13 @@ def _batch(row: Row) -> Batch:
         topic_id=row["topic_id"],
         table_id=row["table_id"],
         ranges=tuple(
-            Range(each["partition"], each["from_offset"], each["until_offset"])
+            Range(each["partition"], each["from_offset"], each["until_offset"], each["records"])
             for each in row["ranges"] or ()
+        ),
+        kind=row["kind"],
+        gaps=tuple(
+            Gap(each["partition"], each["from_offset"], each["until_offset"], each["reason"])
+            for each in row["gaps"] or ()
         ),
         files=tuple(_file(each) for each in row["files"] or ()),
         state=row["state"],

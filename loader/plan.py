@@ -5,32 +5,57 @@ Nothing here talks to a server, so every rule can be tested by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import floor
+from typing import NoReturn
 
-from loader.errors import DataLoss
+from loader.errors import ConfigurationError, DataLoss
 from loader.kafka import TopicState
 
 PLANNED = "planned"
 COMMITTED = "committed"
+
+LOAD = "load"
+REPLAY = "replay"
+ADOPT = "adopt"
+ACCEPT = "accept"
 
 
 @dataclass(frozen=True)
 class Range:
     """Offsets of one partition: ``from_offset`` is the first one, ``until_offset`` one past the
     last. A partition without new records keeps its place in the batch with an empty range, so
-    that the newest ledger row of a topic is its whole position.
+    that the newest ledger row of a topic is its whole position. ``records`` are the rows that the
+    table was found to hold of it; there may be fewer than offsets (compaction, transactions).
     """
 
     partition: int
     from_offset: int
     until_offset: int
+    records: int | None = None
 
     @property
     def span(self) -> int:
         """Number of offsets."""
         return self.until_offset - self.from_offset
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What a person accepted as lost: offsets of a partition, or with ``partition`` None a whole
+    topic or the batches ``from_offset`` to ``until_offset`` of the table.
+
+    ``reason`` is ``retention``, ``rewound`` (the partition ended before what was loaded),
+    ``partition_removed``, ``topic_recreated``, ``topic_deleted`` or ``table_changed``. After
+    ``rewound`` and the two of topics, offsets name other records than before.
+    """
+
+    partition: int | None
+    from_offset: int
+    until_offset: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -52,6 +77,8 @@ class Batch:
 
     ``table_name`` and ``batch_id`` name the batch; a batch of a table that several topics share
     has a row for each topic. ``source`` is the section of the configuration (``kafka.default``).
+    ``kind`` is ``load``; ``replay``, whose records are in the table already or should be; ``adopt``
+    or ``accept``, which hold no data and move the position.
     """
 
     table_name: str
@@ -62,6 +89,8 @@ class Batch:
     table_id: str
     ranges: tuple[Range, ...] = ()
     files: tuple[File, ...] = ()
+    kind: str = LOAD
+    gaps: tuple[Gap, ...] = ()
     state: str = PLANNED
     owner: str = ""
     planned_at: datetime | None = None
@@ -74,6 +103,28 @@ class Batch:
         """Offsets that the batch covers; records may be fewer (compaction, transactions)."""
         return sum(each.span for each in self.ranges)
 
+    @property
+    def has_data(self) -> bool:
+        """Whether there is anything to write."""
+        return self.kind in (LOAD, REPLAY) and bool(
+            self.files or any(each.span for each in self.readable)
+        )
+
+    @property
+    def readable(self) -> tuple[Range, ...]:
+        """The ranges without the offsets that were accepted as lost."""
+        left = []
+        for each in self.ranges:
+            begin, end = each.from_offset, each.until_offset
+            for gap in self.gaps:
+                if gap.partition in (each.partition, None):
+                    if gap.from_offset <= begin:
+                        begin = min(max(begin, gap.until_offset), end)
+                    else:
+                        end = max(min(end, gap.from_offset), begin)
+            left.append(Range(each.partition, begin, end))
+        return tuple(left)
+
     def committed_offset(self, partition: int) -> int | None:
         """The next offset to load of ``partition``; None when the batch does not know it."""
         for each in self.ranges:
@@ -84,11 +135,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Position:
-    """Where a table stands: its newest batch, whatever it may have left unfinished, and the
-    newest row of each source and topic.
+    """Where a table stands, by the ledger's current rows of it.
+
+    ``unfinished`` is what was planned and not closed, ``newest`` the newest row of each source and
+    topic, ``files`` the known files by path. ``last_batch_with_data`` is the newest of these rows
+    that has any record.
     """
 
     last_batch_id: int = 0
+    last_batch_with_data: int = 0
     unfinished: tuple[Batch, ...] = ()
     newest: Mapping[tuple[str, str | None], Batch] = field(default_factory=dict)
     files: Mapping[str, File] = field(default_factory=dict)
@@ -102,85 +157,418 @@ class Position:
         return self.newest.get((source, topic), latest)
 
 
-def next_ranges(last: Batch | None, state: TopicState | None, table: str) -> tuple[Range, ...]:
+def position(batches: Iterable[Batch]) -> Position:
+    """Where a table stands by the current rows ``batches`` of the ledger."""
+    ordered = sorted(batches, key=lambda batch: batch.batch_id)
+    finished = [batch for batch in ordered if batch.state == COMMITTED]
+    return Position(
+        last_batch_id=max((batch.batch_id for batch in ordered), default=0),
+        last_batch_with_data=max((b.batch_id for b in finished if b.records), default=0),
+        unfinished=tuple(batch for batch in ordered if batch.state == PLANNED),
+        # A replay says nothing of where its topic stands.
+        newest={(b.source, b.topic): b for b in ordered if b.kind != REPLAY},
+        files={file.path: file for batch in finished for file in batch.files},
+    )
+
+
+def next_ranges(
+    last: Batch | None,
+    state: TopicState | None,
+    table: str,
+    start: Mapping[int, int] | None = None,
+) -> tuple[Range, ...]:
     """The ranges from where ``last`` ended to where the topic ends now.
 
-    A topic seen for the first time starts at its earliest retained offset, and so does a
-    partition that was added since. Raises ``DataLoss`` when the records after the last batch are
-    not there any more, or when the topic is not the one that the last batch read. ``state`` is
-    None when there is no such topic.
+    A topic seen for the first time begins at ``start`` (see ``first_offsets``), or at its earliest
+    retained offset; a partition that was added since, at its beginning. Raises ``DataLoss`` when
+    the records after the last batch are not there any more, or when the topic is not the one that
+    the last batch read. ``state`` is None when there is no such topic.
     """
-    if last is None:
+    if last is None or last.topic_id is None:
         if state is None:
             return ()
         return tuple(
-            Range(partition, begin, state.end[partition])
-            for partition, begin in sorted(state.begin.items())
+            Range(partition, (start or state.begin)[partition], state.end[partition])
+            for partition in sorted(state.begin)
         )
+    where = _where(last)
     if state is None:
         message = (
-            f"Topic {last.topic} does not exist any more (its id was {last.topic_id}); {table} "
-            "keeps what was loaded. Take the topic out of loader.toml if that is meant."
+            f"{where} does not exist any more (its id was {last.topic_id}); {table} keeps what was "
+            "loaded. Take the topic out of loader.toml, or if it will be made again: "
+            f"{_command(last, '--deleted')}"
         )
         raise DataLoss(message, topic=last.topic, was=last.topic_id, now=None)
     if last.topic_id != state.topic_id:
         message = (
-            f"Topic {state.topic} was deleted and made again (its id was {last.topic_id} and is "
-            f"{state.topic_id}): its offsets are others than those that {table} holds. "
-            "Nothing of it was loaded; land the new topic in another table of loader.toml."
+            f"{where} was deleted and made again (its id was {last.topic_id} and is "
+            f"{state.topic_id}): its offsets are others than those that {table} holds. Nothing of "
+            "it was loaded; to load the new topic from its beginning into the same table: "
+            f"{_command(last, f'--new-id {state.topic_id}')}"
         )
         raise DataLoss(message, topic=state.topic, was=last.topic_id, now=state.topic_id)
-    ranges = []
     known = {each.partition: each.until_offset for each in last.ranges}
     gone = sorted(set(known) - set(state.begin))
     if gone:
         message = (
-            f"Topic {state.topic} has lost partition {gone[0]}: {table} was loaded from it up to "
-            f"offset {known[gone[0]]}. Nothing of the topic was loaded."
+            f"{where} has lost partition {gone[0]}: {table} was loaded from it up to offset "
+            f"{known[gone[0]]}. Nothing of the topic was loaded; to go on without it: "
+            f"{_command(last, *(f'--gone {each}' for each in gone))}"
         )
         raise DataLoss(message, topic=state.topic, partition=gone[0], wanted=known[gone[0]])
-    for partition, begin in sorted(state.begin.items()):
-        end = state.end[partition]
-        wanted = known.get(partition, begin)
-        if wanted < begin:
+    # A partition that was added since has its first offsets after the last batch, too.
+    ranges = tuple(
+        Range(partition, known.get(partition, 0), state.end[partition])
+        for partition in sorted(state.begin)
+    )
+    _check_begin(last, state, table, {each.partition: each.from_offset for each in ranges})
+    beyond = {each.partition: each.from_offset for each in ranges if each.span < 0}
+    if beyond:
+        raise _beyond_the_end(last, state, table, beyond)
+    return ranges
+
+
+def first_offsets(state: TopicState, given: Mapping[int, int]) -> dict[int, int]:
+    """Where a topic begins when a person gave offsets: those, and elsewhere the earliest.
+
+    Raises ``ConfigurationError`` for a partition that does not exist or an offset out of it.
+    """
+    for partition, offset in sorted(given.items()):
+        if partition not in state.begin:
             message = (
-                f"Topic {state.topic} partition {partition}: {begin - wanted} records are lost. "
-                f"Offset {wanted} is next for {table}, but the earliest that Kafka still holds "
-                f"is {begin} (retention went faster than the loads). Nothing of the topic was "
-                "loaded."
+                f"Topic {state.topic} has no partition {partition} to start at; it has "
+                f"{min(state.begin)} to {max(state.begin)}."
             )
-            raise DataLoss(
-                message,
-                topic=state.topic,
-                partition=partition,
-                wanted=wanted,
-                earliest=begin,
-                lost=begin - wanted,
+            raise ConfigurationError(message, topic=state.topic, partition=partition)
+        begin, end = state.begin[partition], state.end[partition]
+        if not begin <= offset <= end:
+            message = (
+                f"Topic {state.topic} partition {partition} cannot start at offset {offset}: Kafka "
+                f"holds {begin} to {end - 1}. Give an offset from {begin} to {end}."
             )
-        if wanted > end:
-            raise _beyond_the_end(state, partition, wanted, table)
-        ranges.append(Range(partition, wanted, end))
-    return tuple(ranges)
+            raise ConfigurationError(message, topic=state.topic, partition=partition, offset=offset)
+    return {**state.begin, **given}
 
 
 def check_unfinished(batch: Batch, state: TopicState | None) -> None:
     """Raise ``DataLoss`` when what ``batch`` planned to read is not in the topic any more."""
-    read = [each for each in batch.ranges if each.span]
+    read = [each for each in batch.readable if each.span]
+    if not read:
+        return
     start = tuple(replace(each, until_offset=each.from_offset) for each in read)
-    next_ranges(replace(batch, ranges=start), state, batch.table_name)
-    for each in read:
-        if state and each.until_offset > state.end[each.partition]:
-            raise _beyond_the_end(state, each.partition, each.until_offset, batch.table_name)
-
-
-def _beyond_the_end(state: TopicState, partition: int, wanted: int, table: str) -> DataLoss:
-    end = state.end[partition]
-    message = (
-        f"Topic {state.topic} partition {partition} ends at offset {end}, but {table} was already "
-        f"loaded or planned up to {wanted}: Kafka has lost {wanted - end} records or is another "
-        "cluster. Nothing of the topic was loaded."
+    known = replace(batch, ranges=start, gaps=())
+    if state is None or state.topic_id != batch.topic_id:
+        next_ranges(known, state, batch.table_name)
+        return
+    gone = [each.partition for each in read if each.partition not in state.begin]
+    if gone:
+        next_ranges(known, state, batch.table_name)
+    _check_begin(
+        batch, state, batch.table_name, {each.partition: each.from_offset for each in read}
     )
-    return DataLoss(message, topic=state.topic, partition=partition, wanted=wanted, end=end)
+    beyond = {
+        each.partition: each.until_offset
+        for each in read
+        if each.until_offset > state.end[each.partition]
+    }
+    if beyond:
+        raise _beyond_the_end(batch, state, batch.table_name, beyond)
+
+
+def _check_begin(last: Batch, state: TopicState, table: str, wanted: Mapping[int, int]) -> None:
+    lost = {
+        partition: (offset, state.begin[partition])
+        for partition, offset in sorted(wanted.items())
+        if offset < state.begin[partition]
+    }
+    if not lost:
+        return
+    sentences = " ".join(
+        f"{_where(last)} partition {partition}: {begin - offset} records are lost. Offset {offset} "
+        f"is next for {table}, but the earliest that Kafka still holds is {begin}."
+        for partition, (offset, begin) in lost.items()
+    )
+    accept = [f"--lost {each}:{offset}-{begin - 1}" for each, (offset, begin) in lost.items()]
+    partition, (offset, begin) = next(iter(lost.items()))
+    message = (
+        f"{sentences} Retention went faster than the loads. Nothing of the topic was loaded; to "
+        "go on without them: "
+        f"{_command(last, *accept)}"
+    )
+    raise DataLoss(
+        message,
+        topic=state.topic,
+        partition=partition,
+        wanted=offset,
+        earliest=begin,
+        lost=sum(begin - offset for offset, begin in lost.values()),
+    )
+
+
+def _beyond_the_end(
+    last: Batch, state: TopicState, table: str, wanted: Mapping[int, int]
+) -> DataLoss:
+    sentences = " ".join(
+        f"{_where(last)} partition {partition} ends at offset {state.end[partition]}, but {table} "
+        f"was already loaded or planned up to {offset}: {offset - state.end[partition]} records "
+        "are lost."
+        for partition, offset in sorted(wanted.items())
+    )
+    accept = [f"--rewind {each}:{state.end[each]}" for each in sorted(wanted)]
+    partition, offset = min(wanted.items())
+    message = (
+        f"{sentences} Kafka has lost what it had, or is another cluster. Nothing of the topic was "
+        "loaded; to go on from its end: "
+        f"{_command(last, *accept)}"
+    )
+    return DataLoss(
+        message,
+        topic=state.topic,
+        partition=partition,
+        wanted=offset,
+        end=state.end[partition],
+        lost=sum(each - state.end[key] for key, each in wanted.items()),
+    )
+
+
+def _where(last: Batch) -> str:
+    section = "" if last.source == "kafka.default" else f" of [{last.source}]"
+    return f"Topic {last.topic}{section}"
+
+
+def _command(last: Batch, *what: str) -> str:
+    cluster = last.source.partition(".")[2]
+    options = [f"--topic {last.topic}", *([] if cluster == "default" else [f"--cluster {cluster}"])]
+    return f"python -m loader accept {' '.join([*options, *what])}"
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What a person says they do without, as the error of the loss told them to.
+
+    ``lost`` maps partitions to the first and last offset, ``rewind`` to the offset to go on from.
+    """
+
+    lost: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    rewind: Mapping[int, int] = field(default_factory=dict)
+    gone: frozenset[int] = frozenset()
+    new_id: str | None = None
+    deleted: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is accepted."""
+        return not (self.lost or self.rewind or self.gone or self.new_id or self.deleted)
+
+
+def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
+    """The ledger row by which the topic of ``last`` goes on without ``what``.
+
+    For an unfinished ``last`` it is that row, with the gaps that its write leaves out. Raises
+    ``ConfigurationError`` where ``what`` is not lost: nothing that is there is skipped.
+    """
+    if what.is_empty:
+        _refuse(last, "name what is lost, as the error of the run does")
+    wanted = {
+        each.partition: each.until_offset if last.state == COMMITTED else each.from_offset
+        for each in last.ranges
+    }
+    gaps = []
+    if what.deleted or what.new_id:
+        if what.deleted and state is not None:
+            _refuse(last, f"it exists (its id is {state.topic_id})")
+        if what.new_id and (state is None or state.topic_id != what.new_id):
+            _refuse(last, f"its id is {state.topic_id if state else 'none, it does not exist'}")
+        if state is not None and state.topic_id == last.topic_id:
+            _refuse(last, "it is the topic that was loaded")
+        reason = "topic_deleted" if what.deleted else "topic_recreated"
+        if last.state == PLANNED:
+            tail = [
+                Gap(each.partition, each.from_offset, each.until_offset, reason)
+                for each in last.readable
+            ]
+            return replace(last, gaps=(*last.gaps, *tail))
+        begins = state.begin if state else {}
+        return replace(
+            _bookkeeping(last, [Gap(None, 0, 0, reason)]),
+            topic_id=state.topic_id if state else None,
+            ranges=tuple(Range(each, at, at) for each, at in sorted(begins.items())),
+        )
+    if state is None or state.topic_id != last.topic_id:
+        _refuse(last, "it was deleted or made again, which is to be accepted first")
+    for partition, (first, final) in what.lost.items():
+        begin = state.begin.get(partition)
+        if begin is None or first != wanted.get(partition, 0) or not first <= final < begin:
+            _refuse(
+                last,
+                f"partition {partition} has offset {wanted.get(partition, 0)} next, and Kafka "
+                f"holds {'nothing of it' if begin is None else f'what comes from {begin} on'}",
+            )
+        gaps.append(Gap(partition, first, final + 1, "retention"))
+        wanted[partition] = final + 1
+    for partition, offset in what.rewind.items():
+        end = state.end.get(partition, -1)
+        until = _until(last, partition)
+        if offset != end or until <= end:
+            _refuse(last, f"partition {partition} ends at {end} and was loaded up to {until}")
+        gaps.append(Gap(partition, offset, until, "rewound"))
+        wanted[partition] = offset
+    for partition in what.gone:
+        if partition in state.begin or partition not in wanted:
+            _refuse(last, f"partition {partition} is there, or was never loaded")
+        end = _until(last, partition)
+        gaps.append(Gap(partition, wanted.pop(partition), end, "partition_removed"))
+    if last.state == PLANNED:
+        return replace(last, gaps=(*last.gaps, *gaps))
+    ranges = tuple(Range(each, at, at) for each, at in sorted(wanted.items()))
+    return replace(_bookkeeping(last, gaps), ranges=ranges)
+
+
+def _until(batch: Batch, partition: int) -> int:
+    return next((e.until_offset for e in batch.ranges if e.partition == partition), 0)
+
+
+def _refuse(last: Batch, why: str) -> NoReturn:
+    message = f"Topic {last.topic} has no such loss to accept: {why}. Nothing was changed."
+    raise ConfigurationError(message, topic=last.topic)
+
+
+def _bookkeeping(last: Batch, gaps: Sequence[Gap]) -> Batch:
+    return Batch(
+        table_name=last.table_name,
+        batch_id=0,
+        source=last.source,
+        topic=last.topic,
+        topic_id=last.topic_id,
+        table_id=last.table_id,
+        kind=ACCEPT,
+        gaps=tuple(gaps),
+    )
+
+
+def table_accepted(last: Batch, lost: tuple[int, int], table_id: str) -> Batch:
+    """The ledger row by which ``last``'s source goes on although batches of its table are lost.
+
+    A topic goes on where it is, its unfinished batch into the table as it is now; files are landed
+    again.
+    """
+    gap = Gap(None, lost[0], lost[1] + 1, "table_changed")
+    if last.state == PLANNED:
+        # As a gap of the batch it would stand for the offsets of the topic; the id says enough.
+        return replace(last, table_id=table_id)
+    at = [(each.partition, each.until_offset) for each in last.ranges]
+    return replace(
+        _bookkeeping(last, [gap]),
+        ranges=tuple(Range(partition, offset, offset) for partition, offset in at),
+        files=tuple(replace(file, checksum="") for file in last.files),
+    )
+
+
+def limited(
+    batches: Sequence[Batch],
+    sizes: Mapping[str, float],
+    *,
+    max_records: float | None,
+    max_bytes: float | None,
+) -> list[Batch]:
+    """``batches`` with at most ``max_records`` offsets and about ``max_bytes`` bytes in all.
+
+    Every partition gives its oldest offsets, as many as its share of the lag. ``sizes`` are bytes
+    of a record by topic.
+    """
+    lags = {
+        (at, each.partition): each.span
+        for at, batch in enumerate(batches)
+        for each in batch.ranges
+        if each.span
+    }
+    total = sum(lags.values())
+    size = sum(span * sizes[batches[at].topic or ""] for (at, _), span in lags.items())
+    share = min(
+        1.0,
+        max_records / total if max_records is not None and total else 1.0,
+        max_bytes / size if max_bytes is not None and size else 1.0,
+    )
+    if share >= 1.0:
+        return list(batches)
+    exact = {key: span * share for key, span in lags.items()}
+    given = {key: floor(value) for key, value in exact.items()}
+    # What rounding left over, to those that it cost most; always at least one offset.
+    left = max(round(total * share) - sum(given.values()), 0 if any(given.values()) else 1)
+    for key in sorted(exact, key=lambda key: given[key] - exact[key])[:left]:
+        given[key] += 1
+    return [
+        replace(
+            batch,
+            ranges=tuple(
+                replace(each, until_offset=each.from_offset + given.get((at, each.partition), 0))
+                for each in batch.ranges
+            ),
+        )
+        for at, batch in enumerate(batches)
+    ]
+
+
+def until(batch: Batch, ends: Mapping[int, int]) -> Batch:
+    """``batch`` without what lies beyond ``ends``, by partition."""
+    return replace(
+        batch,
+        ranges=tuple(
+            replace(
+                each,
+                until_offset=max(
+                    each.from_offset, min(each.until_offset, ends.get(each.partition, 0))
+                ),
+            )
+            for each in batch.ranges
+        ),
+    )
+
+
+def replayed(
+    last: Batch, state: TopicState, first: Mapping[int, int], end: Mapping[int, int]
+) -> Batch:
+    """The batch that lands offsets ``first`` to ``end`` (exclusive), by partition, once more.
+
+    Raises ``DataLoss`` when Kafka does not hold them any more, and ``ConfigurationError`` when they
+    were never loaded.
+    """
+    ranges = []
+    for partition, offset in sorted(first.items()):
+        done = last.committed_offset(partition)
+        if done is None:
+            message = f"Partition {partition} of topic {last.topic} was never loaded."
+            raise ConfigurationError(message, topic=last.topic, partition=partition)
+        stop = min(done, end.get(partition, done))
+        if offset > done:
+            message = (
+                f"Partition {partition} of topic {last.topic} was loaded up to offset {done - 1}; "
+                f"there is nothing to replay from {offset}."
+            )
+            raise ConfigurationError(message, topic=last.topic, partition=partition, loaded=done)
+        begin = state.begin.get(partition, 0)
+        if offset < begin:
+            message = (
+                f"Topic {last.topic} partition {partition} cannot be replayed from offset "
+                f"{offset}: the earliest that Kafka still holds is {begin}, {begin - offset} are "
+                f"lost. Replay from {begin}: python -m loader replay --topic {last.topic} --from "
+                f"{partition}:{begin}"
+            )
+            raise DataLoss(
+                message, topic=last.topic, partition=partition, wanted=offset, earliest=begin
+            )
+        if offset < stop:
+            ranges.append(Range(partition, offset, stop))
+    return Batch(
+        table_name=last.table_name,
+        batch_id=0,
+        source=last.source,
+        topic=last.topic,
+        topic_id=state.topic_id,
+        table_id=last.table_id,
+        ranges=tuple(ranges),
+        kind=REPLAY,
+    )
 
 
 def changed_files(known: Mapping[str, File], found: Sequence[File]) -> tuple[File, ...]:

@@ -1,36 +1,51 @@
-"""One run: finish what was left, plan the rest in the ledger, land it, close it.
+"""One round: finish what was left, plan the rest in the ledger, land it, close it.
 
 The order of these steps is the protocol that makes a landing exactly once; see DESIGN.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from itertools import groupby
 
 from pyspark.sql import SparkSession
 
 from loader import files, land
-from loader.errors import ConfigurationError, DataLoss, LoaderError, SourceUnavailable
+from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.kafka import Cluster, TopicState
-from loader.ledger import Ledger, fenced_by, is_alive
+from loader.ledger import Ledger, fenced_by, is_alive, positions
 from loader.plan import (
+    REPLAY,
     Batch,
     File,
     Position,
     changed_files,
     check_unfinished,
+    first_offsets,
+    limited,
     next_ranges,
     number,
+    until,
 )
-from loader.settings import Settings, unset_variables
+from loader.settings import Settings, Topic, unset_variables
 
 # Batches of different tables that are written at the same time. More gain nothing: one write
 # already uses every core for its partitions; a few overlap the fixed costs of small ones.
 _PARALLEL = 4
+# How big a record is taken to be before anything is known of its topic.
+_RECORD_SIZE = 1000.0
+# Offsets of a round with a time limit before any speed is known, and the fewest records of a batch
+# whose speed says something.
+_UNMEASURED = 1_000_000
+_TELLING = 10_000
+
+Key = tuple[str, str]  # cluster and topic
 
 
 @dataclass
@@ -38,63 +53,127 @@ class Survey:
     """What the sources hold, where the tables stand, and what follows from it.
 
     ``reached`` are the clusters that answered; nothing is known of the topics of others.
-    ``topics`` are those that exist and ``tables`` their raw tables, by cluster and topic.
-    ``unfinished`` are batches that an earlier run planned; ``batches`` those to plan now.
-    ``notes`` say what was left out without being wrong, ``errors`` what was left out since it is.
+    ``topics`` are those that exist; ``entries`` and ``tables`` are the configuration and the raw
+    table of every topic that is configured, found by a pattern, or was found by it before; all by
+    cluster and topic. ``sizes`` are bytes of a record, where they are known. ``rows`` are the
+    current ones of the ledger and ``positions`` what they say of each table. ``unfinished`` are
+    batches that an earlier run planned; ``batches`` those to plan now. ``notes`` say what was left
+    out without being wrong, ``errors`` what was left out since it is; ``is_limited`` whether the
+    limits left anything out.
     """
 
     reached: set[str] = field(default_factory=set)
-    topics: dict[tuple[str, str], TopicState] = field(default_factory=dict)
-    tables: dict[tuple[str, str], str] = field(default_factory=dict)
+    topics: dict[Key, TopicState] = field(default_factory=dict)
+    entries: dict[Key, Topic] = field(default_factory=dict)
+    tables: dict[Key, str] = field(default_factory=dict)
+    starts: dict[Key, dict[int, int]] = field(default_factory=dict)
+    sizes: dict[Key, float] = field(default_factory=dict)
+    rows: list[Batch] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
     unfinished: list[Batch] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     errors: list[LoaderError] = field(default_factory=list)
+    is_limited: bool = False
+
+    def last(self, key: Key) -> Batch | None:
+        """The newest ledger row of a topic."""
+        state = self.topics.get(key)
+        position = self.positions.get(self.tables[key], Position())
+        return position.last(f"kafka.{key[0]}", key[1], state.topic_id if state else None)
+
+    def lag(self, key: Key) -> dict[int, int]:
+        """Offsets of a topic that are not loaded yet, by partition."""
+        state, last = self.topics[key], self.last(key)
+        start = self.starts.get(key, state.begin)
+        left = {}
+        for partition, end in state.end.items():
+            if last is None or last.topic_id is None:
+                at = start[partition]
+            else:
+                known = last.committed_offset(partition)
+                at = 0 if known is None else known
+            left[partition] = end - at
+        return left
+
+    def record_size(self, batches: Sequence[Batch]) -> float:
+        """Bytes of a record of ``batches``, the greatest of their topics."""
+        keys = [(batch.source.partition(".")[2], batch.topic or "") for batch in batches]
+        return max((self.sizes.get(key, _RECORD_SIZE) for key in keys), default=_RECORD_SIZE)
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A closed batch (one topic's part of it), how long its plan, write and close took, and the
+    offsets of the topic that are still to load.
+    """
+
+    batch: Batch
+    seconds: float
+    lag: int
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did: the batches that it closed and the errors it met."""
+    """What a round did: the batches that it closed, the errors it met, the offsets that are still
+    to load by topic and partition, and whether the limits are why.
+    """
 
     batches: list[Batch]
     errors: list[LoaderError]
+    lag: Mapping[Key, Mapping[int, int]] = field(default_factory=dict)
+    is_behind: bool = False
 
 
 class Loader:
     """The loader, bound to one lake and its configuration; make it with ``opened``."""
 
     def __init__(self, settings: Settings, spark: SparkSession, ledger: Ledger) -> None:
-        self._settings = settings
-        self._spark = spark
-        self._ledger = ledger
+        self.settings = settings
+        self.spark = spark
+        self.ledger = ledger
+        self._clusters: dict[str, Cluster] = {}
+        self._ends: dict[tuple[str, str], dict[int, int]] | None = None
 
-    def survey(self, *, make_tables: bool = True) -> Survey:
+    def close(self) -> None:
+        """Leave Kafka; the Spark session is whose it is."""
+        for cluster in self._clusters.values():
+            cluster.__exit__(None, None, None)
+        self._clusters = {}
+
+    def cluster(self, name: str) -> Cluster:
+        """The connection to ``[kafka.<name>]``; raises ``SourceUnavailable``."""
+        if name not in self._clusters:
+            self._clusters[name] = Cluster(name, self.settings.kafka[name])
+        return self._clusters[name]
+
+    def survey(
+        self, *, make_tables: bool = True, seconds: float | None = None, cluster: str | None = None
+    ) -> Survey:
         """Look at every source and at the ledger, and decide what a run would do.
 
         Changes nothing but this: missing raw tables and the ledger are made (unless
-        ``make_tables`` is off), so that readers find them empty.
+        ``make_tables`` is off), so that readers find them empty. ``seconds`` are left to load in;
+        with ``cluster`` only that cluster is asked, and no files are looked at.
         """
         survey = Survey()
-        topics = [topic for kafka in self._settings.kafka.values() for topic in kafka.topics]
-        topic_tables = {topic.table for topic in topics}
-        self._ask_clusters(survey)
-        found = self._find_files(survey, topic_tables)
+        if self.spark.catalog.tableExists(self.ledger.name):
+            survey.rows = self.ledger.current()
+        elif make_tables:
+            land.create_schema(self.spark, self.ledger.name)
+            self.ledger.create()
+        for name in self.settings.kafka:
+            if cluster in (None, name):
+                self._ask(survey, name)
+        topic_tables = set(survey.tables.values())
+        found = self._find_files(survey, topic_tables) if cluster is None else {}
         tables = sorted(topic_tables | set(found))
-        existing = land.existing_tables(
-            self._spark, [*tables, self._ledger.name], make_schemas=make_tables
-        )
-        if make_tables and self._ledger.name not in existing:
-            self._ledger.create()
-            existing.add(self._ledger.name)
-        if self._ledger.name in existing:
-            survey.positions = self._ledger.positions(tables)
-        else:
-            survey.positions = {table: Position() for table in tables}
+        survey.positions |= positions(survey.rows, list(found))
+        existing = land.existing_tables(self.spark, tables, make_schemas=make_tables)
         proposed = [*self._new_records(survey), *self._new_files(survey, found)]
 
         def examine(table: str) -> str | LoaderError:
-            new = any(each.span or each.files for each in proposed if each.table_name == table)
+            new = any(each.table_name == table for each in proposed)
             make = land.create_topic_table if table in topic_tables else land.create_file_table
             return self._table_id(
                 table,
@@ -106,70 +185,205 @@ class Loader:
 
         with ThreadPoolExecutor(_PARALLEL) as pool:
             ids = dict(zip(tables, pool.map(examine, tables), strict=True))
+        usable: list[Batch] = []
         for table, table_id in ids.items():
             if isinstance(table_id, LoaderError):
                 survey.errors.append(table_id)
             elif survey.positions[table].unfinished:
                 self._take_over(survey, table)
             else:
-                new = [each for each in proposed if each.table_name == table]
-                if any(each.span or each.files for each in new):
-                    survey.batches += number(survey.positions[table], table_id, new)
+                usable += [each for each in proposed if each.table_name == table]
+        usable = self._limited(survey, usable, seconds)
+        for table, of_table in groupby(usable, lambda each: each.table_name):
+            new = list(of_table)
+            if any(each.has_data or self._is_first(survey, each) for each in new):
+                survey.batches += number(survey.positions[table], str(ids[table]), new)
         return survey
 
-    def run(self, told: Callable[[Batch], None], noted: Callable[[str], None]) -> Outcome:
-        """Load everything that is new, once.
+    def round(
+        self,
+        told: Callable[[Landed], None],
+        noted: Callable[[str], None],
+        *,
+        seconds: float | None = None,
+        fix_ends: bool = False,
+    ) -> Outcome:
+        """Load everything that is new, once, within the limits of the configuration.
 
         ``told`` is called for each batch when it is closed, ``noted`` for each remark. An error of
-        one table does not stop the others; all of them come back in the outcome.
+        one table does not stop the others; all of them come back in the outcome. With ``fix_ends``,
+        what came after the first such call is left for later.
         """
         done: list[Batch] = []
         errors: list[LoaderError] = []
-        survey = self.survey()
+        survey = self.survey(seconds=seconds)
         if survey.unfinished:
             for group in _by_batch(survey.unfinished):
                 noted(
                     f"finishing batch {group[0].batch_id} of {group[0].table_name}, which an "
                     "earlier run planned and did not close"
                 )
-            done += self._land(survey.unfinished, told, errors)
+            done += self.land(survey, survey.unfinished, told, errors)
             # A table that could not be finished must not be planned further: its errors return
             # with the new survey, or its batch is closed now.
-            survey = self.survey()
+            survey = self.survey(seconds=seconds)
+        if fix_ends:
+            self._fix_ends(survey)
         for note in survey.notes:
             noted(note)
         errors += survey.errors
-        ours, fenced = self._ledger.propose(survey.batches)
+        ours, fenced = self.ledger.propose(survey.batches)
         errors += fenced
-        done += self._land(ours, told, errors)
-        return Outcome(done, errors)
+        closed = self.land(survey, ours, told, errors)
+        self.ledger.retire(survey.rows)
+        lag = {key: survey.lag(key) for key in survey.topics}
+        for batch in closed:
+            if batch.topic is not None:
+                key = (batch.source.partition(".")[2], batch.topic)
+                end = survey.topics[key].end
+                lag[key] = {e.partition: end[e.partition] - e.until_offset for e in batch.ranges}
+        return Outcome([*done, *closed], errors, lag, survey.is_limited and bool(closed))
 
-    def _ask_clusters(self, survey: Survey) -> None:
-        for name, kafka in self._settings.kafka.items():
-            if not kafka.topics:
-                continue
-            try:
-                with Cluster(name, kafka) as cluster:
-                    states = cluster.topics(topic.topic for topic in kafka.topics)
-            except LoaderError as error:
-                survey.errors.append(error)
-                continue
-            survey.reached.add(name)
+    def land(
+        self,
+        survey: Survey,
+        batches: Sequence[Batch],
+        told: Callable[[Landed], None],
+        errors: list[LoaderError],
+    ) -> list[Batch]:
+        """Write, count and close planned ``batches``; several tables at once."""
+        done: list[Batch] = []
+        start = time.monotonic()
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            groups = {
+                pool.submit(self._write, group, survey.record_size(group)): group
+                for group in _by_batch(batches)
+            }
+            writes = set(groups)
+            while writes:
+                ready, writes = wait(writes, return_when=FIRST_COMPLETED)
+                written: list[Batch] = []
+                for write in ready:
+                    try:
+                        written += write.result()
+                    except LoaderError as error:
+                        errors.append(error)
+                    except Exception as error:
+                        # Whatever it is, other tables must not suffer from it.
+                        errors.append(_not_written(groups[write][0], error))
+                # One statement closes whatever is ready: each costs more than a small write.
+                closed, fenced = self.ledger.close(written)
+                errors += fenced
+                done += closed
+                for batch in closed:
+                    told(Landed(batch, time.monotonic() - start, _lag_left(survey, batch)))
+        survey.notes += self._commit_groups(done)
+        return done
+
+    def oldest_unread(self, survey: Survey) -> dict[Key, dict[int, int]]:
+        """The timestamp (ms, UTC) of the first record of each topic and partition that is not
+        loaded; a cluster that does not answer is left out.
+        """
+        oldest: dict[Key, dict[int, int]] = {}
+        for name in survey.reached:
+            unread = {
+                (topic, partition): survey.topics[cluster, topic].end[partition] - lag
+                for cluster, topic in survey.topics
+                if cluster == name
+                for partition, lag in survey.lag((cluster, topic)).items()
+                if lag > 0
+            }
+            with suppress(SourceUnavailable):
+                for (topic, partition), at in self.cluster(name).timestamps(unread).items():
+                    oldest.setdefault((name, topic), {})[partition] = at
+        return oldest
+
+    def _ask(self, survey: Survey, name: str) -> None:
+        """What cluster ``name`` holds of the topics that are configured for it."""
+        kafka = self.settings.kafka[name]
+        if not kafka.topics:
+            return
+        source = f"kafka.{name}"
+        # A topic that a pattern found before is missed when it is gone.
+        known = {row.topic for row in survey.rows if row.source == source and row.topic}
+        try:
+            cluster = self.cluster(name)
+            listed = cluster.names() if any(entry.pattern for entry in kafka.topics) else []
+            names = {entry.topic for entry in kafka.topics if entry.topic} | known | set(listed)
+            for topic in sorted(names):
+                # A topic's own entry goes before the patterns, which go in their order.
+                entries = sorted(kafka.topics, key=lambda entry: entry.topic is None)
+                entry = next((each for each in entries if each.matches(topic)), None)
+                if entry is None:
+                    continue
+                table = entry.table_of(topic)
+                others = {key[0] for key, each in survey.tables.items() if each == table}
+                if others - {name} or table == self.ledger.name:
+                    message = (
+                        f"[kafka.{name}] would load topic {topic} into {table}, which is that of "
+                        f"{', '.join(sorted(others - {name})) or 'the ledger'}; name another."
+                    )
+                    survey.errors.append(ConfigurationError(message, topic=topic, table=table))
+                    continue
+                survey.entries[name, topic] = entry
+                survey.tables[name, topic] = table
+            asked = [topic for cluster_name, topic in survey.entries if cluster_name == name]
+            states = cluster.topics(asked)
             survey.topics |= {(name, topic): state for topic, state in states.items()}
-            survey.tables |= {(name, topic.topic): topic.table for topic in kafka.topics}
+            survey.positions |= positions(survey.rows, list(survey.tables.values()))
+            self._start(survey, cluster, states)
+        except SourceUnavailable as error:
+            self._clusters.pop(name, None)  # the next round connects anew
+            survey.errors.append(error)
+            return
+        except LoaderError as error:
+            survey.errors.append(error)
+            return
+        for entry in kafka.topics:
+            if not any(entry.matches(topic) for topic in states):
+                what = f"topic {entry.topic}" if entry.topic else f"a topic like {entry.pattern}"
+                survey.notes.append(f"{what} of [kafka.{name}] does not exist yet")
+        survey.reached.add(name)
+
+    def _start(self, survey: Survey, cluster: Cluster, states: Mapping[str, TopicState]) -> None:
+        """Where topics begin that are seen for the first time, and how big records are."""
+        unknown = []
+        for topic, state in states.items():
+            key = (cluster.name, topic)
+            last = survey.last(key)
+            if last is not None and last.records and last.bytes:
+                survey.sizes[key] = last.bytes / last.records
+            else:
+                unknown.append(state)
+            if last is not None and last.topic_id is not None:
+                continue
+            start = survey.entries[key].start
+            try:
+                if isinstance(start, datetime):
+                    survey.starts[key] = cluster.offsets_at(state, start)
+                elif isinstance(start, dict):
+                    survey.starts[key] = first_offsets(state, start)
+                elif start == "latest":
+                    survey.starts[key] = dict(state.end)
+            except ConfigurationError as error:
+                survey.errors.append(error)
+                del survey.topics[key]
+        if unknown:
+            sizes = cluster.mean_sizes(unknown)
+            survey.sizes |= {(cluster.name, topic): size for topic, size in sizes.items()}
 
     def _find_files(
         self, survey: Survey, topic_tables: Collection[str]
     ) -> dict[str, tuple[str, list[File]]]:
         """Files by table, with the section they come from."""
         found: dict[str, tuple[str, list[File]]] = {}
-        for section, config in self._settings.files.items():
+        for section, config in self.settings.files.items():
             missing = unset_variables(config.path)
             if missing:
                 survey.notes.append(f"[files.{section}] skipped: {missing[0]} is not set")
                 continue
             try:
-                tables = files.found(self._spark, section, config)
+                tables = files.found(self.spark, section, config)
             except LoaderError as error:
                 survey.errors.append(error)
                 continue
@@ -180,7 +394,7 @@ class Loader:
                 survey.errors.append(SourceUnavailable(message, section=section))
                 continue
             for table, listed in tables.items():
-                if table in found or table in topic_tables or table == self._ledger.name:
+                if table in found or table in topic_tables or table == self.ledger.name:
                     message = (
                         f"[files.{section}] would load {listed[0].path} into {table}, which "
                         "another section feeds; rename the file or the table."
@@ -191,37 +405,45 @@ class Loader:
         return found
 
     def _new_records(self, survey: Survey) -> Iterator[Batch]:
-        for cluster, kafka in self._settings.kafka.items():
-            for topic in kafka.topics:
-                position = survey.positions[topic.table]
-                if cluster not in survey.reached or position.unfinished:
-                    continue
-                source = f"kafka.{cluster}"
-                state = survey.topics.get((cluster, topic.topic))
-                topic_id = state.topic_id if state else None
-                try:
-                    last = position.last(source, topic.topic, topic_id)
-                    ranges = next_ranges(last, state, topic.table)
-                except LoaderError as error:
-                    survey.errors.append(error)
-                    continue
-                if state is None:
-                    survey.notes.append(
-                        f"topic {topic.topic} of [kafka.{cluster}] does not exist yet"
-                    )
-                    continue
-                yield Batch(
-                    table_name=topic.table,
-                    batch_id=0,
-                    source=source,
-                    topic=topic.topic,
-                    topic_id=topic_id,
-                    table_id="",
-                    ranges=ranges,
+        for key, table in sorted(survey.tables.items()):
+            cluster, topic = key
+            if cluster not in survey.reached or survey.positions[table].unfinished:
+                continue
+            state, last = survey.topics.get(key), survey.last(key)
+            try:
+                ranges = next_ranges(last, state, table, survey.starts.get(key))
+            except LoaderError as error:
+                survey.errors.append(error)
+                continue
+            if state is None:
+                continue
+            batch = Batch(
+                table_name=table,
+                batch_id=0,
+                source=f"kafka.{cluster}",
+                topic=topic,
+                topic_id=state.topic_id,
+                table_id="",
+                ranges=ranges,
+            )
+            if self._ends is not None:
+                batch = until(batch, self._ends.get((cluster, state.topic_id), {}))
+            if self._waits(batch, last):
+                survey.notes.append(
+                    f"topic {topic} waits: {batch.span:,} new records are fewer than min_records"
                 )
+            elif batch.span or last is None or last.topic_id is None:
+                yield batch
+
+    def _waits(self, batch: Batch, last: Batch | None) -> bool:
+        limits = self.settings.limits
+        if last is None or last.committed_at is None or not 0 < batch.span < limits.min_records:
+            return False
+        age = datetime.now(timezone.utc) - last.committed_at.astimezone(timezone.utc)
+        return age.total_seconds() < limits.max_delay_seconds
 
     def _new_files(
-        self, survey: Survey, found: dict[str, tuple[str, list[File]]]
+        self, survey: Survey, found: Mapping[str, tuple[str, list[File]]]
     ) -> Iterator[Batch]:
         for table, (section, listed) in found.items():
             new = changed_files(survey.positions[table].files, listed)
@@ -236,6 +458,50 @@ class Loader:
                     files=new,
                 )
 
+    @staticmethod
+    def _is_first(survey: Survey, batch: Batch) -> bool:
+        """Whether the batch is the first that the ledger knows of its topic.
+
+        It is written even when it is empty: where a topic began is remembered from then on.
+        """
+        last = survey.positions[batch.table_name].last(
+            batch.source, batch.topic or "", batch.topic_id
+        )
+        return last is None or last.topic_id is None
+
+    def _limited(
+        self, survey: Survey, batches: Sequence[Batch], seconds: float | None
+    ) -> list[Batch]:
+        """``batches`` of topics within the limits; those of files as they are."""
+        limits = self.settings.limits
+        of_topics = [each for each in batches if each.topic is not None]
+        caps = [] if limits.max_records is None else [float(limits.max_records)]
+        if seconds is not None:
+            speed = _speed(survey)
+            caps.append(max(1.0, seconds * speed if speed else _UNMEASURED))
+        sizes = {each.topic or "": survey.record_size([each]) for each in of_topics}
+        capped = limited(
+            of_topics,
+            sizes,
+            max_records=min(caps, default=None),
+            max_bytes=limits.max_bytes,
+        )
+        survey.is_limited = sum(each.span for each in capped) < sum(each.span for each in of_topics)
+        return sorted(
+            [*capped, *(each for each in batches if each.topic is None)],
+            key=lambda each: each.table_name,
+        )
+
+    def table_id(self, table: str, position: Position) -> str:
+        """The Delta id of ``table``, a raw table that exists.
+
+        Raises a ``LoaderError`` when it does not hold what the ledger says.
+        """
+        found = self._table_id(table, position, True, True, None)
+        if isinstance(found, LoaderError):
+            raise found
+        return found
+
     def _table_id(
         self,
         table: str,
@@ -248,47 +514,38 @@ class Loader:
 
         Makes the table with ``make`` unless the ledger says that it was there.
         """
+        ledger = self.ledger.name
         try:
             if not exists:
                 land.check_table(position, table, None)
                 if make is None:
                     return ""
-                make(self._spark, table)
+                make(self.spark, table)
             if not has_new and not position.unfinished:
                 return ""
-            table_id = land.table_id(self._spark, table)
+            table_id, newest = land.table_state(self.spark, table)
+            if newest > position.last_batch_id:
+                # Unless another loader began just now, and our own plan will be fenced.
+                current = positions(self.ledger.current(), [table])[table]
+                if newest <= current.last_batch_id:
+                    position, newest = current, 0
             if exists:
-                land.check_table(position, table, table_id)
-                if not position.newest and not self._spark.table(table).isEmpty():
-                    self._check_ledger(table)
+                land.check_table(position, table, table_id, newest, ledger=ledger)
         except LoaderError as error:
             return error
         except Exception as error:
             return SourceUnavailable(f"Table {table}: {land.reason(error)}.", table=table)
         return table_id
 
-    def _check_ledger(self, table: str) -> None:
-        """Refuse a table whose marks are those of batches that the ledger forgot: Delta would
-        skip the new batches of the same numbers.
-        """
-        if self._ledger.knows(table):
-            return  # another loader began just now
-        message = (
-            f"Table {table} holds rows, but {self._ledger.name} knows no batch of it: the ledger "
-            "was lost, or another one was used. Nothing was loaded into it; restore the ledger, "
-            "or name a new table in loader.toml."
-        )
-        raise DataLoss(message, table=table, ledger=self._ledger.name)
-
     def _take_over(self, survey: Survey, table: str) -> None:
         """Decide on the unfinished batch of ``table``: it goes first, and nothing else goes."""
         unfinished = survey.positions[table].unfinished
         try:
             for batch in unfinished:
-                if batch.owner != self._ledger.owner and is_alive(batch.owner):
+                if batch.owner != self.ledger.owner and is_alive(batch.owner):
                     raise fenced_by(batch, batch.owner)
                 kind, _, section = batch.source.partition(".")
-                if section not in getattr(self._settings, kind):
+                if section not in getattr(self.settings, kind):
                     message = (
                         f"Batch {batch.batch_id} of {table} is unfinished and comes from "
                         f"[{batch.source}], which loader.toml does not have any more; put the "
@@ -309,44 +566,68 @@ class Loader:
             check_unfinished(batch, survey.topics.get((cluster, batch.topic or "")))
         except LoaderError:
             # What is in the table needs no source any more.
-            if not land.holds(self._spark, batch):
+            if not land.holds(self.spark, batch):
                 raise
 
-    def _land(
-        self,
-        batches: Sequence[Batch],
-        told: Callable[[Batch], None],
-        errors: list[LoaderError],
-    ) -> list[Batch]:
-        """Write, count and close ``batches``; several tables at once."""
-        done: list[Batch] = []
-        with ThreadPoolExecutor(_PARALLEL) as pool:
-            groups = {pool.submit(self._write, group): group for group in _by_batch(batches)}
-            writes = set(groups)
-            while writes:
-                ready, writes = wait(writes, return_when=FIRST_COMPLETED)
-                written: list[Batch] = []
-                for write in ready:
-                    try:
-                        written += write.result()
-                    except LoaderError as error:
-                        errors.append(error)
-                    except Exception as error:
-                        # Whatever it is, other tables must not suffer from it.
-                        errors.append(_not_written(groups[write][0], error))
-                # One statement closes whatever is ready: each costs more than a small write.
-                closed, fenced = self._ledger.close(written)
-                errors += fenced
-                done += closed
-                for batch in closed:
-                    told(batch)
-        return done
-
-    def _write(self, group: list[Batch]) -> list[Batch]:
+    def _write(self, group: list[Batch], record_size: float = _RECORD_SIZE) -> list[Batch]:
         kind, _, name = group[0].source.partition(".")
         if kind == "kafka":
-            return land.land_topics(self._spark, self._settings.kafka[name], group)
-        return [land.land_files(self._spark, self._settings.files[name], each) for each in group]
+            return land.land_topics(self.spark, self.settings.kafka[name], group, record_size)
+        return [
+            land.land_files(self.spark, self.settings.files[name], each)
+            if each.has_data
+            else replace(each, records=0, bytes=0)
+            for each in group
+        ]
+
+    def _commit_groups(self, batches: Sequence[Batch]) -> list[str]:
+        """Let the consumer groups follow the ledger; what could not be, as remarks."""
+        notes = []
+        offsets: dict[str, dict[tuple[str, int], int]] = {}
+        for batch in batches:
+            kind, _, name = batch.source.partition(".")
+            if kind == "kafka" and batch.kind != REPLAY and batch.topic is not None:
+                for each in batch.ranges:
+                    offsets.setdefault(name, {})[batch.topic, each.partition] = each.until_offset
+        for name, of_cluster in offsets.items():
+            try:
+                why = self.cluster(name).commit_group(of_cluster)
+            except LoaderError as error:
+                why = str(error)
+            if why:
+                group = self.settings.kafka[name].group_id
+                notes.append(f"the offsets of consumer group {group} were not committed: {why}")
+        return notes
+
+    def release_ends(self) -> None:
+        """Let the next round with ``fix_ends`` take the ends as they are then."""
+        self._ends = None
+
+    def _fix_ends(self, survey: Survey) -> None:
+        if self._ends is None:
+            self._ends = {
+                (cluster, state.topic_id): dict(state.end)
+                for (cluster, _), state in survey.topics.items()
+            }
+
+
+def _lag_left(survey: Survey, batch: Batch) -> int:
+    state = survey.topics.get((batch.source.partition(".")[2], batch.topic or ""))
+    if state is None or batch.kind == REPLAY:
+        return 0
+    return sum(
+        max(0, state.end.get(each.partition, 0) - each.until_offset) for each in batch.ranges
+    )
+
+
+def _speed(survey: Survey) -> float | None:
+    """Records a second of the fastest of the newest batches."""
+    speeds = [
+        row.records / max((row.committed_at - row.planned_at).total_seconds(), 0.001)
+        for row in survey.rows
+        if row.records and row.records >= _TELLING and row.committed_at and row.planned_at
+    ]
+    return max(speeds, default=None)
 
 
 def _by_batch(batches: Sequence[Batch]) -> list[list[Batch]]:
@@ -359,10 +640,13 @@ def _by_batch(batches: Sequence[Batch]) -> list[list[Batch]]:
 
 
 def _not_written(batch: Batch, error: Exception) -> SourceUnavailable:
-    message = (
-        f"Batch {batch.batch_id} of {batch.table_name} could not be written: "
-        f"{land.reason(error)}. It stays planned; run again to finish it."
-    )
+    what = f"Batch {batch.batch_id} of {batch.table_name} could not be written"
+    if land.is_gone(error):
+        what = (
+            f"The Spark server went away while batch {batch.batch_id} of {batch.table_name} was "
+            "written"
+        )
+    message = f"{what}: {land.reason(error)}. It stays planned; run again to finish it."
     return SourceUnavailable(message, table=batch.table_name, batch_id=batch.batch_id)
 
 
@@ -370,7 +654,67 @@ def _not_written(batch: Batch, error: Exception) -> SourceUnavailable:
 def opened(settings: Settings) -> Iterator[Loader]:
     """A loader on the configured Spark; closes the session that it opened."""
     spark = land.connect(settings)
+    loader = Loader(settings, spark, Ledger(spark, settings.ledger))
     try:
-        yield Loader(settings, spark, Ledger(spark, settings.ledger))
+        yield loader
     finally:
-        spark.stop()
+        loader.close()
+        with suppress(Exception):  # a server that is gone has closed it already
+            spark.stop()
+
+
+def repeat(
+    settings: Settings,
+    told: Callable[[Landed], None],
+    noted: Callable[[str], None],
+    ended: Callable[[Outcome], None],
+    *,
+    working: Callable[[SparkSession], AbstractContextManager[object]] = nullcontext,
+    until_caught_up: bool = False,
+    every: float | None = None,
+    stop: threading.Event | None = None,
+) -> Outcome:
+    """Run rounds: one, until everything is loaded that was there at the start, or ``every`` so many
+    seconds until ``stop`` is set; ``ended`` is called after each, ``working`` holds while they go
+    on. A round that began is finished.
+
+    Returns all batches, with the errors of the last round. A server that goes away ends it, except
+    with ``every``: then the next round tries again.
+    """
+    stop = stop or threading.Event()
+    limit = settings.limits.max_seconds
+    start = time.monotonic()
+    batches: list[Batch] = []
+
+    def caught_up(loader: Loader) -> Outcome:
+        again = until_caught_up or limit is not None or every is not None
+        loader.release_ends()
+        while True:
+            left = None if limit is None else limit - (time.monotonic() - start)
+            outcome = loader.round(told, noted, seconds=left, fix_ends=again)
+            batches.extend(outcome.batches)
+            ended(outcome)
+            is_over = limit is not None and time.monotonic() - start >= limit
+            if not again or not outcome.is_behind or is_over or stop.is_set():
+                return outcome
+
+    with ExitStack() as session:
+        loader = None
+        while True:
+            try:
+                loader = loader or session.enter_context(opened(settings))
+                with working(loader.spark):
+                    outcome = caught_up(loader)
+            except Exception as error:
+                if every is None or isinstance(error, ConfigurationError):
+                    raise
+                if not isinstance(error, LoaderError):
+                    if not land.is_gone(error):
+                        raise
+                    error = SourceUnavailable(f"Spark went away: {land.reason(error)}.")
+                outcome = Outcome([], [error])
+                ended(outcome)
+                session.close()
+                loader = None
+            if every is None or stop.wait(every):
+                return Outcome(batches, outcome.errors)

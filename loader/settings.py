@@ -1,8 +1,10 @@
-"""The configuration of the loader: ``loader.toml``, with the environment for hosts and secrets.
+"""The configuration of the loader: ``loader.toml``, the environment and flags.
 
-Every host, port and credential can come from the environment: a string may hold ``${NAME}``, and
-the two addresses that nearly everyone sets have variables of their own,
-``KAFKA_BOOTSTRAP_SERVERS`` and ``SPARK_REMOTE``. Unknown keys are refused.
+A flag (``--set limits.max_records=1000``) wins over an environment variable
+(``LOADER_LIMITS__MAX_RECORDS=1000``), which wins over the file. Within the file a string may hold
+``${NAME}``, an environment variable, or ``${file:/path}``, the content of a file. The two addresses
+that nearly everyone sets have variables of their own, ``KAFKA_BOOTSTRAP_SERVERS`` and
+``SPARK_REMOTE``. Unknown keys are refused, with the nearest known one.
 """
 
 from __future__ import annotations
@@ -12,17 +14,22 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timezone
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
+    ByteSize,
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loader.errors import ConfigurationError
 
@@ -32,30 +39,104 @@ else:
     import tomli as tomllib
 
 DEFAULT_FILE = "loader.toml"
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-_TABLE = r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$"
-_TABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*(\{name\})?[A-Za-z0-9_]*$"
+SECRET = re.compile(r"password|secret|token|jaas|credential|private|(^|\.)key$", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{(file:[^}]+|\w+)\}")
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_TABLE = rf"^{_NAME}\.{_NAME}$"
+_TOPIC_TABLE = rf"^{_NAME}\.({_NAME}(\{{topic\}})?|\{{topic\}})[A-Za-z0-9_]*$"
+_FILE_TABLE = rf"^{_NAME}\.{_NAME}(\{{name\}})?[A-Za-z0-9_]*$"
 # In lower case, as the metastore has them: raw.A and raw.a are one table and need one ledger.
 _Table = Annotated[str, Field(pattern=_TABLE), AfterValidator(str.lower)]
-_TablePattern = Annotated[str, Field(pattern=_TABLE_PATTERN), AfterValidator(str.lower)]
+_FileTable = Annotated[str, Field(pattern=_FILE_TABLE), AfterValidator(str.lower)]
+_TopicTable = Annotated[str, Field(pattern=_TOPIC_TABLE), AfterValidator(str.lower)]
+
+# What the loader decides itself, and why: a value given here would break what it promises.
+_OWNED = {
+    "bootstrap.servers": "set bootstrap_servers of the section instead",
+    "group.id": "set group_id of the section instead; the loader reads without a group",
+    "isolation.level": "set isolation_level of the section instead",
+    "auto.offset.reset": "every range is planned; set start of the topic instead",
+    "enable.auto.commit": "the ledger holds the offsets",
+    "key.deserializer": "keys are landed as bytes",
+    "value.deserializer": "values are landed as bytes",
+    "interceptor.classes": "nothing may change a record before it is landed",
+}
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Topic(_Section):
-    """One Kafka topic and the raw table that its records land in.
+def _instant(value: Any) -> Any:
+    """``2026-01-31`` or ``2026-01-31T12:00:00+01:00``; UTC where no zone is given."""
+    if isinstance(value, str) and re.match(r"^\d{4}-\d\d-\d\d", value):
+        value = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        value = value.replace(tzinfo=timezone.utc)
+    return value
 
-    Several topics may share a table; a table must not be fed by two clusters.
+
+Start = Annotated[
+    Literal["earliest", "latest"] | datetime | dict[int, int], BeforeValidator(_instant)
+]
+
+
+class Topic(_Section):
+    """One Kafka topic, or all whose whole name matches ``pattern``, and their raw table.
+
+    ``{topic}`` in ``table`` stands for the topic's name, with underscores for what is no letter or
+    digit; without it, all the topics share the table. ``start`` is where a topic
+    begins when it is seen for the first time, and only then: ``earliest``, ``latest``, a time (the
+    first record of that time or later), or an offset per partition.
     """
 
-    topic: str = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")
-    table: _Table
+    topic: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    pattern: str | None = None
+    table: _TopicTable
+    start: Start = "earliest"
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            message = f"{value!r} is no regular expression ({error})"
+            raise ValueError(message) from error
+        return value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Topic:
+        if (self.topic is None) == (self.pattern is None):
+            raise ValueError("give either topic or pattern")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the configuration calls it."""
+        return self.topic or self.pattern or ""
+
+    def matches(self, topic: str) -> bool:
+        """Whether this entry means ``topic``. A pattern never means Kafka's internal topics."""
+        if self.pattern is None:
+            return topic == self.topic
+        return not topic.startswith("__") and re.fullmatch(self.pattern, topic) is not None
+
+    def table_of(self, topic: str) -> str:
+        """The raw table of ``topic``."""
+        table = self.table.replace("{topic}", re.sub(r"\W", "_", topic).lower())
+        return re.sub(r"\.(?=\d)", ".t_", table)  # a name must not begin with a digit
 
 
 class Kafka(_Section):
-    """One Kafka cluster: ``[kafka.<name>]``."""
+    """One Kafka cluster: ``[kafka.<name>]``.
+
+    ``properties`` are those of Kafka's Java client (``security.protocol``, ``sasl.jaas.config``,
+    ``ssl.truststore.location`` …) and reach both clients that the loader uses: ``loader.kafka``.
+    ``group_id`` is the consumer group whose offsets follow ours, for lag tools; empty: none.
+    """
 
     bootstrap_servers: str = Field(
         default_factory=lambda: os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or "127.0.0.1:9092",
@@ -63,6 +144,36 @@ class Kafka(_Section):
     )
     topics: tuple[Topic, ...] = ()
     request_timeout_seconds: float = Field(default=30.0, gt=0)
+    isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    group_id: str = "lacustre-loader"
+    properties: dict[str, str] = {}
+
+    @field_validator("properties")
+    @classmethod
+    def _not_owned(cls, value: dict[str, str]) -> dict[str, str]:
+        for key in value:
+            name = key.removeprefix("kafka.")
+            if name in _OWNED:
+                message = f"{key} is the loader's own: {_OWNED[name]}"
+                raise ValueError(message)
+        return value
+
+
+class Limits(_Section):
+    """How much one round of a run loads; what is over it is loaded by the next one.
+
+    ``max_records`` counts offsets. ``max_bytes`` is turned into offsets by the mean size of the
+    topic's records so far. ``max_seconds`` ends a run: no round begins after it, and a round is
+    planned for what the last batch's speed allows. A topic with fewer than ``min_records`` new
+    offsets waits, at most ``max_delay_seconds`` after its last batch, so that a quiet topic
+    does not make a tiny file a run.
+    """
+
+    max_records: int | None = Field(default=None, gt=0)
+    max_bytes: ByteSize | None = Field(default=None, gt=0)
+    max_seconds: float | None = Field(default=None, gt=0)
+    min_records: int = Field(default=0, ge=0)
+    max_delay_seconds: float = Field(default=900.0, ge=0)
 
 
 class Files(_Section):
@@ -75,7 +186,7 @@ class Files(_Section):
     """
 
     path: str = Field(min_length=1)
-    table: _TablePattern
+    table: _FileTable
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "UTF-8"
 
@@ -87,6 +198,7 @@ class Settings(_Section):
         default_factory=lambda: os.environ.get("SPARK_REMOTE", "sc://127.0.0.1:15002")
     )
     ledger: _Table = "raw.loader_batches"
+    limits: Limits = Limits()
     kafka: dict[str, Kafka] = {}
     files: dict[str, Files] = {}
 
@@ -94,22 +206,24 @@ class Settings(_Section):
     def _one_source_per_table(self) -> Settings:
         owners = {self.ledger: "ledger"}
         for cluster, kafka in self.kafka.items():
-            topics = [topic.topic for topic in kafka.topics]
+            topics = [topic.topic for topic in kafka.topics if topic.topic]
             repeated = {topic for topic in topics if topics.count(topic) > 1}
             if repeated:
                 message = f"[kafka.{cluster}] lists topic {min(repeated)!r} twice"
                 raise ValueError(message)
             for topic in kafka.topics:
-                owner = owners.setdefault(topic.table, f"kafka.{cluster}")
-                if owner != f"kafka.{cluster}":
-                    message = f"table {topic.table} is used by both {owner} and kafka.{cluster}"
-                    raise ValueError(message)
+                table = topic.table_of(topic.topic) if topic.topic else topic.table
+                _claim(owners, table, f"kafka.{cluster}")
         for name, files in self.files.items():
-            owner = owners.setdefault(files.table, f"files.{name}")
-            if owner != f"files.{name}":
-                message = f"table {files.table} is used by both {owner} and files.{name}"
-                raise ValueError(message)
+            _claim(owners, files.table, f"files.{name}")
         return self
+
+
+def _claim(owners: dict[str, str], table: str, claimant: str) -> None:
+    owner = owners.setdefault(table, claimant)
+    if owner != claimant:
+        message = f"table {table} is used by both {owner} and {claimant}"
+        raise ValueError(message)
 
 
 def unset_variables(text: str) -> list[str]:
@@ -117,33 +231,24 @@ def unset_variables(text: str) -> list[str]:
     return _VARIABLE.findall(text)
 
 
-def _expand(value: Any, environment: Mapping[str, str]) -> Any:
-    if isinstance(value, str):
-        return _VARIABLE.sub(lambda match: environment.get(match[1]) or match[0], value)
-    if isinstance(value, dict):
-        return {key: _expand(item, environment) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_expand(item, environment) for item in value]
-    return value
+class _Environment(BaseSettings):
+    """What the environment says, as nested text; read by the library, checked by ``Settings``."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", env_prefix="LOADER_", env_nested_delimiter="__"
+    )
+    spark_remote: Any = None
+    ledger: Any = None
+    limits: dict[str, Any] = {}
+    kafka: dict[str, Any] = {}
+    files: dict[str, Any] = {}
 
 
-def _nearest(error: Mapping[str, Any]) -> str:
-    """The key that a person probably meant, for an unknown key's message."""
-    path = [part for part in error["loc"] if isinstance(part, str)]
-    model: type[BaseModel] = Settings
-    if len(path) > 1:
-        model = Kafka if path[0] == "kafka" else Files
-        if "topics" in path[:-1]:
-            model = Topic
-    close = difflib.get_close_matches(str(path[-1]), list(model.model_fields), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None) -> Settings:
+    """Read ``path``, the environment and ``flags`` (dotted keys).
 
-
-def load(path: str | Path = DEFAULT_FILE) -> Settings:
-    """Read ``path`` and the environment.
-
-    Raises ``ConfigurationError`` for a missing or unreadable file, an unknown key or a bad value,
-    naming the key.
+    Raises ``ConfigurationError`` for a missing or unreadable file, an unknown key, a bad value, or
+    a secret that is written out in the file, naming the key.
     """
     file = Path(path)
     try:
@@ -154,14 +259,29 @@ def load(path: str | Path = DEFAULT_FILE) -> Settings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"Cannot read the configuration {file}: {error}."
         raise ConfigurationError(message, path=str(file)) from error
-    content = _expand(content, os.environ)
+    _refuse_written_secrets(content, file)
+    content = _expand(content, file)
     for key, text in _texts(content):
         missing = unset_variables(text)
         if missing and not re.fullmatch(r"files\.[^.]*\.path", key):
             message = f"{file}: {key} needs the environment variable {missing[0]}; set it."
             raise ConfigurationError(message, path=str(file), key=key, variable=missing[0])
     try:
-        settings = Settings.model_validate(content)
+        environment = _Environment().model_dump(exclude_unset=True)
+    except Exception as error:  # of the library, which names the variable
+        message = f"The environment's LOADER_ variables cannot be read: {error}."
+        raise ConfigurationError(message) from error
+    content = _merged(content, environment)
+    for key, value in (flags or {}).items():
+        nested: dict[str, Any] = {}
+        inner = nested
+        *parents, last = key.split(".")
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = value
+        content = _merged(content, nested)
+    try:
+        return Settings(**content)
     except ValidationError as error:
         # A misspelt key is also a missing one; the former says more.
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
@@ -171,8 +291,74 @@ def load(path: str | Path = DEFAULT_FILE) -> Settings:
         else:
             reason = first["msg"].removeprefix("Value error, ")
         message = f"{file}: {key}: {reason}."
-        raise ConfigurationError(message, path=str(file), key=key) from error
-    return settings
+        raise ConfigurationError(message, path=str(file), key=key) from None
+
+
+def redacted(settings: Settings) -> dict[str, Any]:
+    """``settings`` as nested plain values, with every secret as ``***``."""
+
+    def hide(key: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: hide(str(name), item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [hide(key, item) for item in value]
+        return "***" if SECRET.search(key) and value else value
+
+    plain: dict[str, Any] = hide("", settings.model_dump(mode="json", exclude_none=True))
+    return plain
+
+
+def _refuse_written_secrets(content: Any, file: Path) -> None:
+    for key, text in _texts(content):
+        if ".properties." in key and SECRET.search(key) and not _VARIABLE.search(text):
+            message = (
+                f"{file}: {key} is a secret and must not be written into the file: give it as "
+                '"${NAME}", an environment variable, or "${file:/path}".'
+            )
+            raise ConfigurationError(message, path=str(file), key=key)
+
+
+def _expand(value: Any, file: Path) -> Any:
+    if isinstance(value, str):
+
+        def known(match: re.Match[str]) -> str:
+            name = match[1]
+            if not name.startswith("file:"):
+                return os.environ.get(name) or match[0]
+            try:
+                return Path(name.removeprefix("file:")).read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                message = f"{file}: {match[0]} cannot be read: {error}."
+                raise ConfigurationError(message, path=str(file)) from error
+
+        return _VARIABLE.sub(known, value)
+    if isinstance(value, dict):
+        return {key: _expand(item, file) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, file) for item in value]
+    return value
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            value = _merged(merged[key], value)
+        merged[key] = value
+    return merged
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {"kafka": Kafka, "files": Files, "limits": Limits}
+
+
+def _nearest(error: Mapping[str, Any]) -> str:
+    """The key that a person probably meant, for an unknown key's message."""
+    path = [part for part in error["loc"] if isinstance(part, str)]
+    model: type[BaseModel] = Settings
+    if len(path) > 1:
+        model = Topic if "topics" in path[:-1] else _SECTIONS[path[0]]
+    close = difflib.get_close_matches(str(path[-1]), list(model.model_fields), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -1,37 +1,183 @@
-"""What a person sees: one line per batch, tables for ``status`` and ``plan``."""
+"""What a person or a log sees: a line per batch, tables for ``status`` and ``verify``, and metrics
+for a monitor.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from collections.abc import Iterable
-from datetime import timezone
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
 
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.openmetrics.exposition import generate_latest
+from pyspark.sql import SparkSession
+from pythonjsonlogger.json import JsonFormatter
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from loader.errors import LoaderError
-from loader.plan import Batch
-from loader.run import Survey
+from loader.plan import ACCEPT, ADOPT, LOAD, Batch
+from loader.run import Key, Landed, Outcome, Survey
+from loader.verify import Finding
 
 # A file or a pipe has no width that a table would have to fit.
 _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
-out = Console(highlight=False, markup=False, soft_wrap=True, width=_WIDTH)
-err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+_out = Console(highlight=False, markup=False, soft_wrap=True, width=_WIDTH)
+_err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
-def note(text: str) -> None:
-    """A remark that is no error."""
-    out.print(f"note: {text}", style="dim")
+class Teller:
+    """Says things on the terminal, or with ``json`` as one JSON object a line on stdout.
 
+    ``config`` is the configuration's path where it is not the usual one, for commands in sentences.
+    """
 
-def error(problem: LoaderError) -> None:
-    """An error's sentence, on stderr."""
-    err.print(f"error: {problem}", style="red")
+    def __init__(self, *, json: bool = False, config: str | None = None) -> None:
+        self.json = json
+        self._command = f"python -m loader --config {config} " if config else ""
+        self._log = logging.getLogger("lacustre.loader")
+        if json:
+            handler = logging.StreamHandler(sys.stdout)
+            handler.setFormatter(
+                JsonFormatter(
+                    ["levelname", "event"],
+                    rename_fields={"levelname": "level"},
+                    timestamp="time",
+                )
+            )
+            self._log.handlers = [handler]
+            self._log.setLevel(logging.INFO)
+            self._log.propagate = False
+
+    def note(self, text: str) -> None:
+        """A remark that is no error."""
+        if self.json:
+            self._log.info(None, extra={"event": "note", "text": text})
+        else:
+            _out.print(f"note: {text}", style="dim")
+
+    def error(self, problem: LoaderError) -> None:
+        """An error's sentence, on stderr."""
+        sentence = str(problem)
+        if self._command:
+            sentence = sentence.replace("python -m loader ", self._command)
+        if self.json:
+            extra = {"event": "error", "kind": type(problem).__name__, "text": sentence}
+            facts = {key: str(value) for key, value in problem.facts.items() if value is not None}
+            self._log.error(None, extra={**extra, "exit_code": problem.exit_code, "facts": facts})
+        else:
+            _err.print(f"error: {sentence}", style="red")
+
+    def landed(self, landed: Landed) -> None:
+        """A batch that was closed."""
+        if self.json:
+            facts = {"seconds": round(landed.seconds, 3), "lag": landed.lag}
+            self._log.info(None, extra={"event": "batch", **_facts(landed.batch), **facts})
+        else:
+            line = batch_line(landed.batch)
+            if landed.batch.has_data:
+                line += f", {landed.seconds:.1f} s"
+                line += f", lag {landed.lag:,}" if landed.batch.topic else ""
+            _out.print(line)
+
+    def planned(self, verb: str, batch: Batch) -> None:
+        """A batch that a run would finish or load."""
+        if self.json:
+            self._log.info(None, extra={"event": verb, **_facts(batch)})
+        else:
+            _out.print(f"{verb} {batch_line(batch)}")
+
+    def done(self, batches: Iterable[Batch], seconds: float) -> None:
+        """The end of a run."""
+        closed = list(batches)
+        records = sum(batch.records or 0 for batch in closed)
+        if self.json:
+            facts = {"records": records, "batches": len(closed), "seconds": round(seconds, 3)}
+            self._log.info(None, extra={"event": "done", **facts})
+        else:
+            _out.print(f"{records:,} records in {len(closed)} batches, {seconds:.1f} s")
+
+    def text(self, text: str) -> None:
+        """A text that is the answer of a command."""
+        _out.print(text)
+
+    def rows(self, event: str, columns: Mapping[str, str], rows: list[dict[str, Any]]) -> None:
+        """A table: ``columns`` maps keys of ``rows`` to headings; each row an event in JSON."""
+        if self.json:
+            for row in rows:
+                self._log.info(None, extra={"event": event, **row})
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        for key, heading in columns.items():
+            is_name = key in ("table", "topic", "source", "verdict")
+            numeric = not is_name and key != "loaded_at"
+            table.add_column(
+                heading,
+                justify="right" if numeric else "left",
+                overflow="fold" if is_name else "ellipsis",
+                no_wrap=not is_name,
+            )
+        for row in rows:
+            table.add_row(*(_cell(row[key]) for key in columns))
+        if rows:
+            _out.print(table, "")
+
+    @contextmanager
+    def working(self, spark: SparkSession | None = None) -> Iterator[None]:
+        """Show on a terminal that something goes on, and of long reads how far it is."""
+        if self.json or not _err.is_terminal:
+            yield
+            return
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} tasks"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=_err,
+            transient=True,
+        )
+        operations: dict[str, Any] = {}
+
+        def progressed(*, stages: Any, operation_id: str | None, done: bool, **_: Any) -> None:
+            if operation_id is None:
+                return
+            total = sum(stage.num_tasks for stage in stages or ())
+            # Answers of a moment would only flicker.
+            if operation_id not in operations and total > 2 and not done:
+                operations[operation_id] = bar.add_task("writing", total=total)
+            if operation_id in operations:
+                at = sum(stage.num_completed_tasks for stage in stages or ())
+                bar.update(operations[operation_id], completed=at, total=total, visible=not done)
+
+        register = getattr(spark, "registerProgressHandler", None)
+        with bar if register else _err.status("loading"):
+            if register:
+                register(progressed)
+            try:
+                yield
+            finally:
+                if register and spark is not None:
+                    spark.removeProgressHandler(progressed)  # type: ignore[arg-type]
 
 
 def batch_line(batch: Batch) -> str:
     """``raw.matomo batch 3: matomo 0:10-25, 15 records, 61.2 kB``; last offsets are inclusive."""
+    name = f"{batch.table_name} batch {batch.batch_id}"
+    if batch.kind in (ADOPT, ACCEPT):
+        at = " ".join(f"{each.partition}:{each.from_offset}" for each in batch.ranges)
+        lost = "; ".join(
+            _gap(gap.partition, gap.from_offset, gap.until_offset, gap.reason) for gap in batch.gaps
+        )
+        what = f"accepted, {lost}" if lost else "adopted"
+        source = batch.topic or ", ".join(file.path.rsplit("/", 1)[-1] for file in batch.files)
+        return f"{name}: {source} {what}" + (f"; goes on at {at}" if at else "")
     if batch.files:
         what = ", ".join(file.path.rsplit("/", 1)[-1] for file in batch.files)
     else:
@@ -40,8 +186,9 @@ def batch_line(batch: Batch) -> str:
             for each in batch.ranges
             if each.span
         ]
-        what = f"{batch.topic} {' '.join(moved) or 'nothing new'}"
-    line = f"{batch.table_name} batch {batch.batch_id}: {what}"
+        replay = "" if batch.kind == LOAD else f"{batch.kind} of "
+        what = f"{replay}{batch.topic} {' '.join(moved) or 'nothing new'}"
+    line = f"{name}: {what}"
     if batch.records is not None:
         line += f", {batch.records:,} records, {_size(batch.bytes or 0)}"
         changed = [file.path.rsplit("/", 1)[-1] for file in batch.files if not file.checksum]
@@ -52,65 +199,151 @@ def batch_line(batch: Batch) -> str:
     return line
 
 
-def status_tables(survey: Survey) -> list[Table]:
-    """Where the lake is, where the sources are, and what lies between.
+def _gap(partition: int | None, begin: int, end: int, reason: str) -> str:
+    why = reason.replace("_", " ")
+    if partition is not None:
+        return f"partition {partition} offsets {begin}-{end - 1} lost ({why})"
+    return f"batches {begin}-{end - 1} lost ({why})" if end else why
 
-    One table with a row per topic and partition, and one with the newest import of each file
-    table, where there is any.
+
+def _facts(batch: Batch) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "table": batch.table_name,
+        "batch_id": batch.batch_id,
+        "kind": batch.kind,
+        "source": batch.source,
+    }
+    if batch.topic is not None:
+        facts["topic"] = batch.topic
+        facts["ranges"] = [
+            {"partition": e.partition, "from": e.from_offset, "until": e.until_offset}
+            for e in batch.ranges
+        ]
+    if batch.files:
+        facts["files"] = [file.path for file in batch.files]
+    if batch.gaps:
+        facts["gaps"] = [
+            {
+                "partition": g.partition,
+                "from": g.from_offset,
+                "until": g.until_offset,
+                "reason": g.reason,
+            }
+            for g in batch.gaps
+        ]
+    if batch.records is not None:
+        facts |= {"records": batch.records, "bytes": batch.bytes}
+    return facts
+
+
+STATUS = {
+    "table": "table",
+    "topic": "topic",
+    "partition": "part.",
+    "committed": "committed",
+    "end": "end",
+    "lag": "lag",
+    "behind": "behind",
+    "batch_id": "batch",
+    "loaded_at": "loaded (UTC)",
+}
+IMPORTS = {
+    "table": "table",
+    "source": "source",
+    "records": "rows",
+    "batch_id": "batch",
+    "loaded_at": "loaded (UTC)",
+}
+FINDINGS = {
+    "table": "table",
+    "topic": "topic",
+    "batches": "batches",
+    "rows": "rows",
+    "recorded": "in ledger",
+    "holes": "holes",
+    "compared": "compared",
+    "missing": "missing",
+    "changed": "changed",
+    "extra": "extra",
+    "verdict": "verdict",
+}
+
+
+def status_rows(
+    survey: Survey, oldest: Mapping[Key, Mapping[int, int]], now: datetime
+) -> list[dict[str, Any]]:
+    """Per topic and partition where the lake is, where the source is, and what lies between.
+
+    ``oldest`` are the timestamps (ms) of the first records that are not loaded; ``behind`` is
+    their age in seconds.
     """
-    topics = _table("table", "topic", "part.", "committed", "end", "lag", "batch", "loaded (UTC)")
-    imports = _table("table", "source", "rows", "batch", "loaded (UTC)")
-    for (cluster, topic), state in sorted(survey.topics.items()):
-        name = survey.tables[cluster, topic]
-        last = survey.positions[name].last(f"kafka.{cluster}", topic, state.topic_id)
+    rows = []
+    for key, state in sorted(survey.topics.items()):
+        last, lag = survey.last(key), survey.lag(key)
         for partition, end in sorted(state.end.items()):
-            committed = last.committed_offset(partition) if last else None
-            left = end - (state.begin[partition] if committed is None else committed)
-            topics.add_row(
-                name,
-                topic,
-                str(partition),
-                "-" if committed is None else f"{committed:,}",
-                f"{end:,}",
-                f"{left:,}",
-                *_last_batch(last),
+            first = oldest.get(key, {}).get(partition)
+            rows.append(
+                {
+                    "table": survey.tables[key],
+                    "topic": key[1],
+                    "partition": str(partition),
+                    "committed": last.committed_offset(partition) if last else None,
+                    "end": end,
+                    "lag": lag[partition],
+                    "behind": Age(max(0.0, now.timestamp() - first / 1000))
+                    if first is not None and lag[partition] > 0
+                    else None,
+                    **_last_batch(last),
+                }
             )
-    for name, position in sorted(survey.positions.items()):
-        for last in position.newest.values():
-            if last.files:
-                imports.add_row(name, last.source, f"{last.records or 0:,}", *_last_batch(last))
-    return [table for table in (topics, imports) if table.rows]
+    return rows
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in columns:
-        if name in ("table", "topic", "source"):
-            table.add_column(name, overflow="fold")
-        elif name == "loaded (UTC)":
-            table.add_column(name, no_wrap=True)
-        else:
-            table.add_column(name, justify="right", no_wrap=True)
-    return table
+def import_rows(survey: Survey) -> list[dict[str, Any]]:
+    """The newest import of each table of files."""
+    return [
+        {
+            "table": name,
+            "source": last.source,
+            "records": last.records or 0,
+            **_last_batch(last),
+        }
+        for name, position in sorted(survey.positions.items())
+        for last in position.newest.values()
+        if last.files
+    ]
 
 
-def _last_batch(last: Batch | None) -> tuple[str, str]:
+def finding_row(finding: Finding) -> dict[str, Any]:
+    """One line of ``verify``."""
+    row = {key: getattr(finding, key) for key in FINDINGS if key != "verdict"}
+    return {**row, "verdict": "DAMAGED" if finding.damages else "true"}
+
+
+class Age(float):
+    """Seconds, shown as days, hours, minutes or seconds."""
+
+    def __str__(self) -> str:
+        for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+            if self >= size:
+                return f"{self / size:.1f}{unit}"
+        return f"{self:.0f}s"
+
+
+def _last_batch(last: Batch | None) -> dict[str, Any]:
     if last is None:
-        return "-", "not yet"
+        return {"batch_id": None, "loaded_at": "not yet"}
     if last.committed_at is None:
-        return str(last.batch_id), "not finished"
+        return {"batch_id": last.batch_id, "loaded_at": "not finished"}
     # Spark hands out times without a zone, in that of this machine.
-    return str(last.batch_id), f"{last.committed_at.astimezone(timezone.utc):%Y-%m-%d %H:%M}"
+    at = last.committed_at.astimezone(timezone.utc)
+    return {"batch_id": last.batch_id, "loaded_at": f"{at:%Y-%m-%d %H:%M}"}
 
 
-def plan_lines(survey: Survey) -> Iterable[str]:
-    """What a run would do, a line each."""
-    for batch in survey.unfinished:
-        yield "finish " + batch_line(batch)
-    for batch in survey.batches:
-        yield "load " + batch_line(batch)
-    if not survey.batches and not survey.unfinished:
-        yield "nothing new"
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 def _size(count: int) -> str:
@@ -120,3 +353,52 @@ def _size(count: int) -> str:
             break
         value /= 1000
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+class Metrics:
+    """What a monitor reads: OpenMetrics text in ``file``, replaced after every round.
+
+    Counters count since this process began; lag and errors are those of the last round.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._registry = CollectorRegistry()
+        labels = ("table", "topic")
+
+        def gauge(name: str, text: str, *names: str) -> Gauge:
+            return Gauge(f"lacustre_loader_{name}", text, names, registry=self._registry)
+
+        def counter(name: str, text: str) -> Counter:
+            return Counter(f"lacustre_loader_{name}", text, labels, registry=self._registry)
+
+        self._records = counter("records", "Rows landed in raw tables")
+        self._bytes = counter("bytes", "Bytes of keys and values landed in raw tables")
+        self._batches = counter("batches", "Batches closed in the ledger")
+        self._lag = gauge("lag_records", "Offsets not loaded yet", "cluster", "topic", "partition")
+        self._errors = gauge("errors", "Errors of the last round by kind", "kind")
+        self._round = gauge("last_round_timestamp_seconds", "When the last round ended")
+        self._good = gauge(
+            "last_success_timestamp_seconds", "When the last round without an error ended"
+        )
+
+    def ended(self, outcome: Outcome) -> None:
+        """Write what ``outcome``, a round's, changed."""
+        for batch in outcome.batches:
+            labels = (batch.table_name, batch.topic or "")
+            self._records.labels(*labels).inc(batch.records or 0)
+            self._bytes.labels(*labels).inc(batch.bytes or 0)
+            self._batches.labels(*labels).inc()
+        for (cluster, topic), partitions in outcome.lag.items():
+            for partition, lag in partitions.items():
+                self._lag.labels(cluster, topic, str(partition)).set(lag)
+        self._errors.clear()
+        for error in outcome.errors:
+            self._errors.labels(type(error).__name__).inc()
+        self._round.set_to_current_time()
+        if not outcome.errors:
+            self._good.set_to_current_time()
+        # A reader never finds half a file.
+        part = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+        part.write_bytes(generate_latest(self._registry))  # type: ignore[no-untyped-call]
+        part.replace(self._file)

@@ -49,7 +49,7 @@ def test_records_land_as_they_are(lake: Any, loader: Any) -> None:
         ):
             producer.send(lake.topic("a"), partition=1, **record).get(20)
     # The Python client refuses headers without a value; Spark does not.
-    spark = loader()._spark
+    spark = loader().spark
     (
         spark.range(1)
         .select(
@@ -163,14 +163,21 @@ def test_plan_says_what_run_does_and_changes_nothing(lake: Any) -> None:
     again = lake.load()
     assert again.code == 0
     assert "0 records in 0 batches" in again.out
-    assert lake.states() == [("a", 1, "committed")]
+    # Where a topic was first seen is remembered, although it was empty.
+    assert lake.states() == [("a", 1, "committed"), ("b", 1, "committed")]
 
     lake.admin.create_partitions({lake.topic("a"): 3})
     lake.produce("a", 4, 0)
     lake.produce("a", 2, 2)
     status = lake.load("status", COLUMNS=200)
     assert status.code == 0, status.text
-    lines = [line.split()[:7] for line in status.out.splitlines() if lake.topic("a") in line]
+    lines = [line.split()[:8] for line in status.out.splitlines() if lake.topic("a") in line]
+    # How old the oldest record is that is not loaded, in seconds or minutes.
+    assert [re.sub(r"^[\d.]+(s|min)$", "young", line.pop(6)) for line in lines] == [
+        "young",
+        "-",
+        "young",
+    ]
     assert lines == [
         [lake.table("a"), lake.topic("a"), "0", "5", "9", "4", "1"],
         [lake.table("a"), lake.topic("a"), "1", "7", "7", "0", "1"],
@@ -272,11 +279,11 @@ def test_an_unfinished_batch_goes_on_from_its_stored_range(lake: Any, loader: An
     for name in names:
         lake.produce(name, 10)
     dead = loader()
-    me = dead._ledger.owner
-    dead._ledger.owner = "elsewhere/1/1/x"
+    me = dead.ledger.owner
+    dead.ledger.owner = "elsewhere/1/1/x"
     survey = dead.survey()
     assert survey.errors == []
-    ours, fenced = dead._ledger.propose(survey.batches)
+    ours, fenced = dead.ledger.propose(survey.batches)
     assert (len(ours), fenced) == (len(names), [])
     by_name = {batch.table_name.split(".")[1]: batch for batch in ours}
     for name in ("write", "stored"):
@@ -320,8 +327,8 @@ def test_an_unfinished_batch_goes_on_from_its_stored_range(lake: Any, loader: An
         "alive": "planned",
     }
     # Who planned it may go on with it, as a loop in one process does.
-    dead._ledger.owner = me
-    outcome = dead.run(lambda batch: None, lambda note: None)
+    dead.ledger.owner = me
+    outcome = dead.round(lambda landed: None, lambda note: None)
     assert lake.offsets("alive") == every(10)
     assert {type(error) for error in outcome.errors} == {DataLoss}
 
@@ -331,19 +338,19 @@ def test_of_two_loaders_with_one_plan_one_is_fenced(lake: Any, loader: Any) -> N
     lake.configure("a")
     lake.produce("a", 10)
     one, two = loader(), loader()
-    two._ledger.owner += "-two"
+    two.ledger.owner += "-two"
     survey, late = one.survey(), two.survey()
     lake.produce("a", 10)
-    ours, fenced = one._ledger.propose(survey.batches)
+    ours, fenced = one.ledger.propose(survey.batches)
     assert (len(ours), fenced) == (1, [])
-    theirs, fenced = two._ledger.propose(late.batches)
+    theirs, fenced = two.ledger.propose(late.batches)
     assert theirs == []
     assert [type(error) for error in fenced] == [Fenced]
     # A loader that was thought dead writes and closes; so does its successor.
     written = one._write(ours)
     assert two._write(ours)[0].records == 10
-    assert two._ledger.close(written) == (written, [])
-    closed, fenced = one._ledger.close(written)
+    assert two.ledger.close(written) == (written, [])
+    closed, fenced = one.ledger.close(written)
     assert closed == []
     assert [type(error) for error in fenced] == [Fenced]
     assert lake.offsets("a") == every(10)
@@ -401,7 +408,7 @@ def test_a_lost_ledger_does_not_hide_new_records(lake: Any) -> None:
     lake.produce("a", 10)
     answer = lake.load()
     assert answer.code == 3
-    assert f"Table {lake.table('a')} holds rows, but {lake.ledger} knows no batch of it" in (
+    assert f"Table {lake.table('a')} holds batch 1, but {lake.ledger} knows no batch of it" in (
         text_of(answer)
     )
     assert lake.states() == []
@@ -543,7 +550,7 @@ def test_a_file_that_changes_under_the_loader_is_not_taken_for_another(
     table = f"{lake.schema}.f_{{name}}"
     lake.configure(tail=f'[files.f]\npath = "{tmp_path}/*.csv"\ntable = "{table}"')
     first = loader()
-    propose, append = first._ledger.propose, land._append
+    propose, append = first.ledger.propose, land._append
 
     def changed_after_planning(batches: Any) -> Any:
         answer = propose(batches)
@@ -556,9 +563,9 @@ def test_a_file_that_changes_under_the_loader_is_not_taken_for_another(
             (tmp_path / "during.csv").write_text("a\nnew\n", encoding="utf-8")
         append(rows, batch, content)
 
-    monkeypatch.setattr(first._ledger, "propose", changed_after_planning)
+    monkeypatch.setattr(first.ledger, "propose", changed_after_planning)
     monkeypatch.setattr(land, "_append", changed_while_reading)
-    outcome = first.run(lambda batch: None, lambda note: None)
+    outcome = first.round(lambda landed: None, lambda note: None)
     monkeypatch.undo()
     assert outcome.errors == []
     checksums = {

@@ -176,7 +176,7 @@ def test_times_are_told_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
         last = Batch(
             "raw.t", 3, "files.f", None, None, "delta", committed_at=datetime(2024, 1, 1, 20, 0)
         )
-        assert telling._last_batch(last) == ("3", "2024-01-02 01:00")
+        assert telling._last_batch(last) == {"batch_id": 3, "loaded_at": "2024-01-02 01:00"}
     finally:
         monkeypatch.undo()
         time.tzset()

@@ -1,0 +1,237 @@
+"""What a person tells the loader about positions: land again, begin elsewhere, go on without.
+
+Each command is a batch of its own in the ledger, planned and closed as every other, so it is
+fenced, survives a kill, and stays as evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from loader import land
+from loader.errors import ConfigurationError, DataLoss, LoaderError
+from loader.kafka import TopicState
+from loader.ledger import fenced_by, is_alive
+from loader.plan import (
+    ADOPT,
+    PLANNED,
+    Acceptance,
+    Batch,
+    Range,
+    accepted,
+    first_offsets,
+    number,
+    replayed,
+    table_accepted,
+)
+from loader.run import Key, Landed, Loader, Outcome, Survey
+
+Told = Callable[[Landed], None]
+Where = datetime | str | Mapping[int, int]
+
+
+def replay(loader: Loader, key: Key, start: Where, end: Where | None, told: Told) -> Outcome:
+    """Land what ``key`` (cluster, topic) holds from ``start`` to ``end`` once more, up to what was
+    loaded: a time, ``earliest``, or offsets by partition (``end`` exclusive).
+
+    The rows come in a batch of kind ``replay``. Readers that take each topic, partition and offset
+    once, as the staging models do, see no record twice. Raises ``DataLoss`` when Kafka does not
+    hold the range any more, ``ConfigurationError`` when it was never loaded.
+    """
+    survey = _survey(loader, key)
+    state, last = survey.topics.get(key), survey.last(key)
+    _raise_errors(survey, key)
+    if state is None or last is None or last.topic_id is None:
+        message = f"Topic {key[1]} of [kafka.{key[0]}] was never loaded: nothing to replay."
+        raise ConfigurationError(message, topic=key[1])
+    _refuse_unfinished(survey, last.table_name)
+    first = _offsets(loader, key, state, start)
+    known = {each.partition for each in last.ranges}
+    batch = replayed(
+        last,
+        state,
+        first if isinstance(start, Mapping) else {p: at for p, at in first.items() if p in known},
+        {} if end is None else _offsets(loader, key, state, end),
+    )
+    if not batch.ranges:
+        return Outcome([], [])
+    return _execute(loader, survey, last.table_name, [batch], told)
+
+
+def adopt(loader: Loader, cluster: str, group: str, topics: Sequence[str], told: Told) -> Outcome:
+    """Let ``topics`` (all that were never loaded, when empty) begin where consumer group ``group``
+    stopped. A partition that the group never committed begins where the configuration says.
+
+    Raises ``ConfigurationError`` for a topic that was loaded before or is unknown to the group.
+    """
+    survey = loader.survey(cluster=cluster)
+    if cluster not in survey.reached:
+        raise survey.errors[0]
+    keys = [(cluster, topic) for topic in topics] or [
+        key for key in survey.topics if _is_new(survey, key)
+    ]
+    batches: dict[str, list[Batch]] = {}
+    for key in keys:
+        state = survey.topics.get(key)
+        if state is None:
+            message = f"Topic {key[1]} does not exist, or is not in loader.toml."
+            raise ConfigurationError(message, topic=key[1])
+        if not _is_new(survey, key):
+            message = (
+                f"Topic {key[1]} was loaded before; only a topic that was never loaded can begin "
+                "where a group stopped. To land records again, use replay."
+            )
+            raise ConfigurationError(message, topic=key[1])
+        offsets = loader.cluster(cluster).group_offsets(group, state)
+        if not offsets:
+            if not topics:
+                continue
+            message = f"Consumer group {group} has no offsets of topic {key[1]}."
+            raise ConfigurationError(message, topic=key[1], group=group)
+        for partition, offset in offsets.items():
+            if offset > state.end[partition]:
+                message = (
+                    f"Consumer group {group} is at offset {offset} of topic {key[1]} partition "
+                    f"{partition}, which ends at {state.end[partition]}: another topic's."
+                )
+                raise ConfigurationError(message, topic=key[1], group=group)
+        begin = {**state.begin, **survey.starts.get(key, {}), **offsets}
+        batch = Batch(
+            table_name=survey.tables[key],
+            batch_id=0,
+            source=f"kafka.{cluster}",
+            topic=key[1],
+            topic_id=state.topic_id,
+            table_id="",
+            ranges=tuple(Range(each, at, at) for each, at in sorted(begin.items())),
+            kind=ADOPT,
+        )
+        batches.setdefault(batch.table_name, []).append(batch)
+    if not batches:
+        message = f"Consumer group {group} has no offsets of a topic that was never loaded."
+        raise ConfigurationError(message, group=group)
+    outcome = Outcome([], [])
+    for table, of_table in batches.items():
+        _refuse_unfinished(survey, table)
+        done = _execute(loader, survey, table, of_table, told)
+        outcome = Outcome([*outcome.batches, *done.batches], [*outcome.errors, *done.errors])
+    return outcome
+
+
+def accept(loader: Loader, key: Key, what: Acceptance, told: Told) -> Outcome:
+    """Let the topic ``key`` (cluster, topic) go on without what is lost; the gap stays in the
+    ledger. Raises ``ConfigurationError`` where that is not lost.
+    """
+    survey = _survey(loader, key)
+    last = survey.last(key)
+    if last is None or last.topic_id is None:
+        message = f"Topic {key[1]} was never loaded: nothing of it can be lost."
+        raise ConfigurationError(message, topic=key[1])
+    unfinished = survey.positions[last.table_name].unfinished
+    row = accepted(last, survey.topics.get(key), what)
+    if last.state == PLANNED:
+        if last.owner != loader.ledger.owner and is_alive(last.owner):
+            raise fenced_by(last, last.owner)
+        loader.ledger.amend(row)
+        return Outcome([row], [])
+    if unfinished:
+        _refuse_unfinished(survey, last.table_name)
+    return _execute(loader, survey, last.table_name, [row], told)
+
+
+def accept_table(loader: Loader, table: str, lost: tuple[int, int], told: Told) -> Outcome:
+    """Let everything that feeds ``table`` go on although its batches ``lost`` (first, last) are
+    not in it any more. Raises ``ConfigurationError`` where they are.
+    """
+    survey = loader.survey()
+    position = survey.positions.get(table)
+    if position is None or not position.newest:
+        message = f"The ledger has no batch of {table}: nothing of it can be lost."
+        raise ConfigurationError(message, table=table)
+    if table not in land.existing_tables(loader.spark, [table]):
+        is_topic = any(batch.topic for batch in position.newest.values())
+        make = land.create_topic_table if is_topic else land.create_file_table
+        make(loader.spark, table)
+    table_id, newest = land.table_state(loader.spark, table)
+    others = [row for row in position.newest.values() if row.table_id != table_id]
+    first = 1 if others else newest + 1
+    if not others and newest >= position.last_batch_with_data:
+        message = f"Table {table} holds every batch that the ledger knows; nothing was changed."
+        raise ConfigurationError(message, table=table)
+    if lost != (first, position.last_batch_id):
+        message = (
+            f"Table {table} has lost the batches {first} to {position.last_batch_id}, not "
+            f"{lost[0]} to {lost[1]}; nothing was changed."
+        )
+        raise ConfigurationError(message, table=table)
+    rows = [table_accepted(row, lost, table_id) for row in others or position.newest.values()]
+    planned = [row for row in rows if row.state == PLANNED]
+    if planned:
+        for row in planned:
+            if row.owner != loader.ledger.owner and is_alive(row.owner):
+                raise fenced_by(row, row.owner)
+            loader.ledger.amend(row)
+        return Outcome(planned, [])
+    ours, fenced = loader.ledger.propose(number(position, table_id, rows))
+    errors: list[LoaderError] = [*fenced]
+    return Outcome(loader.land(survey, ours, told, errors), errors)
+
+
+def _survey(loader: Loader, key: Key) -> Survey:
+    if key[0] not in loader.settings.kafka:
+        message = f"loader.toml has no section [kafka.{key[0]}]."
+        raise ConfigurationError(message, cluster=key[0])
+    survey = loader.survey(cluster=key[0])
+    if key[0] not in survey.reached:
+        raise survey.errors[0]
+    if key not in survey.entries:
+        message = f"Topic {key[1]} is not in [kafka.{key[0]}] of loader.toml."
+        raise ConfigurationError(message, topic=key[1])
+    return survey
+
+
+def _raise_errors(survey: Survey, key: Key) -> None:
+    """What is wrong with the topic or its table stops a replay as it stops a load."""
+    for error in survey.errors:
+        if error.facts.get("topic") == key[1] or error.facts.get("table") == survey.tables[key]:
+            if isinstance(error, DataLoss) and "earliest" in error.facts:
+                continue  # what is lost further on does not matter here
+            raise error
+
+
+def _refuse_unfinished(survey: Survey, table: str) -> None:
+    for batch in survey.positions[table].unfinished:
+        if is_alive(batch.owner):
+            raise fenced_by(batch, batch.owner)
+        message = (
+            f"Batch {batch.batch_id} of {table} is unfinished; `python -m loader run` finishes it. "
+            "Then try this again."
+        )
+        raise ConfigurationError(message, table=table, batch_id=batch.batch_id)
+
+
+def _is_new(survey: Survey, key: Key) -> bool:
+    last = survey.last(key)
+    return last is None or last.topic_id is None
+
+
+def _offsets(loader: Loader, key: Key, state: TopicState, where: Where) -> dict[int, int]:
+    if isinstance(where, datetime):
+        return loader.cluster(key[0]).offsets_at(state, where)
+    if isinstance(where, Mapping):
+        for partition in where:
+            if partition not in state.begin:
+                first_offsets(state, {partition: 0})  # says so
+        return dict(where)
+    return dict(state.begin if where == "earliest" else state.end)
+
+
+def _execute(
+    loader: Loader, survey: Survey, table: str, batches: Sequence[Batch], told: Told
+) -> Outcome:
+    position = survey.positions[table]
+    table_id = loader.table_id(table, position)
+    ours, fenced = loader.ledger.propose(number(position, table_id, batches))
+    errors: list[LoaderError] = [*fenced]
+    return Outcome(loader.land(survey, ours, told, errors), errors)
