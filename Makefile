@@ -14,10 +14,10 @@ PY := $(BIN)/python
 STACK_ENV := eval "$$($(PY) -m stack env)"
 STAMP := .venv/.installed
 
-.PHONY: help install up down status demo load build docs test test-fast torture bench-loader lint format clean
+.PHONY: help install up down status demo load build docs test test-fast torture bench-loader bench-simulator lint format clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' Makefile
 
 install: $(STAMP) ## Make .venv, install everything, fetch the servers' jars
 	@test -e loader.toml || cp loader.toml.example loader.toml
@@ -72,6 +72,9 @@ torture: install ## The loader under random kills for about half an hour (TORTUR
 
 bench-loader: install ## The loader against a stream, a driver loop and the bare read
 	@$(PY) -m benchmarks.loader
+
+bench-simulator: install ## Making and playing 12.6 million meter events, against peers
+	@$(PY) -m benchmarks.simulator
 
 lint: install ## ruff, mypy, sqlfluff, dbt parse, dbt-bouncer
 	@$(BIN)/ruff check .

@@ -1,19 +1,34 @@
-"""The command line: `python -m simulator meters|matomo|play`."""
+"""The command line: `python -m simulator meters|matomo|play|park|report`."""
 
 from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from simulator.dataset import read_manifest, write_file
 from simulator.errors import SimulatorError
 from simulator.matomo import MatomoSettings, write_matomo
-from simulator.meters import MeterSettings, write_meters
-from simulator.play import Target, play_files
+from simulator.meters import (
+    PROTOTYPE_END,
+    PROTOTYPE_METERS,
+    PROTOTYPE_ROWS,
+    PROTOTYPE_START,
+    MeterSettings,
+    Shares,
+    meter_park,
+    write_meters,
+)
+from simulator.progress import progress_bar
+from simulator.records import FORMATS, KEYS, Format, Key, Shape
+
+# Commands import their clients and plots when they run: those take longer to import than a small
+# data set takes to make.
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,14 +38,17 @@ OUT = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the data set; a data set that is there is replaced.",
 )
-START = click.option(
-    "--from",
-    "start",
-    required=True,
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="First day, YYYY-MM-DD.",
+DAY = click.DateTime(["%Y-%m-%d"])
+START = click.option("--from", "start", required=True, type=DAY, help="First day, YYYY-MM-DD.")
+TO = click.option("--to", "end", type=DAY, help="Last day, included; or say --days.")
+DAYS = click.option("--days", type=click.IntRange(1), help="How many days; 3 without --to.")
+PROCESSES = click.option(
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Any number gives the same bytes.",
 )
-DAYS = click.option("--days", default=3, show_default=True, type=click.IntRange(1))
 SEED = click.option(
     "--seed",
     default=7,
@@ -42,6 +60,34 @@ SEED = click.option(
 
 def _planted(name: str, default: int, what: str) -> Callable[[F], F]:
     return click.option(name, default=default, show_default=True, type=click.IntRange(0), help=what)
+
+
+def _percent(name: str, default: int, what: str) -> Callable[[F], F]:
+    return click.option(
+        name, default=default, show_default=True, type=click.IntRange(0, 100), help=what
+    )
+
+
+def _share(name: str, destination: str, what: str) -> Callable[[F], F]:
+    default = getattr(Shares(), destination) * 100
+    return click.option(
+        name,
+        destination,
+        type=click.FloatRange(0, 100),
+        help=f"{what} [default: {default:g}]",
+    )
+
+
+def _last_day(first: date, end: datetime | None, days: int | None, usual: date) -> date:
+    if end is not None and days is not None:
+        raise click.UsageError("say --to or --days, not both")
+    if end is not None:
+        if end.date() < first:
+            raise click.BadParameter(
+                f"{end.date()} is before the first day, {first}", param_hint="--to"
+            )
+        return end.date()
+    return usual if days is None else first + timedelta(days=days - 1)
 
 
 class _Commands(click.Group):
@@ -62,48 +108,107 @@ def main() -> None:
 
 @main.command()
 @OUT
-@START
+@click.option(
+    "--from",
+    "start",
+    type=DAY,
+    help="First day, YYYY-MM-DD; 2017-01-01 with --like-prototype.",
+)
+@TO
 @DAYS
 @SEED
-@click.option("--meters", default=25, show_default=True, type=click.IntRange(4))
-@click.option("--events-per-day", default=8640, show_default=True, type=click.IntRange(1, 86400))
-@_planted("--malformed", 3, "Rows with a wrong number of fields or an impossible date.")
-@_planted("--duplicates", 5, "Rows that play sends twice (events/resend.txt).")
-@_planted("--unplaced", 5, "Events of a meter after it was taken away.")
+@PROCESSES
+@click.option(
+    "--meters",
+    type=click.IntRange(4),
+    help="Places with a meter; one concentrator for 47 of them.  [default: 1000]",
+)
+@click.option(
+    "--events-per-meter-day",
+    type=click.FloatRange(0, min_open=True),
+    help="On a mean day; winter, evenings and storms have more.  [default: 1]",
+)
+@click.option(
+    "--like-prototype",
+    is_flag=True,
+    help="The prototype's data: 25 meters, 8,640 events a day, 2017-01-01 to 2021-01-01, no "
+    "defects unless asked for.",
+)
+@_share("--late", "late", "Per cent of the rows that come 1 to 7 days late.")
+@_share("--duplicates", "duplicates", "Per cent that play sends twice.")
+@_share("--malformed", "malformed", "Per cent that cannot be read.")
+@_share("--wrong-clock", "wrong_clock", "Per cent that occur more than a year ahead.")
+@_share("--unknown-equipment", "unknown_equipment", "Per cent of meters that no park file has.")
+@_share("--unknown-type", "unknown_type", "Per cent of types that no log book has.")
+@_share("--unplaced", "unplaced", "Per cent of meters that are nowhere that day.")
 def meters(
     out: Path,
-    start: datetime,
-    days: int,
+    start: datetime | None,
+    end: datetime | None,
+    days: int | None,
     seed: int,
-    meters: int,
-    events_per_day: int,
-    malformed: int,
-    duplicates: int,
-    unplaced: int,
+    processes: int,
+    meters: int | None,
+    events_per_meter_day: float | None,
+    like_prototype: bool,
+    **percent: float | None,
 ) -> None:
-    """Smart meters: events/event_YYYYMMDD.csv, park/*.csv, manifest.json."""
+    """Smart meters: events/event_YYYYMMDD.csv, park/*.csv, answers/*.csv, manifest.json.
+
+    The defects' shares are in per cent. An event is in the file of the day on which it arrived.
+    """
+    if like_prototype and (meters is not None or events_per_meter_day is not None):
+        raise click.UsageError(
+            f"--like-prototype has {PROTOTYPE_METERS} meters and {PROTOTYPE_ROWS:,} events a day; "
+            "leave --meters and --events-per-meter-day out"
+        )
+    first = start.date() if start else PROTOTYPE_START if like_prototype else None
+    if first is None:
+        raise click.UsageError("name the first day with --from, or ask for --like-prototype")
+    usual = PROTOTYPE_END if like_prototype and start is None else first + timedelta(days=2)
+    usual_shares = Shares.none() if like_prototype else Shares()
+    given = {name: value / 100 for name, value in percent.items() if value is not None}
     settings = MeterSettings(
         seed=seed,
-        start=start.date(),
-        days=days,
-        meters=meters,
-        events_per_day=events_per_day,
-        malformed=malformed,
-        duplicates=duplicates,
-        unplaced=unplaced,
+        start=first,
+        end=_last_day(first, end, days, usual),
+        meters=PROTOTYPE_METERS if like_prototype else meters or 1000,
+        events_per_meter_day=events_per_meter_day or 1.0,
+        shares=replace(usual_shares, **given),
+        like_prototype=like_prototype,
     )
-    made = write_meters(out, settings)
-    click.echo(f"{out}: {made['answers']['events']:,} readable events in {days} days")
+    with progress_bar() as progress:
+        per_day = settings.meters * settings.events_per_meter_day
+        expected = settings.days * (PROTOTYPE_ROWS if like_prototype else round(per_day))
+        task = progress.add_task("events", total=expected)
+        made = write_meters(
+            out,
+            settings,
+            processes=processes,
+            tell=lambda rows: progress.update(task, advance=rows),
+        )
+    counts = made["counts"]
+    click.echo(
+        f"{out}: {counts['rows']:,} rows in {settings.days:,} days, {counts['events']:,} events "
+        f"for the answers; {made['park']['meters']:,} meters, "
+        f"{made['park']['concentrators']:,} concentrators"
+    )
 
 
 @main.command()
 @OUT
 @START
+@TO
 @DAYS
 @SEED
+@PROCESSES
 @click.option("--sites", default=2, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--visits-per-day", default=20, show_default=True, type=click.IntRange(1), help="Per site."
+    "--visits-per-day",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Per site, on a mean day.",
 )
 @click.option(
     "--timezone",
@@ -115,26 +220,42 @@ def meters(
 )
 @_planted("--broken", 4, "Messages that hold no visit.")
 @_planted("--duplicates", 2, "Visits that are exported twice, unchanged.")
+@_planted("--midnight", 1, "Visits at midnight sharp, in the exports of two days.")
+@_planted("--truncated", 0, "Visits with more actions than are exported.")
 @click.option(
-    "--grown",
-    default=20,
+    "--max-actions",
+    default=500,
     show_default=True,
-    type=click.IntRange(0, 100),
-    help="Per cent of the visits that have grown in changes.jsonl.",
+    type=click.IntRange(10),
+    help="Actions of a visit that the server exports.",
 )
+@_percent("--active", 5, "Per cent of the visits that are also exported while they go on.")
+@_percent("--grown", 20, "Per cent of the visits that have grown in changes.jsonl.")
+@_percent("--arrays", 5, "Per cent of the visits that begin an array of several.")
+@click.option("--catalogues", is_flag=True, help="Also messages that describe the sites.")
+@click.option("--reports", is_flag=True, help="Also reports.jsonl, Matomo's own daily figures.")
 def matomo(
     out: Path,
     start: datetime,
-    days: int,
+    end: datetime | None,
+    days: int | None,
     seed: int,
+    processes: int,
     sites: int,
     visits_per_day: int,
     timezones: tuple[str, ...],
     broken: int,
     duplicates: int,
+    midnight: int,
+    truncated: int,
+    max_actions: int,
+    active: int,
     grown: int,
+    arrays: int,
+    catalogues: bool,
+    reports: bool,
 ) -> None:
-    """Matomo: messages.jsonl, the later changes.jsonl, manifest.json."""
+    """Matomo: messages.jsonl, the later changes.jsonl, answers/*/*.csv, manifest.json."""
     for name in timezones:
         if name != "UTC":
             try:
@@ -144,20 +265,38 @@ def matomo(
                     f"no time zone {name!r} on this machine; use an IANA name like Europe/Paris",
                     param_hint="--timezone",
                 ) from None
+    first = start.date()
     settings = MatomoSettings(
         seed=seed,
-        start=start.date(),
-        days=days,
+        start=first,
+        days=(_last_day(first, end, days, first + timedelta(days=2)) - first).days + 1,
         sites=sites,
         visits_per_day=visits_per_day,
         timezones=timezones,
         broken=broken,
         duplicates=duplicates,
+        midnight=midnight,
+        truncated=truncated,
+        max_actions=max_actions,
+        active_percent=active,
         grown_percent=grown,
+        array_percent=arrays,
+        catalogues=catalogues,
+        report_messages=reports,
     )
-    made = write_matomo(out, settings)
+    with progress_bar() as progress:
+        expected = settings.days * sites * visits_per_day
+        task = progress.add_task("visits", total=expected)
+        made = write_matomo(
+            out,
+            settings,
+            processes=processes,
+            tell=lambda visits: progress.update(task, advance=visits),
+        )
+    counts = made["counts"]
     click.echo(
-        f"{out}: {made['counts']['messages']:,} messages, {made['counts']['changes']:,} changes"
+        f"{out}: {counts['visits']:,} visits in {counts['messages']:,} messages, "
+        f"{counts['changes']:,} changes"
     )
 
 
@@ -185,6 +324,62 @@ def matomo(
     type=click.IntRange(1),
     help="Partitions of a topic that is created.",
 )
+@click.option(
+    "--format",
+    "format_",
+    default="prototype",
+    show_default=True,
+    type=click.Choice(FORMATS),
+    help="Of event days: an object with one member <file>_row<N>, or an object per event.",
+)
+@click.option(
+    "--key",
+    default="as-is",
+    show_default=True,
+    type=click.Choice(KEYS),
+    help="as-is: of the message file; none for prototype, the equipment for object.",
+)
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Add a header to each record; give it again for more.",
+)
+@click.option("--no-headers", is_flag=True, help="Leave out the headers of message files.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Records a second at most.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, min_open=True),
+    help="Send by the records' own times, so many times faster than they happened.",
+)
+@click.option(
+    "--jitter",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Delay each record by up to so many seconds of its own time.",
+)
+@click.option(
+    "--disorder",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 100),
+    help="Per cent of the records that come up to 1,000 records late.",
+)
+@click.option(
+    "--resend",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 100),
+    help="Per cent of the records that are sent twice.",
+)
+@click.option(
+    "--timestamps",
+    is_flag=True,
+    help="Kafka's timestamps are the records' own times instead of now.",
+)
+@SEED
 @click.option("--again", is_flag=True, help="Send also what the topic already has.")
 def play(
     paths: tuple[Path, ...],
@@ -192,6 +387,17 @@ def play(
     bootstrap_servers: str,
     create_topic: bool,
     partitions: int,
+    format_: Format,
+    key: Key,
+    headers: tuple[str, ...],
+    no_headers: bool,
+    rate: float | None,
+    speed: float | None,
+    jitter: float,
+    disorder: float,
+    resend: float,
+    timestamps: bool,
+    seed: int,
     again: bool,
 ) -> None:
     """Send message files (*.jsonl) and event days (event_*.csv) to a Kafka topic.
@@ -199,5 +405,89 @@ def play(
     What was acknowledged is kept in .played.json beside the files: an interrupted play goes on
     where it stopped, a finished one is not repeated, a topic made anew gets everything.
     """
-    target = Target(bootstrap_servers, topic, partitions if create_topic else None)
-    play_files(paths, target, again=again)
+    from simulator.play import Pace, Target, play_files
+
+    pairs = []
+    for header in headers:
+        name, equals, content = header.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{header!r} is not NAME=VALUE", param_hint="--header")
+        pairs.append((name, content))
+    shape = Shape(
+        format=format_,
+        key=key,
+        headers=tuple(pairs),
+        keep_headers=not no_headers,
+        disorder=disorder / 100,
+        resends=resend / 100,
+        jitter=jitter,
+        seed=seed,
+    )
+    play_files(
+        paths,
+        Target(bootstrap_servers, topic, partitions if create_topic else None),
+        shape=shape,
+        pace=Pace(rate, speed),
+        timestamps=timestamps,
+        again=again,
+    )
+
+
+@main.command()
+@click.argument("dataset", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("target", envvar="SIMULATOR_DATABASE_URL")
+@click.option(
+    "--as-of",
+    type=DAY,
+    help="The park as it was on that day; later changes are not there yet.",
+)
+@click.option("--events", is_flag=True, help="Fill a table `events` too (databases only).")
+def park(dataset: Path, target: str, as_of: datetime | None, events: bool) -> None:
+    """Write the park of DATASET (made by `meters`) to TARGET, a database or a folder.
+
+    TARGET is postgresql://user:password@host:port/database, mysql:// or mariadb:// likewise, or a
+    folder for the nine CSV files; SIMULATOR_DATABASE_URL stands in for it. What is there is
+    replaced. Run it again with a later --as-of, and the park has changed as a real one does.
+    """
+    manifest = read_manifest(dataset, "meters")
+    made = meter_park(manifest)
+    day = as_of.date() if as_of else None
+    if "://" not in target:
+        if events:
+            raise click.UsageError(f"--events needs a database; {target} is a folder")
+        folder = Path(target)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in made.files(day):
+            write_file(folder / f"{name}.csv", content.encode())
+        click.echo(f"{folder}: the park{f' as of {day}' if day else ''}")
+        return
+    from simulator.databases import fill
+
+    files = sorted((dataset / "events").glob("event_*.csv")) if events else []
+    with progress_bar() as progress:
+        task = progress.add_task("events", total=manifest["counts"]["readable"], visible=events)
+        counts = fill(
+            target,
+            made,
+            as_of=day,
+            events=files,
+            tell=lambda rows: progress.update(task, advance=rows),
+        )
+    told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    click.echo(f"rows{f' as of {day}' if day else ''}: {told}")
+
+
+@main.command()
+@click.argument("dataset", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page to write.  [default: DATASET/report.html]",
+)
+def report(dataset: Path, out: Path | None) -> None:
+    """Draw the distributions of DATASET, so that a person sees whether it looks like life."""
+    from simulator.report import write_report
+
+    page = out or dataset / "report.html"
+    write_report(dataset, page)
+    click.echo(f"{page}: open it in a browser")

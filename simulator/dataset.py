@@ -2,16 +2,85 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import SimulatorError
 
 MANIFEST = "manifest.json"
+# Stands in a folder while its data set is being made.
+_UNFINISHED = ".unfinished"
+_FOLDERS = ("events", "park", "answers", ".parts")
+# A flat object or list that fits is one line of the manifest.
+_LINE = 200
 FORMAT = 1
+
+
+def write_file(path: Path, content: bytes) -> str:
+    """Write a file; returns its sha256, for `Dataset.register`."""
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_manifest(root: Path, domain: str | None = None) -> dict[str, Any]:
+    """The manifest of a data set; SimulatorError where there is none, or one of another domain."""
+    try:
+        manifest: dict[str, Any] = json.loads((root / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        raise SimulatorError(
+            f"{root} holds no complete data set of the simulator: {MANIFEST} is missing or broken; "
+            "make one first."
+        ) from None
+    if domain not in (None, manifest.get("domain")):
+        raise SimulatorError(
+            f"{root} is a data set of {manifest.get('domain')}, not of {domain}; name another."
+        )
+    return manifest
+
+
+def read_answers(root: Path, name: str) -> list[dict[str, str]]:
+    """The rows of answers/`name`.csv, such as "by_type_daily", all values as text."""
+    with (root / "answers" / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def read_defects(root: Path, kind: str | None = None) -> list[dict[str, Any]]:
+    """The rows of answers/defects.jsonl, of one kind or of all."""
+    lines = (root / "answers" / "defects.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [row for row in rows if kind in (None, row["kind"])]
+
+
+class Output:
+    """A file of a data set that grows; a context manager."""
+
+    def __init__(self, dataset: Dataset, name: str) -> None:
+        path = dataset.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("wb")
+        self._digest = hashlib.sha256()
+        self._dataset, self._name = dataset, name
+
+    def write(self, content: bytes) -> None:
+        """Append."""
+        self._file.write(content)
+        self._digest.update(content)
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        self._file.close()
+        self._dataset.register(self._name, self._digest.hexdigest())
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 class Dataset:
@@ -29,11 +98,17 @@ class Dataset:
 
     def write(self, name: str, text: str) -> None:
         """Write the file `name` (relative, with forward slashes)."""
-        content = text.encode()
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        self._files[name] = hashlib.sha256(content).hexdigest()
+        self.register(name, write_file(path, text.encode()))
+
+    def open(self, name: str) -> Output:
+        """A file to write piece by piece; close it before `finish`."""
+        return Output(self, name)
+
+    def register(self, name: str, digest: str) -> None:
+        """Take up a file that was written by `write_file`, with its sha256."""
+        self._files[name] = digest
 
     def finish(self, description: dict[str, Any]) -> None:
         """Write manifest.json: `format`, the description, and `files` (name to sha256)."""
@@ -42,29 +117,42 @@ class Dataset:
         beside = self.root / (MANIFEST + ".part")
         beside.write_bytes((_pretty(manifest) + "\n").encode())
         os.replace(beside, self.root / MANIFEST)
+        (self.root / _UNFINISHED).unlink()
 
     def _clear(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
-        if not any(self.root.iterdir()):
-            return
-        try:
-            names = list(json.loads((self.root / MANIFEST).read_bytes())["files"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise SimulatorError(
-                f"{self.root} is not empty and holds no data set of the simulator; "
-                "name an empty or a new folder."
-            ) from None
-        for name in names:
-            (self.root / name).unlink(missing_ok=True)
+        marker = self.root / _UNFINISHED
+        if marker.exists():
+            # A run that was interrupted: the folder was empty or ours when that began.
+            for name in _FOLDERS:
+                shutil.rmtree(self.root / name, ignore_errors=True)
+            for path in (*self.root.glob("*.jsonl"), *self.root.glob(f"{MANIFEST}*")):
+                path.unlink()
+        elif any(self.root.iterdir()):
+            try:
+                names = list(json.loads((self.root / MANIFEST).read_bytes())["files"])
+            except (OSError, ValueError, KeyError, TypeError):
+                raise SimulatorError(
+                    f"{self.root} is not empty and holds no data set of the simulator; "
+                    "name an empty or a new folder."
+                ) from None
+            marker.touch()
+            (self.root / MANIFEST).unlink()
+            inside = self.root.resolve()
+            for name in names:
+                if inside in (self.root / name).resolve().parents:
+                    (self.root / name).unlink(missing_ok=True)
+        marker.touch()
 
 
 def _pretty(value: Any, indent: str = "") -> str:
-    """JSON with one line for every flat object or list: a manifest is read by people too."""
+    """JSON with one line for every short flat object or list: people read a manifest too."""
     members = value.values() if isinstance(value, dict) else value
+    line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, (dict, list)) or not (
-        any(isinstance(member, (dict, list)) for member in members)
+        any(isinstance(member, (dict, list)) for member in members) or len(line) > _LINE
     ):
-        return json.dumps(value, ensure_ascii=False)
+        return line
     deeper = indent + " "
     if isinstance(value, dict):
         parts = [f"{json.dumps(key)}: {_pretty(part, deeper)}" for key, part in value.items()]

@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from simulator.visits import ACTIONS, CONTENT, Goal, Row, Site, Visit
+from simulator.visits import (
+    ACTIONS,
+    CART,
+    CONTENT,
+    ORDER,
+    Goal,
+    Item,
+    Row,
+    Site,
+    Visit,
+    dimension_values,
+)
 from simulator.vocabulary import LABELS
 
 _MONTHS = {
@@ -26,6 +37,9 @@ _MONTHS = {
     ],
 }
 _BOOLEAN_PLUGINS = "cookie, pdf"
+_IMAGES = "plugins/Morpheus/images"
+_RETURNING_ICON = "plugins/Live/images/returningVisitor.png"
+_ICONS = "plugins/Morpheus/icons/dist"
 
 
 class _Typing:
@@ -38,17 +52,22 @@ class _Typing:
         return str(value) if self._php < 8 and value is not None else value
 
 
-def visit_json(visit: Visit, goal_names: dict[tuple[int, int], str]) -> dict[str, Any]:
-    """An element of Live.getLastVisitsDetails; `goal_names` by (site, goal) as of the export.
+def visit_json(
+    visit: Visit, goal_names: dict[int, str], *, cap: int, locale: str | None = None
+) -> dict[str, Any]:
+    """An element of Live.getLastVisitsDetails; `goal_names` by goal as of the export.
 
     Visit-level timestamps are UTC; those of actions are the site's wall clock written as if it
-    were UTC, which is what Matomo does.
+    were UTC, which is what Matomo does. Of more than `cap` actions the last ones are left out, and
+    counted. Labels are in the site's language unless `locale` says another ("en" or "fr").
     """
     number = _Typing(visit.php)
     site, device, country, referrer = visit.site, visit.device, visit.country, visit.referrer
-    label = LABELS[site.locale]
+    locale = locale or site.locale
+    label = LABELS[locale]
     last = datetime.fromtimestamp(visit.last, timezone.utc)
-    converted = visit.count("goal") > 0
+    shown = _capped(visit, cap)
+    status = _ecommerce_status(visit)
     referrer_type = str(referrer["type"])
     unknown = country["code"] == "xx"
     country_label = label[str(country["code"])]
@@ -56,10 +75,10 @@ def visit_json(visit: Visit, goal_names: dict[tuple[int, int], str]) -> dict[str
         "idSite": number(site.id),
         "idVisit": number(visit.id),
         "visitIp": visit.ip,
-        "visitorId": visit.visitor_id,
+        "visitorId": visit.visitor_id if site.shows_visitors else False,
         "fingerprint": visit.fingerprint,
         "actionDetails": [
-            _row_json(visit, index, number, goal_names) for index in range(len(visit.rows))
+            _row_json(visit, index, number, goal_names, locale) for index in range(shown)
         ],
         "goalConversions": visit.count("goal"),
         "siteCurrency": site.currency[0],
@@ -72,20 +91,23 @@ def visit_json(visit: Visit, goal_names: dict[tuple[int, int], str]) -> dict[str
         "serverTimestamp": visit.last,
         "firstActionTimestamp": visit.first,
         "serverTimePretty": f"{site.local(visit.last):%H:%M:%S}",
-        "serverDatePretty": _pretty_date(site, visit.last),
+        "serverDatePretty": _pretty_date(site, visit.last, locale),
         "serverTimePrettyFirstAction": f"{site.local(visit.first):%H:%M:%S}",
-        "serverDatePrettyFirstAction": _pretty_date(site, visit.first),
+        "serverDatePrettyFirstAction": _pretty_date(site, visit.first, locale),
         "userId": visit.user_id,
-        "visitorType": "new" if visit.number == 1 else "returning",
-        "visitConverted": number(int(converted)),
+        "visitorType": visit.kind,
+        "visitorTypeIcon": None if visit.number == 1 else _RETURNING_ICON,
+        "visitConverted": number(int(visit.converted)),
         "visitCount": number(visit.number),
-        "visitEcommerceStatus": "none",
+        "visitConvertedIcon": f"{_IMAGES}/goal.svg" if visit.converted else None,
+        "visitEcommerceStatus": status,
+        "visitEcommerceStatusIcon": None if status == "none" else f"{_IMAGES}/{status}.svg",
         "daysSinceFirstVisit": visit.since_first // 86400,
         "secondsSinceFirstVisit": number(visit.since_first),
         "daysSinceLastVisit": visit.since_last // 86400,
         "secondsSinceLastVisit": number(visit.since_last),
-        "daysSinceLastEcommerceOrder": 0,
-        "secondsSinceLastEcommerceOrder": None,
+        "daysSinceLastEcommerceOrder": (visit.since_order or 0) // 86400,
+        "secondsSinceLastEcommerceOrder": number(visit.since_order),
         "visitDuration": number(visit.length),
         "visitDurationPretty": _pretty_seconds(visit.length),
         "searches": number(visit.count("search")),
@@ -105,20 +127,23 @@ def visit_json(visit: Visit, goal_names: dict[tuple[int, int], str]) -> dict[str
         "languageCode": country["language"],
         "language": country["language"],
         "deviceType": label[device["type"]],
+        "deviceTypeIcon": f"{_ICONS}/devices/{device['type'].lower()}.png",
         "deviceBrand": device["brand"],
         "deviceModel": device["model"],
         "operatingSystem": f"{device['os']} {device['os_version']}",
         "operatingSystemName": device["os"],
+        "operatingSystemIcon": f"{_ICONS}/os/{device['os_code']}.png",
         "operatingSystemCode": device["os_code"],
         "operatingSystemVersion": device["os_version"],
         "browserFamily": device["engine"],
         "browserFamilyDescription": device["engine"],
         "browser": f"{device['browser']} {device['browser_version']}",
         "browserName": device["browser"],
+        "browserIcon": f"{_ICONS}/browsers/{device['browser_code']}.png",
         "browserCode": device["browser_code"],
         "browserVersion": device["browser_version"],
-        "continent": label["unk" if unknown else "eur"],
-        "continentCode": "unk" if unknown else "eur",
+        "continent": label[str(country["continent"])],
+        "continentCode": country["continent"],
         "country": country_label,
         "countryCode": country["code"],
         "countryFlag": f"plugins/Morpheus/icons/dist/flags/{country['code']}.png",
@@ -137,33 +162,97 @@ def visit_json(visit: Visit, goal_names: dict[tuple[int, int], str]) -> dict[str
             for name in _BOOLEAN_PLUGINS.split(", ")
         ],
         "customVariables": [],
-        **_dimensions(site, "visit", "customer" if visit.user_id else None),
+        **{f"dimension{n}": value for n, value in dimension_values(visit, None).items()},
+        **_lifetime(visit, number),
+        **(
+            {"truncatedActionsCount": visit.actions - cap}
+            if shown < len(visit.rows) and visit.actions > cap
+            else {}
+        ),
     }
 
 
-def goals_json(site: Site, renamed: dict[tuple[int, int], str]) -> dict[str, Any] | list[Any]:
-    """Goals.getGoals in the site's shape: object keyed by id, array, or `[]` without goals."""
+def _capped(visit: Visit, cap: int) -> int:
+    """How many rows are exported: all until the action after the last allowed one."""
+    if visit.actions <= cap:
+        return len(visit.rows)
+    actions = 0
+    for index, row in enumerate(visit.rows):
+        actions += row.type in ACTIONS
+        if actions > cap:
+            return index
+    raise AssertionError("unreachable: there are more actions than allowed")
+
+
+def _ecommerce_status(visit: Visit) -> str:
+    kinds = [row.type for row in visit.rows if row.type in (ORDER, CART)]
+    if not kinds:
+        return "none"
+    if kinds == [CART]:
+        return "abandonedCart"
+    return "orderedThenAbandonedCart" if kinds[-1] == CART else "ordered"
+
+
+def _lifetime(visit: Visit, number: _Typing) -> dict[str, Any]:
+    """Sums over all visits of the visitor so far; only sites with a shop have them."""
+    if not visit.site.ecommerce:
+        return {}
+    orders, carts = visit.orders, visit.carts
+    return {
+        "totalEcommerceRevenue": f"{orders[1] / 100:.2f}",
+        "totalEcommerceConversions": number(orders[0]),
+        "totalEcommerceItems": number(orders[2]),
+        "totalAbandonedCartsRevenue": f"{carts[1] / 100:.2f}",
+        "totalAbandonedCarts": number(carts[0]),
+        "totalAbandonedCartsItems": number(carts[2]),
+    }
+
+
+def goals_json(site: Site, names: dict[int, str]) -> dict[str, Any] | list[Any]:
+    """Goals.getGoals in the site's shape: object keyed by id, array, or `[]` without goals.
+
+    Only goals with a name in `names` are there: the others have been deleted.
+    """
     goals = {
-        str(goal.id): _goal_json(site, goal, renamed.get((site.id, goal.id), goal.name))
+        str(goal.id): _goal_json(site, goal, names[goal.id])
         for goal in site.goals
+        if goal.id in names
     }
     return goals if site.goals_shape == "object" else list(goals.values())
 
 
-def dimensions_json(site: Site) -> list[dict[str, Any]]:
-    """CustomDimensions.getConfiguredCustomDimensions; inactive ones are listed too."""
+def site_json(site: Site) -> dict[str, Any]:
+    """An element of SitesManager.getSitesWithAtLeastViewAccess, in short."""
+    return {
+        "idsite": str(site.id),
+        "name": site.name,
+        "main_url": site.domain,
+        "timezone": site.timezone,
+        "currency": site.currency[0],
+        "ecommerce": str(int(site.ecommerce)),
+        "sitesearch": "1",
+        "type": "website",
+    }
+
+
+def dimensions_json(
+    site: Site, *, after_switch: bool, names: dict[int, str] | None = None
+) -> list[dict[str, Any]]:
+    """CustomDimensions.getConfiguredCustomDimensions; inactive ones are listed too, those that
+    take another's slot only once they exist. `names` are new names by id."""
     return [
         {
             "idcustomdimension": str(dimension.id),
             "idsite": str(site.id),
-            "name": dimension.name,
+            "name": (names or {}).get(dimension.id, dimension.name),
             "index": str(dimension.index),
             "scope": dimension.scope,
-            "active": dimension.active,
+            "active": dimension.is_active(after_switch),
             "extractions": [],
             "case_sensitive": True,
         }
         for dimension in site.dimensions
+        if after_switch or dimension.active != "after"
     ]
 
 
@@ -188,7 +277,7 @@ def _goal_json(site: Site, goal: Goal, name: str) -> dict[str, Any]:
 
 
 def _row_json(
-    visit: Visit, index: int, number: _Typing, goal_names: dict[tuple[int, int], str]
+    visit: Visit, index: int, number: _Typing, goal_names: dict[int, str], locale: str
 ) -> dict[str, Any]:
     row, site, more = visit.rows[index], visit.site, visit.rows[index].more
     local = site.local(row.at)
@@ -196,28 +285,36 @@ def _row_json(
     common: dict[str, Any] = {
         "type": row.type,
         "url": row.about,
-        "serverTimePretty": f"{_pretty_date(site, row.at)} {local:%H:%M:%S}",
+        "serverTimePretty": f"{_pretty_date(site, row.at, locale)} {local:%H:%M:%S}",
         "timestamp": row.at + (int(offset.total_seconds()) if offset else 0),
         "title": None,
         "subtitle": None,
         "icon": "",
         "iconSVG": f"plugins/Morpheus/images/{row.type}.svg",
     }
+    dimensions = {f"dimension{n}": value for n, value in dimension_values(visit, row).items()}
+    source = {
+        "referrerType": visit.referrer["type"],
+        "referrerName": visit.referrer["name"],
+        "referrerKeyword": visit.referrer["keyword"],
+    }
+    if row.type in (ORDER, CART):
+        del common["url"]
+        return {**common, **_purchase(row, number, locale), **source}
     if row.type == "goal":
-        name = goal_names[site.id, int(row.about)]
+        # Null where the goal has been deleted.
+        name = goal_names.get(int(row.about))
         return {
             **common,
             "url": more["url"],
-            "title": "Goal conversion",
+            "title": {"en": "Goal conversion", "fr": "Conversion d'objectif"}[locale],
             "subtitle": name,
             "goalName": name,
             "goalId": number(int(row.about)),
             "revenue": more["revenue"],
             "goalPageId": number(more["goal_page_id"]),
-            "referrerType": visit.referrer["type"],
-            "referrerName": visit.referrer["name"],
-            "referrerKeyword": visit.referrer["keyword"],
-            **_dimensions(site, "action", None),
+            **source,
+            **dimensions,
         }
     ids = {
         "pageId": number(row.page_id),
@@ -225,9 +322,8 @@ def _row_json(
         "idpageview": f"{row.position:06x}",
         "pageviewPosition": number(row.position),
         "bandwidth": None,
+        "bandwidth_pretty": None,
     }
-    author = ("Ada", "Émile", None)[row.position % 3]
-    dimensions = _dimensions(site, "action", author)
     if row.type == "action":
         spent = _time_spent(visit.rows, index)
         return {
@@ -289,21 +385,54 @@ def _time_spent(rows: tuple[Row, ...], index: int) -> int:
     return later[0] - rows[index].at if later else 0
 
 
-def _dimensions(site: Site, scope: str, value: str | None) -> dict[str, str | None]:
-    return {
-        f"dimension{dimension.id}": value
-        for dimension in site.dimensions
-        if dimension.active and dimension.scope == scope
+def _purchase(row: Row, number: _Typing, locale: str) -> dict[str, Any]:
+    items = sum(item.quantity for item in row.items)
+    titles = {
+        ORDER: {"en": "Ecommerce Order", "fr": "Commande"},
+        CART: {"en": "Abandoned Cart", "fr": "Panier abandonné"},
     }
+    common = {
+        "title": titles[row.type][locale],
+        "revenue": money(row.more["revenue"]),
+        "items": number(items),
+        "itemDetails": [_item_json(item, number) for item in row.items],
+    }
+    if row.type == CART:
+        return common
+    return {
+        **common,
+        "orderId": row.about,
+        "revenueSubTotal": money(row.more["sub_total"]),
+        "revenueTax": money(row.more["tax"]),
+        "revenueShipping": money(row.more["shipping"]),
+        "revenueDiscount": money(row.more["discount"]),
+    }
+
+
+def _item_json(item: Item, number: _Typing) -> dict[str, Any]:
+    return {
+        "itemSKU": item.sku,
+        "itemName": item.name,
+        "itemCategory": item.categories[0] if item.categories else None,
+        "price": money(item.price),
+        "quantity": number(item.quantity),
+        "categories": list(item.categories),
+    }
+
+
+def money(cents: int) -> str:
+    """An amount as Matomo writes it: no decimals that say nothing ("10", "12.5", "24.99")."""
+    whole, rest = divmod(cents, 100)
+    return f"{whole}.{rest:02d}".rstrip("0").rstrip(".")
 
 
 def _pretty_seconds(seconds: int) -> str:
     return f"{seconds // 60} min {seconds % 60}s" if seconds >= 60 else f"{seconds}s"
 
 
-def _pretty_date(site: Site, at: int) -> str:
+def _pretty_date(site: Site, at: int, locale: str) -> str:
     local = site.local(at)
-    month = _MONTHS[site.locale][local.month - 1]
-    if site.locale == "fr":
+    month = _MONTHS[locale][local.month - 1]
+    if locale == "fr":
         return f"{local.day} {month} {local.year}"
     return f"{month} {local.day}, {local.year}"

@@ -2,7 +2,8 @@
 
 A line is an object with `key` (string or null), `headers` (name to string) and either `value`
 (the JSON document that is the message's value; null is a tombstone) or `raw` (a string that is
-sent as it stands, for payloads that are not JSON).
+sent as it stands, for payloads that are not JSON); `at`, where it is there, says in epoch seconds
+when the source sent it.
 """
 
 from __future__ import annotations

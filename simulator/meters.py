@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,260 +12,684 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.dataset import Dataset
+from simulator import event_codes, text
+from simulator.dataset import Dataset, write_file
 from simulator.errors import SimulatorError
-from simulator.park import Park
-from simulator.periods import PERIODS, period_start
-from simulator.streams import Stream
+from simulator.meter_answers import DayCounts, MeterAnswers
+from simulator.park import PHANTOMS, Park
+from simulator.placement import NOWHERE, Placement
+from simulator.streams import Stream, pareto
+from simulator.text import Bytes, Integers
+from simulator.workers import in_order
 
 HEADER = "id_evt,date_occur_evt,date_system_evt,type_evt,type_equipement,id_equipement,info_div"
-RESEND = "events/resend.txt"
+DEFECTS = "answers/defects.jsonl"
 
-# Type, the equipment that sends it, and how many of 41 events are of this type.
-EVENT_TYPES = (("ev_C", "C", 30), ("ev_K", "K", 8), ("ev_N", "K", 3))
 MALFORMATIONS = ("too_few_fields", "bad_date", "too_many_fields")
+# A late event comes more than a day and less than eight after it occurred, any other within half
+# a day; a wrong clock is more than a year ahead.
+LATE_SECONDS, LATE_DAYS = 86_400, 7
+PROTOTYPE_METERS, PROTOTYPE_ROWS = 25, 8640
+PROTOTYPE_START, PROTOTYPE_END = date(2017, 1, 1), date(2021, 1, 1)
+
+# Days that one task makes. The events of the week before are drawn again for their late ones, so
+# small chunks cost more; large ones leave processes idle at the end.
+_CHUNK_DAYS = 48
+_COPY = "reported by concentrator"
+_INFOS = ("", _COPY)
+
+# Per cent of a mean hour: nights are calm, evenings are not.
+_HOURS = (55, 45, 40, 38, 40, 55, 85, 110, 115, 105, 100, 105, 115, 105, 95, 95, 105, 130, 165, 185,
+          175, 145, 105, 75)  # fmt: skip
+# Per cent of a mean day at the beginning of each month, and of storms.
+_MONTHS = (130, 125, 112, 98, 88, 80, 78, 76, 86, 98, 112, 126)
+_STORM_MONTHS = (190, 180, 120, 70, 60, 80, 100, 90, 70, 100, 130, 190)
+# A storm over a département, on a day, in a mean month.
+_STORM_CHANCE = 0.008
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Which share (0 to 1) of the rows has a planted defect; no row has two.
+
+    `late` rows come 1 to 7 days after they occurred, `duplicates` are sent twice by `play`,
+    `malformed` ones cannot be read, those of a `wrong_clock` occur more than a year ahead,
+    `unknown_equipment` and `unknown_type` are in no park file and no log book, `unplaced` ones come
+    from a meter that is nowhere that day.
+    """
+
+    late: float = 0.02
+    duplicates: float = 0.003
+    malformed: float = 0.0005
+    wrong_clock: float = 0.0001
+    unknown_equipment: float = 0.0001
+    unknown_type: float = 0.0001
+    unplaced: float = 0.0002
+
+    @classmethod
+    def none(cls) -> Shares:
+        """No planted defect at all."""
+        return cls(**{field.name: 0.0 for field in fields(cls)})
+
+
+DEFECTS_IN_ORDER = tuple(field.name for field in fields(Shares))
+# The kind of a row: 0 for a sound one, else 1 + the position of its defect.
+_KIND = {name: number for number, name in enumerate(DEFECTS_IN_ORDER, 1)}
+# Defects that defects.jsonl lists row by row; the others are counted.
+_LISTED = ("duplicates", "malformed", "wrong_clock", "unknown_equipment", "unknown_type")
 
 
 @dataclass(frozen=True)
 class MeterSettings:
-    """What to make: `days` event days from `start`, in naive local time.
+    """What to make: events from `start` to `end`, both included, in naive local time.
 
-    `events_per_day` events (1 to 86,400) come at even distances. Of all rows `malformed` cannot
-    be read, `duplicates` are sent twice when played, and `unplaced` come from a meter after it was
-    taken away; no row is two of these.
+    `meters` is the number of places of delivery; a meter in service has `events_per_meter_day`
+    events on a mean day. With `like_prototype` it is the prototype's data: 25 meters, one event
+    every ten seconds, three types, no season, no defects but those of its park; the two numbers are
+    not looked at.
     """
 
     seed: int
     start: date
-    days: int
-    meters: int = 25
-    events_per_day: int = 8640
-    malformed: int = 3
-    duplicates: int = 5
-    unplaced: int = 5
+    end: date
+    meters: int = PROTOTYPE_METERS
+    events_per_meter_day: float = 1.0
+    shares: Shares = Shares()
+    like_prototype: bool = False
+
+    @property
+    def days(self) -> int:
+        """How many event days there are."""
+        return (self.end - self.start).days + 1
 
 
-class Emitted(NamedTuple):
-    """What a true count is counted by."""
-
-    day: date
-    type_evt: str
-    type_equipement: str
-    id_equipement: int
+def like_prototype(
+    seed: int, start: date = PROTOTYPE_START, end: date = PROTOTYPE_END
+) -> MeterSettings:
+    """The prototype's data set: 12,631,680 events in 1,462 days unless other days are named."""
+    return MeterSettings(seed, start, end, shares=Shares.none(), like_prototype=True)
 
 
-@dataclass(frozen=True)
-class _Defects:
-    """The planted rows by their place: day index * events_per_day + slot in the day."""
+def write_meters(
+    root: Path,
+    settings: MeterSettings,
+    *,
+    processes: int = 1,
+    tell: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Write events/event_YYYYMMDD.csv, park/*.csv, answers/*.csv and manifest.json.
 
-    unplaced: frozenset[int]
-    malformed: Mapping[int, str]
-    duplicates: frozenset[int]
+    An event is in the file of the day on which it *arrived*, in order of arrival. Beside a file of
+    which `play` sends rows twice stands event_YYYYMMDD.resend with their numbers (the header is row
+    0). Returns what went into the manifest: `seed`, `parameters`, `counts` (rows, readable events,
+    and each planted defect; `not_arrived` were still on their way when the data set ends), `park`
+    (what changed), `event_days` (file, rows, readable), `rules` (how the answers are counted).
+    The answers are described in `meter_answers`; answers/defects.jsonl lists planted rows with
+    file, row and line, answers/quality.csv counts them by day.
 
-
-def write_meters(root: Path, settings: MeterSettings) -> dict[str, Any]:
-    """Write events/event_YYYYMMDD.csv, events/resend.txt, park/*.csv and manifest.json.
-
-    resend.txt names the rows that `play` sends a second time, one `<file>_row<N>` a line; N is
-    the row's number in its file, the header being row 0. Returns what went into the manifest:
-
-    - `seed`, `parameters`, `event_days` (file, rows, readable rows of each day);
-    - `park`: which meter was replaced and which removed, and when (last days are included);
-    - `defects`: `malformed`, `duplicates` and `unplaced` rows with file, row and line;
-    - `answers`: `events` (how many readable ones in all), `by_type` and `by_equipment` (rows with
-      `period` day, week, month or year, `date` its first day, the key and `count`), and `by_place`
-      (the same by event type and true place; a null place is an unplaced event).
-
-    Every event counts once, malformed rows not at all. Raises SimulatorError when there are too
-    few rows for the defects, or when `root` holds something else.
+    `tell` is called with the number of rows that were written since the last call. Any number of
+    processes gives the same bytes. Memory follows the park and the busiest day, not the days.
+    Raises SimulatorError when `root` holds something else or the settings make no sense.
     """
-    defects = _plant(settings)
-    park = Park(settings.seed, settings.meters, settings.start, settings.days)
+    _check(settings)
     dataset = Dataset(root)
-    for name, content in park.files().items():
-        dataset.write(f"park/{name}", content)
-
-    times = _day_times(settings.events_per_day)
-    tails = _line_tails(park)
-    counts: Counter[Emitted] = Counter()
+    world = _World(settings)
+    for name, content in world.park.files():
+        dataset.write(f"park/{name}.csv", content)
+    (root / "events").mkdir(exist_ok=True)
+    answers = MeterAnswers(dataset, world.placement, world.types)
+    chunks = [
+        (settings, root, first, min(first + _CHUNK_DAYS, settings.days))
+        for first in range(0, settings.days, _CHUNK_DAYS)
+    ]
+    counts: dict[str, int] = {"rows": 0, "readable": 0, "not_arrived": 0, "last_gasp_copies": 0}
+    planted = dict.fromkeys(DEFECTS_IN_ORDER, 0)
     event_days = []
-    planted: dict[str, list[dict[str, Any]]] = {"malformed": [], "duplicates": [], "unplaced": []}
-    for index in range(settings.days):
-        day = settings.start + timedelta(days=index)
-        first = index * settings.events_per_day
-        codes = _draw_day(settings, park, day, first, defects)
-        rows = _lines(day, times, [tails[code] for code in codes.tolist()])
-        name = f"event_{day:%Y%m%d}.csv"
-        readable = np.ones(len(rows), dtype=bool)
-
-        here = range(first, first + settings.events_per_day)
-        for kind, places in (
-            ("malformed", sorted(defects.malformed)),
-            ("duplicates", sorted(defects.duplicates)),
-            ("unplaced", sorted(defects.unplaced)),
-        ):
-            for slot in (place - first for place in places if place in here):
-                found: dict[str, Any] = {"file": name, "row": slot + 1}
-                if kind == "malformed":
-                    found["reason"] = defects.malformed[first + slot]
-                    rows[slot] = _break(rows[slot], day, found["reason"])
-                    readable[slot] = False
-                planted[kind].append({**found, "line": rows[slot]})
-
-        dataset.write(f"events/{name}", "\n".join([HEADER, *rows]) + "\n")
-        event_days.append({"file": name, "rows": len(rows), "readable": int(readable.sum())})
-        values, numbers = np.unique(codes[readable], return_counts=True)
-        for code, number in zip(values.tolist(), numbers.tolist(), strict=True):
-            counts[Emitted(day, *_decode(code, park))] += number
-
-    resend = [f"{row['file']}_row{row['row']}\n" for row in planted["duplicates"]]
-    dataset.write(RESEND, "".join(resend))
+    with dataset.open(DEFECTS) as defects, dataset.open("answers/quality.csv") as quality:
+        quality.write(b"occurred_on,arrived_on,reason,count\n")
+        for days in in_order(_make_days, chunks, processes):
+            for made in days:
+                for name, digest in made.files.items():
+                    dataset.register(name, digest)
+                event_days.append({"file": made.name, "rows": made.rows, "readable": made.readable})
+                counts["rows"] += made.rows
+                counts["readable"] += made.readable
+                counts["not_arrived"] += made.not_arrived
+                counts["last_gasp_copies"] += made.copies
+                defects.write(made.defects)
+                for occurred, arrived, kind, count in made.quality:
+                    quality.write(f"{occurred},{arrived},{kind},{count}\n".encode())
+                    planted[kind] += count
+                answers.add(made.day, made.counts)
+                if tell is not None:
+                    tell(made.rows)
+    answers.finish()
+    park = world.park
     description: dict[str, Any] = {
         "domain": "meters",
+        "profile": "prototype" if settings.like_prototype else "realistic",
         "seed": settings.seed,
-        "parameters": {**asdict(settings), "start": settings.start.isoformat()},
-        "event_days": event_days,
-        "park": {
-            "concentrators": park.concentrators,
-            "replaced": {
-                "id_compteur": park.replaced,
-                "by": park.meters,
-                "last_day": (park.replaced_on - timedelta(days=1)).isoformat(),
-            },
-            "removed": {
-                "id_compteur": park.removed,
-                "last_day": (park.removed_on - timedelta(days=1)).isoformat(),
-            },
+        "parameters": {
+            **asdict(settings),
+            "start": settings.start.isoformat(),
+            "end": settings.end.isoformat(),
         },
-        "defects": planted,
-        "answers": _answers(counts, park),
+        "counts": {**counts, "events": answers.events, "planted": planted},
+        "rules": {
+            "an event": "a readable row that arrived, once however often it was sent; rows of a "
+            "wrong clock are in no statistic, last gasps reported by a concentrator are events of "
+            "their own",
+            "a place": "where the equipment was on the day of the event; empty: nowhere",
+            "late_after_seconds": LATE_SECONDS,
+            "ahead_after_seconds": 3600,
+        },
+        "park": {
+            "pdc": len(park.pdc_pdk),
+            "pdk": len(park.pdk_communes),
+            "meters": park.meters,
+            "concentrators": park.concentrators,
+            "changes": answers.write_changes(park),
+        },
+        "event_days": event_days,
     }
     dataset.finish(description)
     return description
 
 
-def _plant(settings: MeterSettings) -> _Defects:
-    """Choose the rows of each defect; unplaced ones on days when a meter has been removed."""
-    stream = Stream(settings.seed, "meters.defects")
-    total = settings.days * settings.events_per_day
-    removed_from = (2 * settings.days // 3) * settings.events_per_day
-    try:
-        unplaced = stream.distinct(settings.unplaced, removed_from, total)
-        malformed = stream.distinct(settings.malformed, 0, total, set(unplaced))
-        taken = {*unplaced, *malformed}
-        duplicates = stream.distinct(settings.duplicates, 0, total, taken)
-    except ValueError as error:
+def meter_park(manifest: dict[str, Any]) -> Park:
+    """The park of a data set, made again from its manifest."""
+    given = dict(manifest["parameters"])
+    for name in ("start", "end"):
+        given[name] = date.fromisoformat(given[name])
+    given["shares"] = Shares(**given["shares"])
+    return _park(MeterSettings(**given))
+
+
+def _check(settings: MeterSettings) -> None:
+    if settings.end < settings.start:
         raise SimulatorError(
-            f"{total} rows have no room for {settings.unplaced} unplaced, {settings.malformed} "
-            f"malformed and {settings.duplicates} duplicate ones ({error}); "
-            "ask for fewer defects or more rows."
-        ) from None
-    reasons = {place: MALFORMATIONS[i % len(MALFORMATIONS)] for i, place in enumerate(malformed)}
-    return _Defects(frozenset(unplaced), reasons, frozenset(duplicates))
+            f"the last day, {settings.end}, is before the first, {settings.start}; "
+            "name a later one."
+        )
+    if settings.meters < 4 and not settings.like_prototype:
+        raise SimulatorError(f"{settings.meters} meters make no park; ask for 4 or more.")
+    shares = asdict(settings.shares)
+    if sum(shares.values()) > 1 or min(shares.values()) < 0:
+        raise SimulatorError(
+            f"the shares of planted defects are {shares}; each must be 0 or more, all together at "
+            "most 1 (100 per cent)."
+        )
 
 
-# An event is drawn as one integer, type index * (meters + 1) + equipment id: cheap to count, and
-# the index of its line tail.
+def _park(settings: MeterSettings) -> Park:
+    if settings.like_prototype:
+        return Park.like_prototype(settings.seed)
+    return Park.realistic(settings.seed, settings.meters, settings.start, settings.end)
 
 
-def _code(kind: int, equipment: int, park: Park) -> int:
-    return kind * (park.meters + 1) + equipment
+class _World:
+    """What does not change from day to day, and tables to look texts up in."""
+
+    def __init__(self, settings: MeterSettings) -> None:
+        self.settings = settings
+        self.park = _park(settings)
+        self.placement = Placement(self.park, 0 if settings.like_prototype else PHANTOMS)
+        self.types = (
+            event_codes.PROTOTYPE
+            if settings.like_prototype
+            else (*event_codes.REALISTIC, *event_codes.UNKNOWN)
+        )
+        self.index = {each.code: number for number, each in enumerate(self.types)}
+        sent_by_k = np.array([each.equipment == "K" for each in self.types])
+        self.sent_by_k = sent_by_k
+        families = {} if settings.like_prototype else event_codes.FAMILY_SHARES
+        totals = {
+            family: sum(each.weight for each in self.types if each.code[3] == family)
+            for family in families
+        }
+        self.type_bounds = np.cumsum(
+            [
+                each.weight * families[each.code[3]] / totals[each.code[3]]
+                if families
+                else float(each.weight)
+                for each in self.types
+            ]
+        )
+        # Some equipment talks much more than other.
+        self.meter_weights = pareto(
+            Stream(settings.seed, "meters.talkative").uniforms(self.park.meters + 1)
+        )
+        self.concentrator_weights = pareto(
+            Stream(settings.seed, "meters.talkative concentrators").uniforms(
+                self.park.concentrators + 1
+            )
+        )
+        self.type_text = text.table([f"{each.code}," for each in self.types])
+        place = self.placement
+        self.equipment_text = text.table(
+            [
+                f"{'K' if is_k else 'C'},{number},"
+                for is_k, number in zip(place.is_k.tolist(), place.equipment.tolist(), strict=True)
+            ]
+        )
+        self.info_text = text.table([f"{info}\n" for info in _INFOS])
+        seconds = range(86_400)
+        clocks = [f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in seconds]
+        self.clock_text = text.table(clocks)
+        self.digits_text = text.table([clock.replace(":", "") for clock in clocks])
 
 
-def _decode(code: int, park: Park) -> tuple[str, str, int]:
-    kind, equipment = divmod(code, park.meters + 1)
-    return EVENT_TYPES[kind][0], EVENT_TYPES[kind][1], equipment
+class _Events(NamedTuple):
+    """Events of a day, a number per event in each array.
+
+    `at` seconds since the day began, `kind` a planted defect, `place` an index of Placement,
+    `delay` seconds until it arrives, `info` an index of _INFOS, `ahead` days that a wrong clock is.
+    """
+
+    at: Integers
+    kind: Integers
+    type: Integers
+    place: Integers
+    delay: Integers
+    info: Integers
+    ahead: Integers
 
 
-def _draw_day(
-    settings: MeterSettings, park: Park, day: date, first: int, defects: _Defects
-) -> NDArray[np.int64]:
-    """The codes of a day's events in order: type by its weight, then equipment, all alike."""
+class _Carried(NamedTuple):
+    """Rows on their way to the file of their arrival day."""
+
+    arrived: Integers
+    lines: Bytes
+    kinds: Integers
+
+
+class _Day(NamedTuple):
+    """What became of a day: its file, and the counts of the events that occurred on it."""
+
+    day: date
+    name: str
+    files: dict[str, str]
+    rows: int
+    readable: int
+    not_arrived: int
+    copies: int
+    defects: bytes
+    quality: list[tuple[str, str, str, int]]
+    counts: DayCounts
+
+
+_worlds: dict[MeterSettings, _World] = {}
+
+
+def _world(settings: MeterSettings) -> _World:
+    """The world of these settings, made once in each process."""
+    if settings not in _worlds:
+        _worlds.clear()
+        _worlds[settings] = _World(settings)
+    return _worlds[settings]
+
+
+def _make_days(task: tuple[MeterSettings, Path, int, int]) -> list[_Day]:
+    """Write the event files of some days (by their index from the start)."""
+    settings, root, first, last = task
+    world = _world(settings)
+    carried: dict[int, list[_Carried]] = {}
+    days = []
+    warm_up = first if settings.like_prototype else max(0, first - LATE_DAYS - 1)
+    for index in range(warm_up, last):
+        made = _draw(world, index)
+        rows = _route(world, index, made, carried)
+        arrivals = carried.pop(index, [])
+        if index >= first:
+            days.append(_write_day(world, root, index, made, rows, arrivals))
+    return days
+
+
+def _draw(world: _World, index: int) -> _Events:
+    settings = world.settings
+    day = settings.start + timedelta(days=index)
+    if settings.like_prototype:
+        return _planted(world, day, _draw_prototype(world, day))
     stream = Stream(settings.seed, "meters.events", day.toordinal())
-    weights = np.cumsum([weight for _, _, weight in EVENT_TYPES])
-    drawn = stream.uniforms(settings.events_per_day) * weights[-1]
-    kinds = np.searchsorted(weights, drawn, side="right")
-    meters = np.array(park.meters_in_service(day))
-    share = stream.uniforms(settings.events_per_day)
-    of_meters = meters[(share * len(meters)).astype(np.int64)]
-    of_concentrators = (share * park.concentrators).astype(np.int64) + 1
-    codes: NDArray[np.int64] = kinds * (park.meters + 1) + np.where(
-        kinds == 0, of_meters, of_concentrators
+    background = _draw_background(world, day, stream)
+    storms = _draw_storms(world, day, Stream(settings.seed, "meters.storms", day.toordinal()))
+    drawn = _Events(*(np.concatenate(arrays) for arrays in zip(background, *storms, strict=True)))
+    order = np.argsort(drawn.at, kind="stable")
+    return _planted(world, day, _Events(*(array[order] for array in drawn)))
+
+
+def _draw_prototype(world: _World, day: date) -> _Events:
+    """Every ten seconds an event; the equipment is chosen without regard to the park."""
+    stream = Stream(world.settings.seed, "meters.events", day.toordinal())
+    count = PROTOTYPE_ROWS
+    at = np.arange(count, dtype=np.int64) * (86_400 // count)
+    weights = world.type_bounds
+    types = np.searchsorted(weights, stream.uniforms(count) * weights[-1], side="right")
+    share, again = stream.uniforms(count), stream.uniforms(count)
+    meters = (share * 20).astype(np.int64) + 1
+    # From the second after midnight of that day on, the new meters send for the old.
+    switched = np.full(count, day > date(2020, 1, 1))
+    if day == date(2020, 1, 1):
+        switched = at > 0
+    meters = np.where(switched & (meters > 15), (again * 5).astype(np.int64) + 21, meters)
+    is_k = world.sent_by_k[types]
+    equipment = np.where(is_k, (share * 5).astype(np.int64) + 1, meters)
+    now = world.placement.on(day)
+    place = np.where(is_k, now.of_concentrator[np.where(is_k, equipment, 0)],
+                     now.of_meter[np.where(is_k, 0, equipment)])  # fmt: skip
+    # Two deliveries a day: what happened before noon comes at noon, the rest at night.
+    delay = np.where(at < 43_200, 43_200, 86_399) - at
+    zeros = np.zeros(count, np.int64)
+    return _Events(at, zeros, types.astype(np.int64), place, delay, zeros, zeros)
+
+
+def _draw_background(world: _World, day: date, stream: Stream) -> _Events:
+    """What happens without a storm: more in winter and in the evening, some equipment much more."""
+    now = world.placement.on(day)
+    expected = len(now.meters) * world.settings.events_per_meter_day * _season(_MONTHS, day)
+    expected *= 0.9 + 0.2 * stream.uniform()
+    if day.weekday() >= 5:
+        expected *= 0.92
+    count = int(expected + stream.uniform())
+    bounds = world.type_bounds
+    types = np.searchsorted(bounds, stream.uniforms(count) * bounds[-1], side="right")
+    is_k = world.sent_by_k[types]
+    chosen = stream.uniforms(count)
+    place = np.where(
+        is_k,
+        _chosen(chosen, now.concentrators, world.concentrator_weights, world.placement),
+        _chosen(chosen, now.meters, world.meter_weights, world.placement),
     )
-    for place in defects.unplaced:
-        if first <= place < first + settings.events_per_day:
-            codes[place - first] = _code(0, park.removed, park)
-    return codes
+    hours = np.array(_wall_hours(day))
+    hour_bounds = np.cumsum(np.array(_HOURS, np.float64)[hours])
+    hour = np.searchsorted(hour_bounds, stream.uniforms(count) * hour_bounds[-1], side="right")
+    at = hour * 3600 + (stream.uniforms(count) * 3600).astype(np.int64)
+    share = stream.uniforms(count)
+    # Most come within minutes, the rest with the next reading of the log book, within half a day.
+    delay = 2 + (share * share * share * share * share * share * 43_190).astype(np.int64)
+    zeros = np.zeros(count, np.int64)
+    return _Events(at, zeros, types.astype(np.int64), place, delay, zeros, zeros)
 
 
-def _day_times(events: int) -> list[tuple[str, str, str]]:
-    """Per slot of a day: HHmmss, HH:mm:ss, and when it reached the information system."""
-    times = []
-    for slot in range(events):
-        second = slot * 86400 // events
-        clock = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
-        # Two deliveries a day: what happened before noon comes at noon, the rest at night.
-        arrival = "12:00:00" if second < 43200 else "23:59:59"
-        times.append((clock.replace(":", ""), clock, arrival))
-    return times
+def _chosen(
+    uniforms: NDArray[np.float64],
+    places: Integers,
+    weights: NDArray[np.float64],
+    placement: Placement,
+) -> Integers:
+    """One of the places for each number, as likely as its equipment's weight."""
+    if not len(places):
+        return np.full(len(uniforms), NOWHERE)
+    bounds = np.cumsum(weights[placement.equipment[places]])
+    found: Integers = places[np.searchsorted(bounds, uniforms * bounds[-1], side="right")]
+    return found
 
 
-def _line_tails(park: Park) -> list[str]:
-    return [
-        "{},{},{},".format(*_decode(code, park))
-        for code in range(len(EVENT_TYPES) * (park.meters + 1))
+def _draw_storms(world: _World, day: date, stream: Stream) -> Iterator[_Events]:
+    """Storms, each over some cells of a département: everything in a cell falls silent at once.
+
+    The concentrator tells of its loss of power and, half a minute later, reports a last gasp for
+    every meter; the meters' own log books tell the same, but only after power is back.
+    """
+    place, index = world.placement, world.index
+    now = place.on(day)
+    chance = _STORM_CHANCE * _season(_STORM_MONTHS, day)
+    for departement in place.cell_departements:
+        begin, length, strength = stream.uniform(), stream.uniform(), stream.uniform()
+        if not stream.chance(chance):
+            continue
+        start = 6 * 3600 + int(begin * 10 * 3600)
+        for pdk in place.cells_of(departement):
+            hit, jitter, repair = stream.uniform(), stream.uniform(), stream.uniform()
+            concentrator = now.at_pdk.get(pdk)
+            if hit > 0.3 + 0.6 * strength or concentrator is None:
+                continue
+            lost = start + int(jitter * 1200)
+            back = lost + 600 + int((length * 0.7 + repair * 0.3) * 5 * 3600)
+            meters = now.meters_of(pdk)
+            count = len(meters)
+            late = stream.uniforms(5 * count).reshape(5, count)
+            fell = lost + (late[0] * 3).astype(np.int64)
+            rose = back + (late[1] * 60).astype(np.int64)
+            read = (late[2] * 7200).astype(np.int64) + 30
+            reports = (late[3] * 30).astype(np.int64) + 35
+            joined = back + 120 + (late[4] * 1800).astype(np.int64)
+            zeros = np.zeros(count, np.int64)
+            at_k = np.full(count, concentrator, np.int64)
+
+            def kind(code: str, length: int = count) -> Integers:
+                return np.full(length, index[code], np.int64)
+
+            yield _Events(fell, zeros, kind("ev_C51"), meters, reports, zeros + 1, zeros)
+            yield _Events(fell, zeros, kind("ev_C51"), meters, back - fell + read, zeros, zeros)
+            yield _Events(rose, zeros, kind("ev_C52"), meters, read, zeros, zeros)
+            yield _Events(fell + 600, zeros, kind("ev_NC3"), at_k, zeros + 5, zeros, zeros)
+            yield _Events(joined, zeros, kind("ev_NC2"), at_k, zeros + 5, zeros, zeros)
+            three = np.zeros(3, np.int64)
+            codes = np.array([index[code] for code in ("ev_K83", "ev_K85", "ev_K84")])
+            yield _Events(
+                np.array([lost, lost + 30, back]), three, codes,
+                three + concentrator, three + 4, three, three,
+            )  # fmt: skip
+
+
+def _planted(world: _World, day: date, events: _Events) -> _Events:
+    """The events with the day's share of defects; each row has one at most."""
+    settings = world.settings
+    shares = [getattr(settings.shares, name) for name in DEFECTS_IN_ORDER]
+    if not any(shares):
+        return events
+    stream = Stream(settings.seed, "meters.defects", day.toordinal())
+    count = len(events.at)
+    kinds = np.searchsorted(np.cumsum(shares), stream.uniforms(count), side="right") + 1
+    kinds[kinds > len(shares)] = 0
+    how = stream.uniforms(count)
+    place = world.placement
+    delay, types, places = events.delay.copy(), events.type.copy(), events.place.copy()
+    ahead = events.ahead.copy()
+
+    late = kinds == _KIND["late"]
+    delay[late] = LATE_SECONDS + 1 + (how[late] * ((LATE_DAYS - 1) * 86_400 - 2)).astype(np.int64)
+    wrong = kinds == _KIND["wrong_clock"]
+    ahead[wrong] = 400 + (how[wrong] * 7000).astype(np.int64)
+    # What does not exist in the prototype's small world is left as it was.
+    unknown = kinds == _KIND["unknown_type"]
+    of_meter, of_concentrator = (world.index.get(each.code, -1) for each in event_codes.UNKNOWN)
+    if of_meter >= 0:
+        types[unknown] = np.where(world.sent_by_k[types[unknown]], of_concentrator, of_meter)
+    else:
+        kinds[unknown] = 0
+    of_meters = ~world.sent_by_k[types]
+    for name, candidates in (
+        ("unknown_equipment", place.phantoms),
+        ("unplaced", place.on(day).idle_meters),
+    ):
+        rows = kinds == _KIND[name]
+        impossible = rows & ~of_meters if len(candidates) else rows
+        kinds[impossible] = 0
+        rows &= kinds > 0
+        if len(candidates):
+            places[rows] = candidates[(how[rows] * len(candidates)).astype(np.int64)]
+    return events._replace(
+        kind=kinds.astype(np.int64), type=types, place=places, delay=delay, ahead=ahead
+    )
+
+
+class _Routed(NamedTuple):
+    """When the events of a day arrive: day index and wall clock, both columns' seconds."""
+
+    day: Integers
+    occurred_wall: Integers
+    arrived_wall: Integers
+
+
+def _route(
+    world: _World, index: int, events: _Events, carried: dict[int, list[_Carried]]
+) -> _Routed:
+    """Write the lines of the events and put each where its arrival day will find it."""
+    settings = world.settings
+    day = settings.start + timedelta(days=index)
+    hours = [
+        range(24) if settings.like_prototype else _wall_hours(day + timedelta(days=later))
+        for later in range(LATE_DAYS + 2)
     ]
+    ends = np.cumsum([len(each) * 3600 for each in hours])
+    arrival = events.at + events.delay
+    later = np.searchsorted(ends, arrival, side="right")
+    arrived = arrival - np.concatenate(([0], ends))[later]
+    table = np.array([list(each) + [0] * (25 - len(each)) for each in hours])
+    occurred_wall = table[0][events.at // 3600] * 3600 + events.at % 3600
+    arrived_wall = table[later, arrived // 3600] * 3600 + arrived % 3600
+    routed = _Routed(index + later, occurred_wall, arrived_wall)
+
+    lines = _lines(world, day, events, later, routed)
+    for days in np.unique(later).tolist():
+        target = index + days
+        if target < settings.days:
+            rows = later == days
+            whole = bool(rows.all())
+            carried.setdefault(target, []).append(
+                _Carried(arrived, lines, events.kind)
+                if whole
+                else _Carried(arrived[rows], lines[rows], events.kind[rows])
+            )
+    return routed
 
 
-def _lines(day: date, times: list[tuple[str, str, str]], tails: list[str]) -> list[str]:
-    compact, iso = f"{day:%Y%m%d}", day.isoformat()
-    return [
-        f"{compact}{digits},{iso} {clock},{iso} {arrival},{tail}"
-        for (digits, clock, arrival), tail in zip(times, tails, strict=True)
-    ]
+def _lines(world: _World, day: date, events: _Events, later: Integers, routed: _Routed) -> Bytes:
+    count = len(events.at)
+    clock, digits = world.clock_text, world.digits_text
+    if events.ahead.any():
+        shifts, which = np.unique(events.ahead, return_inverse=True)
+        occurred = [day + timedelta(days=shift) for shift in shifts.tolist()]
+        date_digits: Bytes | bytes = text.table([f"{each:%Y%m%d}" for each in occurred])[which]
+        date_iso: Bytes | bytes = text.table([f"{each.isoformat()} " for each in occurred])[which]
+    else:
+        date_digits, date_iso = f"{day:%Y%m%d}".encode(), f"{day.isoformat()} ".encode()
+    arrived_days = [(day + timedelta(days=n)).isoformat() for n in range(LATE_DAYS + 2)]
+    sequence: list[Bytes | bytes] = []
+    if not world.settings.like_prototype:
+        # More than one event a second: a running number makes the id one.
+        sequence = [text.digits(np.arange(1, count + 1), 7)]
+    lines = text.matrix(
+        count,
+        [
+            date_digits, digits[routed.occurred_wall], *sequence, b",",
+            date_iso, clock[routed.occurred_wall], b",",
+            text.table([f"{each} " for each in arrived_days])[later], clock[routed.arrived_wall],
+            b",", world.type_text[events.type], world.equipment_text[events.place],
+            world.info_text[events.info],
+        ],
+        spare=4,
+    )  # fmt: skip
+    for row in np.flatnonzero(events.kind == _KIND["malformed"]).tolist():
+        line = text.joined(lines[row]).decode().rstrip("\n")
+        broken = _break(line, day, MALFORMATIONS[row % len(MALFORMATIONS)]).encode() + b"\n"
+        lines[row] = 0
+        lines[row, : len(broken)] = np.frombuffer(broken, np.uint8)
+    return lines
 
 
 def _break(line: str, day: date, reason: str) -> str:
-    fields = line.split(",")
+    parts = line.split(",")
     if reason == "too_few_fields":
-        return ",".join(fields[:4])
+        return ",".join(parts[:4])
     if reason == "too_many_fields":
-        return ",".join([*fields, "?", "?"])
-    fields[1] = fields[1].replace(day.isoformat(), f"{day.year}-13-32")
-    return ",".join(fields)
+        return ",".join([*parts, "?", "?"])
+    parts[1] = parts[1].replace(day.isoformat(), f"{day.year}-13-32")
+    return ",".join(parts)
 
 
-def _answers(counts: Counter[Emitted], park: Park) -> dict[str, Any]:
-    by_type: Counter[tuple[Any, ...]] = Counter()
-    by_equipment: Counter[tuple[Any, ...]] = Counter()
-    by_place: Counter[tuple[Any, ...]] = Counter()
-    for event, count in counts.items():
-        place = park.place_of(event.type_equipement, event.id_equipement, event.day)
-        where = (
-            (place.id_pdk, place.code_insee, place.id_departement, place.id_region)
-            if place
-            else (None, None, None, None)
-        )
-        for period in PERIODS:
-            key = (period, period_start(period, event.day).isoformat())
-            by_type[(*key, event.type_evt)] += count
-            by_equipment[(*key, *event[1:])] += count
-            by_place[(*key, event.type_evt, *where)] += count
-    place_names = ("id_pdk", "code_insee", "id_departement", "id_region")
-    return {
-        "events": counts.total(),
-        "by_type": _rows(by_type, "type_evt"),
-        "by_equipment": _rows(by_equipment, *Emitted._fields[1:]),
-        "by_place": _rows(by_place, "type_evt", *place_names),
-    }
+def _write_day(
+    world: _World,
+    root: Path,
+    index: int,
+    events: _Events,
+    routed: _Routed,
+    arrivals: list[_Carried],
+) -> _Day:
+    settings = world.settings
+    day = settings.start + timedelta(days=index)
+    stem = f"event_{day:%Y%m%d}"
+    if len(arrivals) == 1:
+        arrived, lines, kinds = arrivals[0]
+    else:
+        width = max((part.lines.shape[1] for part in arrivals), default=1)
+        arrived = np.concatenate([part.arrived for part in arrivals] or [np.zeros(0, np.int64)])
+        kinds = np.concatenate([part.kinds for part in arrivals] or [np.zeros(0, np.int64)])
+        parts = [np.pad(p.lines, ((0, 0), (0, width - p.lines.shape[1]))) for p in arrivals]
+        lines = np.concatenate(parts or [np.zeros((0, width), np.uint8)])
+    order = np.argsort(arrived, kind="stable")
+    if not np.array_equal(order, np.arange(len(order))):
+        lines, kinds = lines[order], kinds[order]
+    content = HEADER.encode() + b"\n" + text.joined(lines)
+    files = {f"events/{stem}.csv": write_file(root / "events" / f"{stem}.csv", content)}
+
+    resend, listed = [], []
+    for row in np.flatnonzero(kinds).tolist():
+        kind = DEFECTS_IN_ORDER[kinds[row] - 1]
+        if kind not in _LISTED:
+            continue
+        line = text.joined(lines[row]).decode().rstrip("\n")
+        listed.append({"kind": kind, "file": f"{stem}.csv", "row": row + 1, "line": line})
+        if kind == "duplicates":
+            resend.append(row + 1)
+    if resend:
+        name = f"events/{stem}.resend"
+        files[name] = write_file(root / name, "".join(f"{row}\n" for row in resend).encode())
+
+    came = routed.day < settings.days
+    countable = came & (events.kind != _KIND["malformed"]) & (events.kind != _KIND["wrong_clock"])
+    wall_delay = (routed.day - index) * 86_400 + routed.arrived_wall - routed.occurred_wall
+    return _Day(
+        day=day,
+        name=f"{stem}.csv",
+        files=files,
+        rows=len(kinds),
+        readable=int((kinds != _KIND["malformed"]).sum()),
+        not_arrived=int((~came).sum()),
+        copies=int((events.info[came] == 1).sum()),
+        defects="".join(json.dumps(each) + "\n" for each in listed).encode(),
+        quality=_quality(settings, day, index, events, routed, came),
+        counts=DayCounts.of(
+            world.placement, events.type[countable], events.place[countable], wall_delay[countable]
+        ),
+    )
 
 
-def _rows(counts: Counter[tuple[Any, ...]], *names: str) -> list[dict[str, Any]]:
-    def order(key: tuple[Any, ...]) -> tuple[Any, ...]:
-        # None, the place of unplaced events, goes last.
-        return (PERIODS.index(key[0]), *((part is None, part or 0) for part in key[1:]))
+def _quality(
+    settings: MeterSettings,
+    day: date,
+    index: int,
+    events: _Events,
+    routed: _Routed,
+    came: NDArray[np.bool_],
+) -> list[tuple[str, str, str, int]]:
+    """How many rows have each defect: day of occurrence as it is written, of arrival, reason."""
+    rows = np.flatnonzero(came & (events.kind > 0))
+    keys = np.stack([events.kind[rows], routed.day[rows] - index, events.ahead[rows]])
+    values, numbers = np.unique(keys, axis=1, return_counts=True)
+    found = []
+    for (kind, later, ahead), number in zip(values.T.tolist(), numbers.tolist(), strict=True):
+        name = DEFECTS_IN_ORDER[kind - 1]
+        occurred = (day + timedelta(days=ahead)).isoformat()
+        arrived = (settings.start + timedelta(days=index + later)).isoformat()
+        found.append(("" if name == "malformed" else occurred, arrived, name, number))
+    return found
 
-    return [
-        {**dict(zip(("period", "date", *names), key, strict=True)), "count": counts[key]}
-        for key in sorted(counts, key=order)
-    ]
+
+def _season(months: tuple[int, ...], day: date) -> float:
+    """The factor of a day, on straight lines between the beginnings of the months."""
+    here, there = months[day.month - 1], months[day.month % 12]
+    return (here + (there - here) * (day.day - 1) / 31) / 100
+
+
+def _wall_hours(day: date) -> list[int]:
+    """The hours that the clocks of central Europe show in turn on `day`: 23, 24 or 25 of them."""
+    hours = list(range(24))
+    if day.weekday() == 6 and day.day > 24:
+        if day.month == 3:
+            hours.remove(2)
+        elif day.month == 10:
+            hours.insert(3, 2)
+    return hours

@@ -5,10 +5,16 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 PERIODS = ("day", "week", "month", "year")
+# As the meter views are named.
+PERIOD_NAMES = {"daily": "day", "weekly": "week", "monthly": "month", "annual": "year"}
 
 
 def period_start(period: str, day: date) -> date:
-    """The first day of the day, ISO week (Monday), month or year that contains `day`."""
+    """The first day of the day, ISO week (Monday), month or year that contains `day`.
+
+    `period` is one of PERIODS or its name in a view, such as "monthly".
+    """
+    period = PERIOD_NAMES.get(period, period)
     if period == "day":
         return day
     if period == "week":

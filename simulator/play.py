@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
-import kafka  # type: ignore[import-untyped, unused-ignore]
-import kafka.errors  # type: ignore[import-untyped, unused-ignore]
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollection
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from rich.progress import Progress, TaskID
 
 from simulator.errors import SimulatorError
-from simulator.messages import compact
-from simulator.meters import RESEND
+from simulator.progress import progress_bar
+from simulator.records import Record, Shape, count, records, resend
 
 JOURNAL = ".played.json"
 
@@ -42,8 +28,9 @@ JOURNAL = ".played.json"
 _CONNECT_SECONDS = 10
 _PATIENCE_SECONDS = 30
 # Records sent and not yet acknowledged: enough to keep the connection busy, little memory.
-_IN_FLIGHT = 20_000
+_IN_FLIGHT = 100_000
 _JOURNAL_EVERY_SECONDS = 1.0
+_SERVE_EVERY = 500
 
 
 @dataclass(frozen=True)
@@ -56,116 +43,72 @@ class Target:
     partitions: int | None = None
 
 
-class Record(NamedTuple):
-    """A Kafka record as it goes over the wire."""
+@dataclass(frozen=True)
+class Pace:
+    """How fast to send: `rate` records a second at most; with `speed` a record waits until its own
+    time has come, which runs so many times faster than the clock. None: as fast as possible."""
 
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]]
+    rate: float | None = None
+    speed: float | None = None
 
 
-def play_files(paths: Iterable[Path], target: Target, *, again: bool = False) -> int:
+def play_files(
+    paths: Iterable[Path],
+    target: Target,
+    *,
+    shape: Shape | None = None,
+    pace: Pace | None = None,
+    timestamps: bool = False,
+    again: bool = False,
+) -> int:
     """Send every file in order and wait until every record is acknowledged; returns how many.
 
     A folder stands for its event_*.csv (also in `events/`) by name and its *.jsonl, messages.jsonl
     first. The journal beside each file holds how many of its records this very topic (cluster id,
-    topic id) has acknowledged, by name and content of the file: those are not sent again unless
-    `again`. It is written every second and at the end, Ctrl-C included: only a killed process or a
-    broker that fell silent can leave records that the next play repeats, and none is left out.
+    topic id) has acknowledged, by name and content of the file and by shape: those are not sent
+    again unless `again`. It is written every second and at the end, Ctrl-C included: only a killed
+    process or a broker that fell silent can leave records that the next play repeats, and none is
+    left out. With `timestamps` Kafka's timestamps are the records' own times.
 
     Raises SimulatorError when there is nothing to send, a file cannot be read, the cluster does not
     answer, or the topic is not there and not to be created.
     """
+    pace = pace or Pace()
+    shape = replace(shape or Shape(), timed=timestamps or pace.speed is not None)
     files = [file for path in paths for file in _expand(path)]
-    with _plainly(target):
-        topic = _find_topic(target)
-    jobs = [_Job.of(file, topic, again) for file in files]
+    topic = _find_topic(target)
+    journal = _Journal(topic, shape)
+    jobs = [_Job.of(file, journal, shape, again) for file in files]
+    started = time.monotonic()
     sent = 0
-    with _progress() as progress, _Producer(target) as producer:
+    with progress_bar() as progress:
         task = progress.add_task("", total=sum(job.total - job.done for job in jobs))
+        sender = _Sender(target, pace, timestamps, journal)
         for job in jobs:
             if job.done == job.total:
-                click.echo(f"{job.file}: already played, {job.total:,} records in {target.topic}")
+                if len(jobs) < 20:
+                    click.echo(
+                        f"{job.file}: already played, {job.total:,} records in {target.topic}"
+                    )
                 continue
             progress.update(task, description=job.file.name)
-            started = time.monotonic()
-            _send(producer, target, job, partial(_show, progress, task, sent - job.done))
+            begun = time.monotonic()
+            sender.send(job, records(job.file, shape), partial(_show, progress, task, sent))
             sent += job.total - job.done
-            rate = (job.total - job.done) / max(time.monotonic() - started, 1e-9)
-            already = f" ({job.done:,} were already)" if job.done else ""
-            click.echo(
-                f"{job.file}: {job.total - job.done:,} records acknowledged by {target.topic}"
-                f"{already}, {rate:,.0f}/s"
-            )
+            if len(jobs) < 20:
+                already = f" ({job.done:,} were already)" if job.done else ""
+                rate = (job.total - job.done) / max(time.monotonic() - begun, 1e-9)
+                click.echo(
+                    f"{job.file}: {job.total - job.done:,} records acknowledged by {target.topic}"
+                    f"{already}, {rate:,.0f}/s"
+                )
     if len(jobs) > 1:
-        click.echo(f"{sent:,} records of {len(jobs)} files acknowledged, all that were to be sent")
-    return sent
-
-
-def records(path: Path) -> Iterator[Record]:
-    """The records of a file, in order.
-
-    A *.jsonl line gives the record it describes. Line N of an event day gives a record without key
-    whose value is an object with one member, `<file>_row<N>`: the line as text; the header is row
-    0. Rows named in resend.txt beside the file follow once more at its end.
-
-    Raises SimulatorError with file and line when a line does not describe a message.
-    """
-    if path.suffix == ".jsonl":
-        with path.open(encoding="utf-8", newline="\n") as lines:
-            for number, line in enumerate(lines, 1):
-                yield _message(path, number, line)
-        return
-    resend = set(_resend(path))
-    kept = {}
-    with path.open(encoding="utf-8", newline="\n") as lines:
-        for row, line in enumerate(lines):
-            name = f"{path.name}_row{row}"
-            record = Record(None, compact({name: line.rstrip("\n")}).encode(), [])
-            if name in resend:
-                kept[name] = record
-            yield record
-    for name in _resend(path):
-        if name not in kept:
-            raise SimulatorError(f"{path.parent / Path(RESEND).name} names {name}; no such row.")
-        yield kept[name]
-
-
-def _count(path: Path) -> int:
-    """How many records the file has; a message file is checked line by line on the way."""
-    try:
-        if path.suffix == ".jsonl":
-            return sum(1 for _ in records(path))
-        with path.open(encoding="utf-8", newline="\n") as lines:
-            return sum(1 for _ in lines) + len(_resend(path))
-    except UnicodeDecodeError as error:
-        raise SimulatorError(f"{path} is not UTF-8 text ({error}); save it as UTF-8.") from None
-
-
-def _resend(path: Path) -> list[str]:
-    listed = path.parent / Path(RESEND).name
-    if not listed.exists():
-        return []
-    names = listed.read_text(encoding="utf-8").split()
-    return [name for name in names if name.startswith(f"{path.name}_row")]
-
-
-def _message(path: Path, number: int, line: str) -> Record:
-    try:
-        entry = json.loads(line)
-        key, headers = entry["key"], entry["headers"]
-        value = entry["raw"] if "raw" in entry else entry["value"]
-        text = value if "raw" in entry else None if value is None else compact(value)
-        return Record(
-            None if key is None else key.encode(),
-            None if text is None else text.encode(),
-            [(name, content.encode()) for name, content in headers.items()],
+        rate = sent / max(time.monotonic() - started, 1e-9)
+        click.echo(
+            f"{sent:,} records of {len(jobs)} files acknowledged by {target.topic}, all that were "
+            f"to be sent, {rate:,.0f}/s"
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SimulatorError(
-            f"{path}, line {number}: not a message ({error!r}); a line is an object with key, "
-            "headers and value or raw."
-        ) from None
+    return sent
 
 
 def _expand(path: Path) -> list[Path]:
@@ -193,38 +136,61 @@ class _Topic:
 
 
 class _Journal:
-    """How many records of one file one topic has acknowledged, in .played.json beside the file."""
+    """How many records of a file a topic has acknowledged, in .played.json beside the file."""
 
-    def __init__(self, file: Path, topic: _Topic) -> None:
-        self._path = file.parent / JOURNAL
+    def __init__(self, topic: _Topic, shape: Shape) -> None:
+        self._topic = topic
+        # Records of another shape are other records.
+        given = {name: value for name, value in asdict(shape).items() if name != "timed"}
+        self._shape = "" if shape == Shape() else json.dumps(given, sort_keys=True)
+        self._folders: dict[Path, dict[str, int]] = {}
+        self._saved = time.monotonic()
+
+    def key(self, file: Path) -> str:
+        """The name under which a file's entry stands."""
         digest = hashlib.sha256()
         with file.open("rb") as content:
             while chunk := content.read(1 << 20):
                 digest.update(chunk)
-        digest.update("".join(_resend(file) if file.suffix == ".csv" else []).encode())
-        self._key = "/".join((topic.cluster_id, topic.topic_id, file.name, digest.hexdigest()))
+        digest.update(json.dumps([resend(file), self._shape]).encode())
+        topic = self._topic
+        return "/".join((topic.cluster_id, topic.topic_id, file.name, digest.hexdigest()))
 
-    def acknowledged(self) -> int:
-        return int(self._read().get(self._key, 0))
+    def acknowledged(self, file: Path, key: str) -> int:
+        """How many of a file's records, from its beginning, need not be sent."""
+        return self._entries(file.parent).get(key, 0)
 
-    def _read(self) -> dict[str, int]:
+    def note(self, file: Path, key: str, acknowledged: int, *, save: bool = False) -> bool:
+        """Take down a count; written at once with `save`, otherwise now and then (then True)."""
+        self._entries(file.parent)[key] = acknowledged
+        if not save and time.monotonic() - self._saved < _JOURNAL_EVERY_SECONDS:
+            return False
+        self._saved = time.monotonic()
+        path = file.parent / JOURNAL
+        beside = path.with_name(JOURNAL + ".part")
+        text = json.dumps(self._entries(file.parent), indent=1, sort_keys=True)
+        beside.write_text(text + "\n", encoding="utf-8")
+        os.replace(beside, path)
+        return True
+
+    def _entries(self, folder: Path) -> dict[str, int]:
+        if folder not in self._folders:
+            self._folders[folder] = self._read(folder / JOURNAL)
+        return self._folders[folder]
+
+    @staticmethod
+    def _read(path: Path) -> dict[str, int]:
         try:
-            entries = json.loads(self._path.read_bytes())
+            entries = json.loads(path.read_bytes())
         except FileNotFoundError:
             return {}
         except ValueError:
             entries = None
         if not isinstance(entries, dict):
             raise SimulatorError(
-                f"{self._path} is not a journal of play; delete it to play everything again."
+                f"{path} is not a journal of play; delete it to play everything again."
             )
         return entries
-
-    def save(self, acknowledged: int) -> None:
-        beside = self._path.with_name(JOURNAL + ".part")
-        text = json.dumps({**self._read(), self._key: acknowledged}, indent=1, sort_keys=True)
-        beside.write_text(text + "\n", encoding="utf-8")
-        os.replace(beside, self._path)
 
 
 @dataclass(frozen=True)
@@ -232,186 +198,203 @@ class _Job:
     """A file to send: `done` of its `total` records need not be sent."""
 
     file: Path
-    journal: _Journal
+    key: str
     done: int
     total: int
 
     @classmethod
-    def of(cls, file: Path, topic: _Topic, again: bool) -> _Job:
-        journal, total = _Journal(file, topic), _count(file)
-        return cls(file, journal, 0 if again else min(journal.acknowledged(), total), total)
+    def of(cls, file: Path, journal: _Journal, shape: Shape, again: bool) -> _Job:
+        key, total = journal.key(file), count(file, shape)
+        return cls(file, key, 0 if again else min(journal.acknowledged(file, key), total), total)
 
 
 def _find_topic(target: Target) -> _Topic:
-    admin = kafka.KafkaAdminClient(
-        bootstrap_servers=target.bootstrap_servers.split(","),
-        bootstrap_timeout_ms=_CONNECT_SECONDS * 1000,
-    )
+    # Not more than the name service is asked before the timeout, so a wrong name ends here too.
+    admin = AdminClient({"bootstrap.servers": target.bootstrap_servers, "log_level": 0})
     try:
-        cluster = str(admin.describe_cluster()["cluster_id"])
-        found = _describe(admin, target.topic)
-        if found is None and target.partitions is not None:
-            wanted = {target.topic: {"num_partitions": target.partitions}}
-            # Somebody else may be faster, which serves as well.
-            with contextlib.suppress(kafka.errors.TopicAlreadyExistsError):
-                admin.create_topics(wanted, wait_for_metadata=True)
-            found = _describe(admin, target.topic)
-        if found is None:
+        described = admin.describe_cluster(request_timeout=_CONNECT_SECONDS).result()
+        topic_id = _topic_id(admin, target.topic)
+        if topic_id is None and target.partitions is not None:
+            wanted = NewTopic(target.topic, num_partitions=target.partitions)
+            try:
+                admin.create_topics([wanted])[target.topic].result()
+            except KafkaException as error:
+                # Somebody else may be faster, which serves as well.
+                if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+            deadline = time.monotonic() + _CONNECT_SECONDS
+            while topic_id is None and time.monotonic() < deadline:
+                topic_id = _topic_id(admin, target.topic)
+        if topic_id is None:
             raise SimulatorError(
                 f"there is no topic {target.topic} on {target.bootstrap_servers}; "
                 "create it with --create-topic."
             )
-        return _Topic(cluster, str(found["topic_id"]))
-    finally:
-        admin.close()
+        return _Topic(str(described.cluster_id), topic_id)
+    except KafkaException as error:
+        if _code(error) in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._RESOLVE):
+            raise SimulatorError(
+                f"no answer from Kafka at {target.bootstrap_servers} ({_reason(error)}); "
+                "is the broker running, and is the address right?"
+            ) from None
+        raise SimulatorError(
+            f"Kafka at {target.bootstrap_servers} refused for topic {target.topic}: "
+            f"{_reason(error)}."
+        ) from None
 
 
-def _describe(admin: Any, name: str) -> dict[str, Any] | None:
-    (topic,) = admin.describe_topics([name])
-    if topic["error_code"] == kafka.errors.UnknownTopicOrPartitionError.errno:
-        return None
-    if topic["error_code"]:
-        raise kafka.errors.for_code(topic["error_code"])(f"topic {name}")
-    found: dict[str, Any] = topic
-    return found
+def _topic_id(admin: AdminClient, name: str) -> str | None:
+    found = admin.describe_topics(TopicCollection([name]), request_timeout=_CONNECT_SECONDS)
+    try:
+        return str(found[name].result().topic_id)
+    except KafkaException as error:
+        if _code(error) == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        raise
 
 
-class _QuietProducer(kafka.KafkaProducer):  # type: ignore[misc, unused-ignore]
-    """kafka-python closes a forgotten producer once more, loudly when the broker is gone."""
+class _Sender:
+    """Sends files one after the other, with one producer, at one pace."""
 
-    def __del__(self) -> None:
-        with suppress(kafka.errors.KafkaError):
-            super().__del__()
-
-
-class _Producer:
-    """A producer that connects when it is first needed and ends quietly when the broker is gone."""
-
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, pace: Pace, timestamps: bool, journal: _Journal) -> None:
         self._target = target
-        self._client: Any = None
-
-    def __enter__(self) -> _Producer:
-        return self
-
-    def send(self, record: Record) -> Any:
-        """Hand over a record; returns the future of its acknowledgement."""
-        if self._client is None:
-            with _plainly(self._target):
-                self._client = _QuietProducer(
-                    bootstrap_servers=self._target.bootstrap_servers.split(","),
-                    bootstrap_timeout_ms=_CONNECT_SECONDS * 1000,
-                    acks="all",
-                    enable_idempotence=True,
-                    delivery_timeout_ms=_PATIENCE_SECONDS * 1000,
-                    request_timeout_ms=_PATIENCE_SECONDS * 1000 // 2,
-                    max_block_ms=_PATIENCE_SECONDS * 1000,
-                    linger_ms=20,
-                    batch_size=256 * 1024,
-                    max_request_size=8 * 1024 * 1024,
-                )
-        return self._client.send(
-            self._target.topic, value=record.value, key=record.key, headers=record.headers
+        self._timestamps = timestamps
+        self._journal = journal
+        self._clock = _Clock(pace)
+        self._producer = Producer(
+            {
+                "bootstrap.servers": target.bootstrap_servers,
+                "acks": "all",
+                "enable.idempotence": True,
+                "delivery.timeout.ms": _PATIENCE_SECONDS * 1000,
+                "socket.connection.setup.timeout.ms": _CONNECT_SECONDS * 1000,
+                "linger.ms": 20,
+                "message.max.bytes": 8 * 1024 * 1024,
+                "queue.buffering.max.messages": _IN_FLIGHT,
+                # As Java's producers choose, so that a key stays in its partition.
+                "partitioner": "murmur2_random",
+                "log_level": 0,
+            }
         )
 
-    def flush(self) -> None:
-        """Send what is waiting, and wait for it."""
-        if self._client is not None:
-            self._client.flush(timeout=_PATIENCE_SECONDS)
+    def send(self, job: _Job, found: Iterator[Record], tell: Callable[[int], None]) -> None:
+        """Send the rest of a file, telling now and then how much of it is acknowledged.
 
-    def __exit__(self, *error: object) -> None:
-        if self._client is not None:
-            # Nothing is left to wait for: either all is acknowledged or the broker is gone.
-            with suppress(kafka.errors.KafkaError):
-                self._client.close(timeout=1)
+        The journal counts them from the start without a gap: going on after any failure loses
+        nothing.
+        """
+        acknowledged = _Acknowledged(job.done)
+        producer, clock, topic = self._producer, self._clock, self._target.topic
 
+        def serve(seconds: float) -> None:
+            producer.poll(seconds)
+            if acknowledged.error is not None:
+                raise KafkaException(acknowledged.error)
+            if self._journal.note(job.file, job.key, acknowledged.count):
+                tell(acknowledged.count - job.done)
 
-def _send(producer: _Producer, target: Target, job: _Job, tell: Callable[[int], None]) -> None:
-    """Send the rest of a file, telling now and then how many of its records are acknowledged.
-
-    The journal counts them from the start without a gap: going on after any failure loses nothing.
-    """
-    acknowledged = job.done
-    in_flight: deque[Any] = deque()
-    saved = time.monotonic()
-
-    def settle(limit: int) -> None:
-        """Take acknowledgements from the front until at most `limit` records are in flight."""
-        nonlocal acknowledged
-        while in_flight and (len(in_flight) > limit or in_flight[0].is_done):
-            in_flight[0].get(timeout=_PATIENCE_SECONDS)
-            in_flight.popleft()
-            acknowledged += 1
-
-    try:
         try:
-            for record in islice(records(job.file), job.done, None):
-                in_flight.append(producer.send(record))
-                settle(_IN_FLIGHT)
-                if time.monotonic() - saved > _JOURNAL_EVERY_SECONDS:
-                    saved = time.monotonic()
-                    job.journal.save(acknowledged)
-                    tell(acknowledged)
-        except KeyboardInterrupt:
-            # What is on its way may well arrive, and the next play would repeat what it does not
-            # know of.
-            producer.flush()
-            settle(0)
-            raise
-        producer.flush()
-        settle(0)
-    except kafka.errors.KafkaError as error:
-        raise SimulatorError(
-            f"{job.file}: {target.bootstrap_servers} acknowledged {acknowledged:,} of "
-            f"{job.total:,} records, then no more ({_reason(error)}); play again to go on."
-        ) from None
-    finally:
-        job.journal.save(acknowledged)
-        tell(acknowledged)
+            try:
+                for number, record in enumerate(islice(found, job.done, None), job.done):
+                    clock.wait(record, serve)
+                    more: dict[str, Any] = {}
+                    if self._timestamps and record.at is not None:
+                        more["timestamp"] = int(record.at * 1000)
+                    if record.headers:
+                        more["headers"] = record.headers
+                    while True:
+                        try:
+                            producer.produce(
+                                topic,
+                                value=record.value,
+                                key=record.key,
+                                on_delivery=partial(acknowledged, number),
+                                **more,
+                            )
+                            break
+                        except BufferError:
+                            serve(0.1)
+                    if number % _SERVE_EVERY == 0:
+                        serve(0)
+            finally:
+                # Also after Ctrl-C: what is on its way may well arrive, and the next play would
+                # repeat what it does not know of.
+                while acknowledged.error is None and len(producer):
+                    serve(0.05)
+            serve(0)
+        except KafkaException as error:
+            producer.purge()
+            raise SimulatorError(
+                f"{job.file}: {self._target.bootstrap_servers} acknowledged "
+                f"{acknowledged.count:,} of {job.total:,} records, then no more "
+                f"({_reason(error)}); play again to go on."
+            ) from None
+        finally:
+            self._journal.note(job.file, job.key, acknowledged.count, save=True)
+            tell(acknowledged.count - job.done)
+
+
+class _Acknowledged:
+    """How many records of a file, from its beginning and without a gap, are acknowledged.
+
+    Partitions answer in any order: what is ahead of the gap waits in a set.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.error: KafkaError | None = None
+        self._ahead: set[int] = set()
+
+    def __call__(self, number: int, error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            self.error = self.error or error
+            return
+        if number != self.count:
+            self._ahead.add(number)
+            return
+        self.count += 1
+        while self.count in self._ahead:
+            self._ahead.remove(self.count)
+            self.count += 1
+
+
+class _Clock:
+    """Holds records back as `Pace` says."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._started: float | None = None
+        self._first: float | None = None
+        self._sent = 0
+
+    def wait(self, record: Record, serve: Callable[[float], None]) -> None:
+        """Call `serve` with seconds to spend until the record may be sent."""
+        pace = self._pace
+        if pace.rate is None and pace.speed is None:
+            return
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+        due = self._started
+        if pace.rate is not None:
+            due = self._started + self._sent / pace.rate
+        if pace.speed is not None and record.at is not None:
+            if self._first is None:
+                self._first = record.at
+            due = max(due, self._started + (record.at - self._first) / pace.speed)
+        self._sent += 1
+        while (left := due - time.monotonic()) > 0:
+            serve(min(left, 0.2))
 
 
 def _show(progress: Progress, task: TaskID, before: int, acknowledged: int) -> None:
     progress.update(task, completed=before + acknowledged)
 
 
-@contextmanager
-def _plainly(target: Target) -> Iterator[None]:
-    """Kafka's errors as a sentence."""
-    try:
-        yield
-    except kafka.errors.BrokerResponseError as error:
-        raise SimulatorError(
-            f"Kafka at {target.bootstrap_servers} refused for topic {target.topic}: "
-            f"{_reason(error)}."
-        ) from None
-    except (kafka.errors.KafkaError, OSError, ValueError) as error:
-        raise SimulatorError(
-            f"no answer from Kafka at {target.bootstrap_servers} ({_reason(error)}); "
-            "is the broker running, and is the address right?"
-        ) from None
+def _code(error: KafkaException) -> int:
+    code: int = error.args[0].code()
+    return code
 
 
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
-
-
-class _RateColumn(ProgressColumn):
-    """Records a second."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "")
-
-
-def _progress() -> Progress:
-    """A bar with rate and time left on a terminal, nothing elsewhere."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,}/{task.total:,}"),
-        _RateColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not sys.stderr.isatty(),
-    )
+def _reason(error: KafkaException) -> str:
+    return str(error.args[0].str())

@@ -1,98 +1,450 @@
-"""The numbers Matomo itself would report, computed from visits by Matomo's definitions."""
+"""The numbers that Matomo itself would report, computed from visits by Matomo's definitions.
+
+A data set has them in `answers/<moment>/<report>.csv`, the moment being `messages` (once
+messages.jsonl has been read) or `changes` (after changes.jsonl too). Columns: idSite, period (day,
+week, month, year), date (its first day), label where the report has rows, and the metrics:
+
+- reports about visits, by the site's day of the last action: METRICS of visits. Labels are Matomo's
+  codes rather than translated names; the VisitorInterest reports have the exact seconds, actions,
+  visits and days instead of Matomo's ranges. nb_uniq_visitors and nb_users are distinct in the
+  period; of a year they are left empty, as Matomo does, but for VisitsSummary and VisitFrequency.
+- reports about actions and conversions, by the site's day of the action itself. nb_visits are
+  distinct visits, entry_ and exit_ numbers belong to the day of the visit. Money is in the site's
+  currency with two decimals, goals and orders count as conversions, abandoned carts do not.
+
+Custom dimensions are labelled `<id>: <value>`; visits and pages without a value are not in them.
+Reports with no rows have no file.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+import csv
+import io
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from simulator.periods import PERIODS, period_start
+from simulator.visits import ACTIONS, CART, CONTENT, ORDER, Row, Visit, dimension_values
+
+VISIT_METRICS = (
+    "nb_visits",
+    "nb_uniq_visitors",
+    "nb_users",
+    "nb_actions",
+    "nb_visits_converted",
+    "bounce_count",
+    "sum_visit_length",
+    "max_actions",
+)
+# Metrics of the other reports; those ending in (cents) are written as amounts.
+_PAGES = ("nb_hits", "nb_visits", "entry_nb_visits", "entry_nb_actions", "entry_sum_visit_length",
+          "entry_bounce_count", "exit_nb_visits")  # fmt: skip
+_HITS = ("nb_hits", "nb_visits")
+_EVENTS = ("nb_events", "nb_visits", "nb_events_with_value", "sum_event_value", "min_event_value",
+           "max_event_value")  # fmt: skip
+_CONTENTS = ("nb_impressions", "nb_interactions", "nb_visits")
+_GOALS = ("nb_conversions", "nb_visits_converted", "revenue")
+_ORDERS = (*_GOALS, "revenue_subtotal", "revenue_tax", "revenue_shipping", "revenue_discount",
+           "items")  # fmt: skip
+_ITEMS = ("revenue", "quantity", "orders")
+OTHER_METRICS: dict[str, tuple[str, ...]] = {
+    "Actions.get": ("nb_pageviews", "nb_uniq_pageviews", "nb_downloads", "nb_uniq_downloads",
+                    "nb_outlinks", "nb_uniq_outlinks", "nb_searches", "nb_keywords"),
+    "Actions.getPageUrls": _PAGES,
+    "Actions.getPageTitles": _PAGES,
+    "Actions.getDownloads": _HITS,
+    "Actions.getOutlinks": _HITS,
+    "Actions.getSiteSearchKeywords": _HITS,
+    "Actions.getSiteSearchCategories": _HITS,
+    "Actions.getSiteSearchNoResultKeywords": _HITS,
+    "Events.getCategory": _EVENTS,
+    "Events.getAction": _EVENTS,
+    "Events.getName": _EVENTS,
+    "Contents.getContentNames": _CONTENTS,
+    "Contents.getContentPieces": _CONTENTS,
+    "CustomDimensions.getCustomDimension_action": _HITS,
+    "Goals.get": _GOALS,
+    "Goals.get_by_goal": _GOALS,
+    "Goals.get_orders": _ORDERS,
+    "Goals.get_abandoned_carts": ("nb_conversions", "nb_visits_converted", "revenue", "items"),
+    "Goals.getItemsSku": _ITEMS,
+    "Goals.getItemsName": _ITEMS,
+    "Goals.getItemsCategory": _ITEMS,
+    "Goals.getItemsSku_abandoned_carts": _ITEMS,
+}  # fmt: skip
+_AMOUNTS = {"revenue", "revenue_subtotal", "revenue_tax", "revenue_shipping", "revenue_discount",
+            "sum_event_value", "min_event_value", "max_event_value"}  # fmt: skip
+# Reports whose unique visitors are counted in years too.
+_YEARLY = ("VisitsSummary.get", "VisitFrequency.get")
 
 
-@dataclass(frozen=True)
-class ActionFacts:
-    """An action: its type as exported, what it was about (page URL, link, search keyword), and
-    the day it happened in the site's time zone."""
+class _VisitSums:
+    """Metrics of some visits."""
 
-    type: str
-    about: str
-    day: date
+    __slots__ = ("actions", "bounces", "converted", "length", "most", "users", "visitors", "visits")
+
+    def __init__(self) -> None:
+        self.visits = self.actions = self.converted = self.bounces = self.length = self.most = 0
+        self.visitors: set[int] = set()
+        self.users: set[str] = set()
+
+    def add(self, visit: Visit, actions: int, length: int, converted: bool) -> None:
+        self.visits += 1
+        self.actions += actions
+        self.converted += converted
+        self.bounces += actions < 2
+        self.length += length
+        self.most = max(self.most, actions)
+        self.visitors.add(visit.visitor)
+        if visit.user_id is not None:
+            self.users.add(visit.user_id)
+
+    def merge(self, other: _VisitSums, distinct: bool) -> None:
+        self.visits += other.visits
+        self.actions += other.actions
+        self.converted += other.converted
+        self.bounces += other.bounces
+        self.length += other.length
+        self.most = max(self.most, other.most)
+        if distinct:
+            self.visitors |= other.visitors
+            self.users |= other.users
 
 
-@dataclass(frozen=True)
-class VisitFacts:
-    """What the reports need to know of a visit; `day` is the site's day of the last action and
-    `length` is in seconds."""
+@dataclass
+class _Sums:
+    """Metrics by report and label: of visits, and of actions and conversions; distinct keywords."""
 
-    id_site: int
-    id_visit: int
-    visitor_id: str
-    user_id: str | None
-    day: date
-    length: int
-    actions: int
-    converted: bool
-    rows: tuple[ActionFacts, ...] = field(default=())
+    visits: dict[tuple[str, str], _VisitSums] = field(default_factory=dict)
+    others: dict[tuple[str, str], list[int | None]] = field(default_factory=dict)
+    keywords: set[str] = field(default_factory=set)
+
+    def merge(self, other: _Sums, yearly: bool) -> None:
+        for key, sums in other.visits.items():
+            mine = self.visits.setdefault(key, _VisitSums())
+            mine.merge(sums, not yearly or key[0] in _YEARLY)
+        for key, values in other.others.items():
+            _add(self.others, key, values)
+        self.keywords |= other.keywords
 
 
-def visits_summary(visits: Iterable[VisitFacts]) -> list[dict[str, Any]]:
-    """VisitsSummary.get by site and day, ISO week, month and year of the last action.
+def _add(
+    into: dict[tuple[str, str], list[int | None]], key: tuple[str, str], values: list[int | None]
+) -> None:
+    mine = into.get(key)
+    if mine is None:
+        into[key] = list(values)
+        return
+    names = OTHER_METRICS[key[0]]
+    for position, (old, new) in enumerate(zip(mine, values, strict=True)):
+        if new is None:
+            continue
+        if old is None:
+            mine[position] = new
+        elif names[position] == "min_event_value":
+            mine[position] = min(old, new)
+        elif names[position] == "max_event_value":
+            mine[position] = max(old, new)
+        else:
+            mine[position] = old + new
 
-    `date` is the period's first day. Matomo leaves nb_uniq_visitors and nb_users of a year out by
-    default; here they are computed like those of any other period.
+
+@dataclass
+class _Layer:
+    """Visits that count at the same moments. `whole` has those of one day, which periods are summed
+    up from; of a visit over midnight `parts` have each day's share, and each period gets the
+    visit by itself, since a visit of two days is one visit of their week."""
+
+    whole: dict[date, _Sums] = field(default_factory=dict)
+    parts: dict[date, _Sums] = field(default_factory=dict)
+
+
+class Reports:
+    """All reports of one site at both moments, written as their periods end.
+
+    Add visits by start; a visit may reach into the next day. `take` gives what is finished: the
+    moment, the report and its rows as CSV text without a header.
     """
-    groups: dict[tuple[int, int, date], list[VisitFacts]] = defaultdict(list)
-    for visit in visits:
-        for number, period in enumerate(PERIODS):
-            groups[visit.id_site, number, period_start(period, visit.day)].append(visit)
-    return [
-        {
-            "idSite": site,
-            "period": PERIODS[number],
-            "date": start.isoformat(),
-            "nb_visits": len(group),
-            "nb_uniq_visitors": len({visit.visitor_id for visit in group}),
-            "nb_users": len({visit.user_id for visit in group if visit.user_id is not None}),
-            "nb_actions": sum(visit.actions for visit in group),
-            "nb_visits_converted": sum(visit.converted for visit in group),
-            "bounce_count": sum(visit.actions in (0, 1) for visit in group),
-            "sum_visit_length": sum(visit.length for visit in group),
-            "max_actions": max(visit.actions for visit in group),
-        }
-        for (site, number, start), group in sorted(groups.items())
-    ]
+
+    def __init__(self, site: int) -> None:
+        self._site = site
+        # Visits that stay as they are, and the two states of those that grow.
+        self._same, self._before, self._after = _Layer(), _Layer(), _Layer()
+        self._periods: dict[tuple[str, str, date], _Sums] = {}
+        self._closed = date.min
+        self._done: dict[tuple[str, str], io.StringIO] = {}
+
+    def add(self, visit: Visit, grown: Visit | None) -> None:
+        """Count a visit, and what it has become in the later export (None: nothing happened)."""
+        if grown is None:
+            self._count(self._same, visit, ("messages", "changes"))
+        else:
+            self._count(self._before, visit, ("messages",))
+            self._count(self._after, grown, ("changes",))
+
+    def close(self, until: date) -> None:
+        """No visit will begin on a day before `until`: what has ended before then is finished."""
+        layers = (self._same, self._before, self._after)
+        days = {day for layer in layers for day in (*layer.whole, *layer.parts) if day < until}
+        for day in sorted(days):
+            found = [(layer.whole.pop(day, None), layer.parts.pop(day, None)) for layer in layers]
+            for moment, changed in (("messages", found[1]), ("changes", found[2])):
+                daily = _Sums()
+                for whole, parts in (found[0], changed):
+                    for sums in (whole, parts):
+                        if sums is not None:
+                            daily.merge(sums, False)
+                    for period in PERIODS[1:]:
+                        if whole is not None:
+                            start = period_start(period, day)
+                            self._period(moment, period, start).merge(whole, period == "year")
+                self._write(moment, "day", day, daily)
+        for moment, period, start in sorted(self._periods):
+            if _next(period, start) <= until:
+                self._write(moment, period, start, self._periods.pop((moment, period, start)))
+
+    def take(self) -> dict[tuple[str, str], str]:
+        """Finished rows by moment and report, each once."""
+        done, self._done = self._done, {}
+        return {key: text.getvalue() for key, text in done.items()}
+
+    def _period(self, moment: str, period: str, start: date) -> _Sums:
+        return self._periods.setdefault((moment, period, start), _Sums())
+
+    def _count(self, layer: _Layer, visit: Visit, moments: tuple[str, ...]) -> None:
+        local = visit.site.local
+        days = [local(row.at).date() for row in visit.rows]
+        if days[0] == days[-1]:
+            _count(layer.whole.setdefault(days[0], _Sums()), visit, visit.rows, True)
+            return
+        by_day: dict[date, list[Row]] = {}
+        for day, row in zip(days, visit.rows, strict=True):
+            by_day.setdefault(day, []).append(row)
+        for day, rows in by_day.items():
+            _count(layer.parts.setdefault(day, _Sums()), visit, rows, day == days[-1])
+        for period in PERIODS[1:]:
+            by_start: dict[date, list[Row]] = {}
+            for day, rows in by_day.items():
+                by_start.setdefault(period_start(period, day), []).extend(rows)
+            for start, rows in by_start.items():
+                for moment in moments:
+                    sums = self._period(moment, period, start)
+                    _count(sums, visit, rows, start == period_start(period, days[-1]))
+
+    def _write(self, moment: str, period: str, start: date, sums: _Sums) -> None:
+        summary = sums.others.get(("Actions.get", ""))
+        if summary is not None:
+            summary[-1] = len(sums.keywords)
+        begin = (self._site, period, start.isoformat())
+        for (report, label), found in sorted(sums.visits.items()):
+            exact = period != "year" or report in _YEARLY
+            self._row(moment, report).writerow(
+                (
+                    *begin, label, found.visits, len(found.visitors) if exact else "",
+                    len(found.users) if exact else "", found.actions, found.converted,
+                    found.bounces, found.length, found.most,
+                )
+            )  # fmt: skip
+        for (report, label), values in sorted(sums.others.items()):
+            names = OTHER_METRICS[report]
+            written = (
+                "" if value is None else _amount(value) if name in _AMOUNTS else value
+                for name, value in zip(names, values, strict=True)
+            )
+            self._row(moment, report).writerow((*begin, label, *written))
+
+    def _row(self, moment: str, report: str) -> Any:
+        text = self._done.setdefault((moment, report), io.StringIO())
+        return csv.writer(text, lineterminator="\n")
 
 
-def actions_summary(visits: Iterable[VisitFacts]) -> list[dict[str, Any]]:
-    """Actions.get by site and day, ISO week, month and year of the action itself.
+def header(report: str) -> str:
+    """The first line of a report's file."""
+    metrics = OTHER_METRICS.get(report, VISIT_METRICS)
+    return ",".join(("idSite", "period", "date", "label", *metrics)) + "\n"
 
-    A nb_uniq_... number is the sum, over what was viewed or followed, of the distinct visits that
-    did so; nb_keywords is the number of distinct keywords.
-    """
-    groups: dict[tuple[int, int, date], list[tuple[str, str, int]]] = defaultdict(list)
-    for visit in visits:
-        for row in visit.rows:
-            for number, period in enumerate(PERIODS):
-                start = period_start(period, row.day)
-                groups[visit.id_site, number, start].append((row.type, row.about, visit.id_visit))
-    answers = []
-    for (site, number, start), group in sorted(groups.items()):
-        answer: dict[str, Any] = {
-            "idSite": site,
-            "period": PERIODS[number],
-            "date": start.isoformat(),
-        }
-        for kind, name in (
-            ("action", "pageviews"),
-            ("download", "downloads"),
-            ("outlink", "outlinks"),
-        ):
-            answer[f"nb_{name}"] = sum(row[0] == kind for row in group)
-            answer[f"nb_uniq_{name}"] = len({row for row in group if row[0] == kind})
-        searches = [row for row in group if row[0] == "search"]
-        answer["nb_searches"] = len(searches)
-        answer["nb_keywords"] = len({about for _, about, _ in searches})
-        answers.append(answer)
-    return answers
+
+def _amount(hundredths: int) -> str:
+    sign, rest = ("-", -hundredths) if hundredths < 0 else ("", hundredths)
+    return f"{sign}{rest // 100}.{rest % 100:02d}"
+
+
+def _next(period: str, start: date) -> date:
+    """The first day after a period."""
+    return period_start(
+        period, start + timedelta(days={"week": 7, "month": 31, "year": 366}[period])
+    )
+
+
+def _count(sums: _Sums, visit: Visit, rows: Iterable[Row], is_day_of_visit: bool) -> None:
+    """Add a visit, or the share of it that `rows` are."""
+    if is_day_of_visit:
+        actions, length, converted = visit.actions, visit.length, visit.converted
+        for key in _visit_labels(visit, actions, length):
+            found = sums.visits.get(key)
+            if found is None:
+                found = sums.visits[key] = _VisitSums()
+            found.add(visit, actions, length, converted)
+    mine: dict[tuple[str, str], list[int | None]] = {}
+    for key, values in _row_numbers(visit, rows):
+        _add(mine, key, values)
+    _mark_visits(mine)
+    _summarise(mine, rows, sums.keywords)
+    if is_day_of_visit:
+        _entry_and_exit(mine, visit)
+    for key, values in mine.items():
+        _add(sums.others, key, values)
+
+
+def _visit_labels(visit: Visit, actions: int, length: int) -> Iterator[tuple[str, str]]:
+    """The reports about visits that a visit is in, with its label there."""
+    device, country, referrer, site = visit.device, visit.country, visit.referrer, visit.site
+    last = site.local(visit.last)
+    yield "VisitsSummary.get", ""
+    yield "VisitFrequency.get", "new" if visit.number == 1 else "returning"
+    kind = str(referrer["type"])
+    yield "Referrers.getReferrerType", kind
+    report = {
+        "search": "Referrers.getSearchEngines",
+        "website": "Referrers.getWebsites",
+        "campaign": "Referrers.getCampaigns",
+        "social": "Referrers.getSocials",
+    }.get(kind)
+    if report is not None:
+        yield report, str(referrer["name"])
+    if kind == "search":
+        yield "Referrers.getKeywords", str(referrer["keyword"])
+    yield "UserCountry.getCountry", str(country["code"])
+    yield "UserCountry.getContinent", str(country["continent"])
+    yield "UserCountry.getRegion", f"{country['region_code'] or 'xx'}|{country['code']}"
+    yield "UserCountry.getCity", f"{country['city'] or 'xx'}|{country['code']}"
+    yield "DevicesDetection.getType", device["type"]
+    yield "DevicesDetection.getBrand", device["brand"]
+    yield "DevicesDetection.getModel", device["model"]
+    yield "DevicesDetection.getBrowsers", device["browser_code"]
+    yield "DevicesDetection.getBrowserEngines", device["engine"]
+    yield "DevicesDetection.getOsFamilies", device["os_code"]
+    yield "Resolution.getResolution", device["resolution"]
+    yield "UserLanguage.getLanguageCode", str(country["language"])
+    yield "VisitTime.getVisitInformationPerLocalTime", str(site.local(visit.first).hour)
+    yield "VisitTime.getVisitInformationPerServerTime", str(last.hour)
+    yield "VisitTime.getByDayOfWeek", str(last.isoweekday())
+    yield "VisitorInterest.getNumberOfVisitsPerVisitDuration", str(length)
+    yield "VisitorInterest.getNumberOfVisitsPerPage", str(actions)
+    yield "VisitorInterest.getNumberOfVisitsByVisitCount", str(visit.number)
+    if visit.number > 1:
+        yield "VisitorInterest.getNumberOfVisitsByDaysSinceLast", str(visit.since_last // 86400)
+    if visit.user_id is not None:
+        yield "UserId.getUsers", visit.user_id
+    for number, value in dimension_values(visit, None).items():
+        if value is not None:
+            yield "CustomDimensions.getCustomDimension_visit", f"{number}: {value}"
+
+
+def _row_numbers(
+    visit: Visit, rows: Iterable[Row]
+) -> Iterator[tuple[tuple[str, str], list[int | None]]]:
+    """What each row adds to the reports about actions and conversions; a 0 or 1 for the metric
+    that counts visits is set afterwards."""
+    for row in rows:
+        more = row.more
+        if row.type == "action":
+            for report, label in (
+                ("Actions.getPageUrls", row.about),
+                ("Actions.getPageTitles", more["title"]),
+            ):
+                yield (report, label), [1, 0, 0, 0, 0, 0, 0]
+            for number, value in dimension_values(visit, row).items():
+                if value is not None:
+                    yield (
+                        ("CustomDimensions.getCustomDimension_action", f"{number}: {value}"),
+                        [1, 0],
+                    )
+        elif row.type == "download":
+            yield ("Actions.getDownloads", row.about), [1, 0]
+        elif row.type == "outlink":
+            yield ("Actions.getOutlinks", row.about), [1, 0]
+        elif row.type == "search":
+            yield ("Actions.getSiteSearchKeywords", row.about), [1, 0]
+            if more["category"] is not None:
+                yield ("Actions.getSiteSearchCategories", more["category"]), [1, 0]
+            if more["count"] == 0:
+                yield ("Actions.getSiteSearchNoResultKeywords", row.about), [1, 0]
+        elif row.type == "event":
+            value = None if more["value"] is None else round(more["value"] * 100)
+            numbers = [1, 0, int(value is not None), value or 0, value, value]
+            yield ("Events.getCategory", more["category"]), numbers
+            yield ("Events.getAction", more["action"]), numbers
+            if more["name"] is not None:
+                yield ("Events.getName", more["name"]), numbers
+        elif row.type == CONTENT:
+            interaction = int(bool(more["interaction"]))
+            numbers = [1 - interaction, interaction, 0]
+            yield ("Contents.getContentNames", more["name"]), numbers
+            yield ("Contents.getContentPieces", more["piece"]), numbers
+        elif row.type == "goal":
+            revenue = round(float(more["revenue"]) * 100)
+            yield ("Goals.get", ""), [1, 0, revenue]
+            yield ("Goals.get_by_goal", row.about), [1, 0, revenue]
+        elif row.type == ORDER:
+            total, items = more["revenue"], sum(item.quantity for item in row.items)
+            yield ("Goals.get", ""), [1, 0, total]
+            parts = [more[name] for name in ("sub_total", "tax", "shipping", "discount")]
+            yield ("Goals.get_orders", ""), [1, 0, total, *parts, items]
+            yield from _item_numbers(row, "")
+        elif row.type == CART:
+            items = sum(item.quantity for item in row.items)
+            yield ("Goals.get_abandoned_carts", ""), [1, 0, more["revenue"], items]
+            yield from _item_numbers(row, "_abandoned_carts")
+
+
+def _item_numbers(row: Row, of: str) -> Iterator[tuple[tuple[str, str], list[int | None]]]:
+    orders: dict[tuple[str, str], list[int | None]] = {}
+    for item in row.items:
+        labels = [("Goals.getItemsSku", item.sku)]
+        if not of:
+            labels.append(("Goals.getItemsName", item.name))
+            labels += [("Goals.getItemsCategory", category) for category in item.categories]
+        for report, label in labels:
+            _add(orders, (report + of, label), [item.price * item.quantity, item.quantity, 0])
+    for key, values in orders.items():
+        # However many lines, it is one order.
+        values[2] = 1
+        yield key, values
+
+
+def _mark_visits(mine: dict[tuple[str, str], list[int | None]]) -> None:
+    """Each label that a visit has is one visit of that label."""
+    for (report, _), values in mine.items():
+        names = OTHER_METRICS[report]
+        for name in ("nb_visits", "nb_visits_converted"):
+            if name in names:
+                values[names.index(name)] = 1
+
+
+def _summarise(
+    mine: dict[tuple[str, str], list[int | None]], rows: Iterable[Row], keywords: set[str]
+) -> None:
+    """Actions.get: numbers, and how many different things were viewed or followed."""
+    numbers: list[int | None] = []
+    for kind in ("action", "download", "outlink"):
+        abouts = [row.about for row in rows if row.type == kind]
+        numbers += [len(abouts), len(set(abouts))]
+    searched = [row.about for row in rows if row.type == "search"]
+    keywords.update(searched)
+    if any(row.type in ACTIONS for row in rows):
+        mine["Actions.get", ""] = [*numbers, len(searched), 0]
+
+
+def _entry_and_exit(mine: dict[tuple[str, str], list[int | None]], visit: Visit) -> None:
+    pages = [row for row in visit.rows if row.type == "action"]
+    actions = visit.actions
+    for report, first, last in (
+        ("Actions.getPageUrls", pages[0].about, pages[-1].about),
+        ("Actions.getPageTitles", pages[0].more["title"], pages[-1].more["title"]),
+    ):
+        bounce = int(actions < 2)
+        _add(mine, (report, first), [0, 0, 1, actions, visit.length, bounce, 0])
+        _add(mine, (report, last), [0, 0, 0, 0, 0, 0, 1])

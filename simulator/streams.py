@@ -12,6 +12,17 @@ from numpy.typing import NDArray
 T = TypeVar("T")
 
 
+def pareto(uniforms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pareto numbers with exponent 4/3, from 1 and cut at 100, from uniform ones in [0, 1).
+
+    Only operations that IEEE 754 defines to the last bit: powers and logarithms differ between
+    machines.
+    """
+    root = np.sqrt(1.0 - uniforms)
+    found: NDArray[np.float64] = np.minimum(1.0 / (root * np.sqrt(root)), 100.0)
+    return found
+
+
 class Stream:
     """Random numbers of one concern, such as ("meters.events", day number), under one seed.
 
@@ -48,6 +59,11 @@ class Stream:
     def pick(self, values: Sequence[T]) -> T:
         """One of the values, all equally likely."""
         return values[self.below(len(values))]
+
+    def favourite(self, values: Sequence[T]) -> T:
+        """One of the values, the first ones much more often than the last."""
+        share = self.uniform()
+        return values[int(share * share * len(values))]
 
     def weighted(self, weights: dict[T, int]) -> T:
         """One of the keys, as likely as its weight."""

@@ -1,4 +1,7 @@
-"""What visitors are, see and do: pages, devices, places, referrers."""
+"""What visitors are, see, do and buy: pages, devices, places, referrers, items.
+
+Lists begin with what is commonest: see `Stream.favourite`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,15 @@ PAGES = (
     ("/pricing", "Prices"),
     ("/contact/thanks", "Thank you"),
     ("/newsletter/done", "Subscribed"),
+)
+# (SKU, name, categories, price in cents)
+ITEMS: tuple[tuple[str, str, tuple[str, ...], int], ...] = (
+    ("KET-1", "Kettle", ("Kitchen", "Electric"), 3990),
+    ("LAM-RED", "Lamp, red", ("Light",), 2450),
+    ("LAM-BLU", "Lamp, blue", ("Light",), 2450),
+    ("COF-250", 'Coffee "Matin" 250 g', ("Food", "Kitchen"), 799),
+    ("BUL-E27", "Bulb", ("Light", "Spare parts", "Électrique"), 350),
+    ("GIFT", "Gift card", (), 1000),
 )
 KEYWORDS = ("kettle", "red lamp", "opening hours", "livraison", "café filtre", "warranty")
 DOWNLOADS = ("/files/catalogue.pdf", "/files/manual-kettle.pdf", "/files/terms.zip")
@@ -110,6 +122,7 @@ DEVICES: tuple[dict[str, str], ...] = (
 COUNTRIES: tuple[dict[str, str | None], ...] = (
     {
         "code": "fr",
+        "continent": "eur",
         "region_code": "IDF",
         "region": "Ile-de-France",
         "city": "Paris",
@@ -119,6 +132,7 @@ COUNTRIES: tuple[dict[str, str | None], ...] = (
     },
     {
         "code": "de",
+        "continent": "eur",
         "region_code": "BE",
         "region": "Berlin",
         "city": "Berlin",
@@ -127,7 +141,18 @@ COUNTRIES: tuple[dict[str, str | None], ...] = (
         "language": "de",
     },
     {
+        "code": "us",
+        "continent": "amn",
+        "region_code": "NY",
+        "region": "New York",
+        "city": "New York",
+        "latitude": "40.713000",
+        "longitude": "-74.006000",
+        "language": "en-us",
+    },
+    {
         "code": "xx",
+        "continent": "unk",
         "region_code": None,
         "region": None,
         "city": None,
@@ -143,7 +168,9 @@ LABELS: dict[str, dict[str, str]] = {
         "fr": "France",
         "de": "Germany",
         "xx": "Unknown",
+        "us": "United States",
         "eur": "Europe",
+        "amn": "North America",
         "unk": "Unknown",
         "direct": "Direct Entry",
         "search": "Search Engines",
@@ -158,7 +185,9 @@ LABELS: dict[str, dict[str, str]] = {
         "fr": "France",
         "de": "Allemagne",
         "xx": "Inconnu",
+        "us": "États-Unis",
         "eur": "Europe",
+        "amn": "Amérique du Nord",
         "unk": "Inconnu",
         "direct": "Entrées directes",
         "search": "Moteurs de recherche",

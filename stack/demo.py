@@ -38,7 +38,7 @@ from views.matomo_visits_summary where period = 'day' order by site_id, day
 """
 _EVENTS = """
 select period_start as month, event_type, events
-from views.meter_event_counts_by_type_monthly order by month, event_type
+from views.meter_event_counts_by_type_monthly order by events desc, event_type limit 8
 """
 _CHANGES = """
 select 'visits that changed: versions closed by the snapshot' as what, count(*) as rows_found
@@ -68,7 +68,7 @@ def run(stack: Stack, console: Console) -> None:
                     "--days", "2")  # fmt: skip
     if not (data / "meters" / "manifest.json").exists():
         demo.python("simulator", "meters", "--out", data / "meters", "--from", "2024-03-01",
-                    "--days", "2")  # fmt: skip
+                    "--days", "2", "--meters", "500", "--events-per-meter-day", "8")  # fmt: skip
     demo.step("Play them into Kafka")
     demo.play("matomo", data / "matomo" / "messages.jsonl")
     demo.play("meter-events", data / "meters")
@@ -171,7 +171,7 @@ class _Demo:
             for title, statement in (
                 ("Loaded from Kafka (raw.loader_batches)", _LOADED),
                 ("Visits a day (views.matomo_visits_summary)", _VISITS),
-                ("Meter events (views.meter_event_counts_by_type_monthly)", _EVENTS),
+                ("Commonest meter events (views.meter_event_counts_by_type_monthly)", _EVENTS),
                 ("Changes and quarantine", _CHANGES),
             ):
                 answer = client.run(statement)

@@ -61,8 +61,31 @@ def demo(run: Callable[..., Answer], demo_folder: Path) -> Answer:
 
 
 @pytest.fixture(scope="session")
+def demo_places(demo: Answer, sql: Callable[[str], list[tuple[Any, ...]]]) -> list[dict[str, Any]]:
+    """The demo's events by day, type and where the demo's park has their equipment, counted.
+
+    Asked before another park is loaded.
+    """
+    columns = ("period_start", "type_evt", "code_insee", "departement_code", "region_code",
+               "id_pdk", "id_concentrateur", "events")  # fmt: skip
+    found = sql(
+        "select cast(events.occurred_on as string), event_type, commune_code, departement_code, "
+        "region_code, pdk_id, concentrator_id, count(*) "
+        "from lake.meter_events as events left join lake.meter_park as park "
+        "on events.equipment_type = park.equipment_type "
+        "and events.equipment_id = park.equipment_id and events.occurred_on >= park.valid_from "
+        "and (park.valid_to is null or events.occurred_on < park.valid_to) "
+        "where year(events.occurred_on) = 2024 group by all"
+    )
+    return [dict(zip(columns, row, strict=True)) for row in found]
+
+
+@pytest.fixture(scope="session")
 def build(
-    run: Callable[..., Answer], tmp_path_factory: pytest.TempPathFactory, demo_folder: Path
+    run: Callable[..., Answer],
+    tmp_path_factory: pytest.TempPathFactory,
+    demo_folder: Path,
+    demo_places: list[dict[str, Any]],
 ) -> Callable[..., Answer]:
     """Load everything new and build the lake: ``build()`` or ``build("--select", …)``."""
     profiles = tmp_path_factory.mktemp("profiles")
