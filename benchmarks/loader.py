@@ -359,6 +359,11 @@ def age(bench: Bench, lake: str, topic: str) -> None:
         ]
         version = int(last.stem) + number - 1
         (log / f"{version:020}.json").write_text("\n".join(json.dumps(line) for line in lines))
+    # With a checkpoint, as every fiftieth commit would have left one.
+    for interval in (1, 1, 50):
+        spark.sql(
+            f"alter table {table} set tblproperties ('delta.checkpointInterval' = '{interval}')"
+        )
     ledger = f"{lake}.batches"
     columns = [column for column in spark.table(ledger).columns if column != "current"]
     rows = ", ".join("id as batch_id" if name == "batch_id" else name for name in columns)

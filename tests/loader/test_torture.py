@@ -76,6 +76,7 @@ class Source(threading.Thread):
 
 
 def test_every_record_once_whatever_is_killed(own: Any) -> None:
+    own.stack.up()
     dice = random.Random(SEED)
     prefix = f"torture{SEED}"
     print(f"TORTURE_SEED={SEED}")
