@@ -39,8 +39,29 @@ OUT = click.option(
     help="Folder of the data set; a data set that is there is replaced.",
 )
 DAY = click.DateTime(["%Y-%m-%d"])
-START = click.option("--from", "start", required=True, type=DAY, help="First day, YYYY-MM-DD.")
-TO = click.option("--to", "end", type=DAY, help="Last day, included; or say --days.")
+# No time before the epoch in any time zone, and room for clocks that are years ahead.
+EARLIEST, LATEST = date(1971, 1, 1), date(2199, 12, 31)
+
+
+def _in_range(
+    _context: click.Context, _option: click.Parameter, value: datetime | None
+) -> datetime | None:
+    if value is not None and not EARLIEST <= value.date() <= LATEST:
+        raise click.BadParameter(f"{value.date()} is not between {EARLIEST} and {LATEST}")
+    return value
+
+
+START = click.option(
+    "--from",
+    "start",
+    required=True,
+    type=DAY,
+    callback=_in_range,
+    help="First day, YYYY-MM-DD.",
+)
+TO = click.option(
+    "--to", "end", type=DAY, callback=_in_range, help="Last day, included; or say --days."
+)
 DAYS = click.option("--days", type=click.IntRange(1), help="How many days; 3 without --to.")
 PROCESSES = click.option(
     "--processes",
@@ -87,6 +108,8 @@ def _last_day(first: date, end: datetime | None, days: int | None, usual: date) 
                 f"{end.date()} is before the first day, {first}", param_hint="--to"
             )
         return end.date()
+    if days is not None and days > (LATEST - first).days + 1:
+        raise click.BadParameter(f"{days:,} days end after {LATEST}", param_hint="--days")
     return usual if days is None else first + timedelta(days=days - 1)
 
 
@@ -112,6 +135,7 @@ def main() -> None:
     "--from",
     "start",
     type=DAY,
+    callback=_in_range,
     help="First day, YYYY-MM-DD; 2017-01-01 with --like-prototype.",
 )
 @TO

@@ -139,8 +139,15 @@ def _readable(path: Path) -> Iterator[Sequence[Any]]:
 @contextmanager
 def _connected(url: str) -> Iterator[_Database]:
     """A connection with one transaction, which is committed at the end."""
-    parts = urlsplit(url)
-    where = f"{parts.hostname}:{parts.port or ''}{parts.path}"
+    try:
+        parts = urlsplit(url)
+        where = f"{parts.hostname}:{parts.port or ''}{parts.path}"
+    except ValueError:
+        # The error may quote a piece of a password that has a slash in it.
+        raise SimulatorError(
+            "the address of the database cannot be read; write it as postgresql://user:password@"
+            "host:port/database, special characters of the password as %2F and the like."
+        ) from None
     try:
         if parts.scheme in ("postgresql", "postgres"):
             with psycopg.connect(url, connect_timeout=_CONNECT_SECONDS) as connection:

@@ -15,10 +15,22 @@ from simulator.errors import SimulatorError
 MANIFEST = "manifest.json"
 # Stands in a folder while its data set is being made.
 _UNFINISHED = ".unfinished"
-_FOLDERS = ("events", "park", "answers", ".parts")
+# What a data set may consist of; an interrupted run has no manifest that tells.
+_OURS = (
+    "events/event_*.csv",
+    "events/event_*.resend",
+    "park/*.csv",
+    "answers/**/*.csv",
+    "answers/defects.jsonl",
+    "messages.jsonl",
+    "changes.jsonl",
+    "reports.jsonl",
+    f"{MANIFEST}*",
+)
 # A flat object or list that fits is one line of the manifest.
 _LINE = 200
 FORMAT = 1
+_DOMAINS = ("meters", "matomo")
 
 
 def write_file(path: Path, content: bytes) -> str:
@@ -86,9 +98,9 @@ class Output:
 class Dataset:
     """Writes the files of one data set (UTF-8, LF), then its manifest.
 
-    A folder that holds a data set of the simulator is replaced; a folder that holds anything else
-    is refused with a SimulatorError. The manifest comes last: where it stands and the check sums
-    in its `files` agree, the data set is complete.
+    A data set of the simulator that is in the folder is replaced, what else lies beside it stays; a
+    folder with other things and no data set is refused with a SimulatorError. The manifest comes
+    last: where it stands and the check sums in its `files` agree, the data set is complete.
     """
 
     def __init__(self, root: Path) -> None:
@@ -124,18 +136,17 @@ class Dataset:
         marker = self.root / _UNFINISHED
         if marker.exists():
             # A run that was interrupted: the folder was empty or ours when that began.
-            for name in _FOLDERS:
-                shutil.rmtree(self.root / name, ignore_errors=True)
-            for path in (*self.root.glob("*.jsonl"), *self.root.glob(f"{MANIFEST}*")):
-                path.unlink()
+            shutil.rmtree(self.root / ".parts", ignore_errors=True)
+            for pattern in _OURS:
+                for path in self.root.glob(pattern):
+                    path.unlink()
         elif any(self.root.iterdir()):
-            try:
-                names = list(json.loads((self.root / MANIFEST).read_bytes())["files"])
-            except (OSError, ValueError, KeyError, TypeError):
+            names = self._names_of_a_data_set()
+            if names is None:
                 raise SimulatorError(
                     f"{self.root} is not empty and holds no data set of the simulator; "
                     "name an empty or a new folder."
-                ) from None
+                )
             marker.touch()
             (self.root / MANIFEST).unlink()
             inside = self.root.resolve()
@@ -143,6 +154,16 @@ class Dataset:
                 if inside in (self.root / name).resolve().parents:
                     (self.root / name).unlink(missing_ok=True)
         marker.touch()
+
+    def _names_of_a_data_set(self) -> list[str] | None:
+        """The files of the data set that is in the folder; None where none is. Other tools have a
+        manifest.json too."""
+        try:
+            manifest = json.loads((self.root / MANIFEST).read_bytes())
+            ours = isinstance(manifest["format"], int) and manifest["domain"] in _DOMAINS
+            return list(manifest["files"]) if ours else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
 
 def _pretty(value: Any, indent: str = "") -> str:

@@ -17,7 +17,7 @@ from simulator.visits import (
     Visit,
     dimension_values,
 )
-from simulator.vocabulary import LABELS
+from simulator.vocabulary import LABELS, LANGUAGES
 
 _MONTHS = {
     "en": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
@@ -125,7 +125,7 @@ def visit_json(
         "referrerSocialNetworkUrl": referrer["url"] if referrer_type == "social" else None,
         "referrerSocialNetworkIcon": None,
         "languageCode": country["language"],
-        "language": country["language"],
+        "language": LANGUAGES[locale][str(country["language"])],
         "deviceType": label[device["type"]],
         "deviceTypeIcon": f"{_ICONS}/devices/{device['type'].lower()}.png",
         "deviceBrand": device["brand"],

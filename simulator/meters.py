@@ -490,6 +490,9 @@ def _planted(world: _World, day: date, events: _Events) -> _Events:
 
     late = kinds == _KIND["late"]
     delay[late] = LATE_SECONDS + 1 + (how[late] * ((LATE_DAYS - 1) * 86_400 - 2)).astype(np.int64)
+    if any(len(_wall_hours(day + timedelta(days=ahead))) > 24 for ahead in (0, 1)):
+        # By the clocks on the wall, which is what a reader has, the night is an hour shorter.
+        delay[late] = np.maximum(delay[late], LATE_SECONDS + 3600 + 1)
     wrong = kinds == _KIND["wrong_clock"]
     ahead[wrong] = 400 + (how[wrong] * 7000).astype(np.int64)
     # What does not exist in the prototype's small world is left as it was.

@@ -199,3 +199,7 @@ LABELS: dict[str, dict[str, str]] = {
         "Tablet": "Tablette",
     },
 }
+LANGUAGES: dict[str, dict[str, str]] = {
+    "en": {"fr-fr": "French", "de": "German", "en-us": "English", "en-gb": "English"},
+    "fr": {"fr-fr": "français", "de": "allemand", "en-us": "anglais", "en-gb": "anglais"},
+}

@@ -114,6 +114,8 @@ def test_a_folder_gets_the_files_of_a_day(made: Path, tmp_path: Path) -> None:
     [
         ("postgresql://me:planted@127.0.0.1:1/park", "refused or did not answer"),
         ("mysql://me:planted@127.0.0.1:1/park", "refused or did not answer"),
+        ("postgresql://me:planted@127.0.0.1:port/park", "cannot be read"),
+        ("mysql://me:plan/planted@127.0.0.1/park", "cannot be read"),
         ("oracle://me:planted@127.0.0.1:1/park", "postgresql://, mysql:// or mariadb://"),
     ],
 )

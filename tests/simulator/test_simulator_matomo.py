@@ -454,7 +454,9 @@ def test_changes_are_grown_visits_calm_ones_and_changed_catalogues(made: Path) -
                 "totalEcommerceRevenue", "totalEcommerceConversions", "totalEcommerceItems",
             }  # fmt: skip
         if row["how"] == "other_language":
-            assert visit["deviceType"] != old["deviceType"] or visit["country"] != old["country"]
+            # The name of the language is translated, its code is not.
+            assert visit["language"] != old["language"]
+            assert visit["languageCode"] == old["languageCode"]
     (renamed,) = read_defects(made, "renamed_goal")
     (vanished,) = read_defects(made, "vanished_goal")
     goals = changes[renamed["line"] - 1]["value"]

@@ -458,6 +458,24 @@ def test_nights_when_clocks_change_have_23_or_25_hours(
     assert (in_fold == 0) is (hours == 23)
 
 
+@pytest.mark.parametrize("day", [date(2020, 10, 24), date(2020, 10, 25)])
+def test_late_is_late_by_the_clocks_on_the_wall_when_they_go_back(
+    tmp_path: Path, day: date
+) -> None:
+    write_meters(
+        tmp_path,
+        MeterSettings(
+            7, day, day + timedelta(days=8), meters=200, events_per_meter_day=20,
+            shares=Shares(late=0.9, duplicates=0, malformed=0, wrong_clock=0,
+                          unknown_equipment=0, unknown_type=0, unplaced=0),
+        ),
+    )  # fmt: skip
+    late = sum(arrived - occurred > timedelta(days=1)
+               for occurred, arrived, *_ in readable_rows(tmp_path))  # fmt: skip
+    planted = json.loads((tmp_path / "manifest.json").read_bytes())["counts"]["planted"]
+    assert late == planted["late"] > 0
+
+
 def run(*words: object) -> str:
     result = CliRunner().invoke(main, ["meters", *map(str, words)])
     assert result.exit_code == 0, result.output
@@ -529,14 +547,52 @@ def test_a_manifest_from_elsewhere_removes_nothing_outside_its_folder(tmp_path: 
     mine, folder = tmp_path / "mine.txt", tmp_path / "set"
     mine.write_text("keep")
     folder.mkdir()
-    (folder / "manifest.json").write_text(json.dumps({"files": {"../mine.txt": "", "x.csv": ""}}))
+    manifest = {"format": 1, "domain": "meters", "files": {"../mine.txt": "", "x.csv": ""}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     write_meters(folder, MeterSettings(1, date(2024, 1, 1), date(2024, 1, 1), meters=10))
     assert mine.read_text() == "keep"
+
+
+def test_a_manifest_of_another_tool_is_no_data_set_to_replace(tmp_path: Path) -> None:
+    (tmp_path / "data.db").write_text("mine")
+    for manifest in (
+        {"files": ["data.db"]},
+        {"format": 1, "domain": "sales", "files": ["data.db"]},
+    ):
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+        before = tree(tmp_path)
+        with pytest.raises(SimulatorError, match="no data set"):
+            write_meters(tmp_path, MeterSettings(1, date(2024, 1, 1), date(2024, 1, 1), meters=10))
+        assert tree(tmp_path) == before
+
+
+def test_what_lies_beside_a_data_set_outlives_an_interrupted_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = MeterSettings(1, date(2024, 1, 1), date(2024, 1, 1), meters=10)
+    write_meters(tmp_path, day)
+    mine = [tmp_path / name for name in ("mine.jsonl", "events/.played.json", "park/mine.sql")]
+    for path in mine:
+        path.write_text("keep")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("simulator.meters.Dataset.finish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_meters(tmp_path, day)
+    write_meters(tmp_path, day)
+    assert [path.read_text() for path in mine] == ["keep"] * len(mine)
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["--from", "9999-12-30"], "not between"),
+        (["--from", "0001-01-01", "--days", "1"], "not between"),
+        (["--from", "2024-01-01", "--to", "9999-12-31"], "not between"),
+        (["--from", "2024-01-01", "--days", "999999999"], "end after"),
         (["--like-prototype", "--meters", "10"], "leave --meters"),
         (["--from", "2024-01-02", "--to", "2024-01-01"], "before the first day"),
         (["--from", "2024-01-02", "--to", "2024-01-03", "--days", "2"], "not both"),
