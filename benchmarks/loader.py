@@ -13,7 +13,7 @@ time counts. The last line is one JSON object with ratios:
   by the same on an empty lake
 
 ``layout`` compares ways to lay raw tables out. ``backlog`` loads BENCH_BACKLOG records in rounds of
-a million and tells the highest resident memory of the loader and of the server.
+five million and tells the highest resident memory of the loader and of the server.
 
 Peers that take ten times as long read a twentieth. BENCH_SMALL, BENCH_BIG, BENCH_BACKLOG,
 BENCH_TOPICS, BENCH_COMMITS and BENCH_LEDGER set other sizes; BENCH_ONLY names parts to run.
@@ -151,8 +151,12 @@ def speed(bench: Bench) -> None:
     def loader(*kinds: str) -> None:
         nonlocal number
         number += 1
-        lake = f"{bench.id}_l{number}"
-        landed = bench.load(bench.settings(lake, *(topics[kind] for kind in kinds)))
+        # A table of its own each time, as each stream has, beside a ledger that is there.
+        settings = bench.settings(f"{bench.id}_lake", *(topics[kind] for kind in kinds))
+        entries = settings.kafka["default"].topics
+        renamed = tuple(e.model_copy(update={"table": f"{e.table}_{number}"}) for e in entries)
+        kafka = settings.kafka["default"].model_copy(update={"topics": renamed})
+        landed = bench.load(settings.model_copy(update={"kafka": {"default": kafka}}))
         assert landed == sum(SIZES[kind] for kind in kinds), landed
 
     def streaming(*kinds: str) -> None:
@@ -195,7 +199,7 @@ def speed(bench: Bench) -> None:
                 left -= len(rows)
         consumer.close()
 
-    bench.load(bench.settings(f"{bench.id}_warm", warm))  # warms everybody's JVM
+    bench.load(bench.settings(f"{bench.id}_lake", warm))  # warms everybody's JVM
     bench.again(bench.id)
     peers = {"loader": loader, "streaming": streaming, "noop": noop}
     best: dict[tuple[str, str], float] = {}
@@ -454,14 +458,14 @@ def highest(pids: dict[str, int]) -> Iterator[dict[str, int]]:
 
 
 def backlog(bench: Bench) -> None:
-    """A long backlog in rounds of a million: memory must not grow with it."""
+    """A long backlog in rounds of five million: memory must not grow with it."""
     peaks = {}
     for name, records in (("tenth", BACKLOG // 10), ("whole", BACKLOG)):
         topic = bench.topic(f"backlog-{name}")
         bench.produce(topic, "small", records)
         with tempfile.TemporaryDirectory() as folder:
             file = config(Path(folder), f"{bench.id}_{name}", topic)
-            words = ["run", "--until-caught-up", "--max-records", "1000000"]
+            words = ["run", "--until-caught-up", "--max-records", "5000000"]
             start = time.perf_counter()
             loader = subprocess.Popen(
                 [sys.executable, "-m", "loader", "--config", file, *words],

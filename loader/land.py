@@ -185,9 +185,9 @@ def create_topic_table(spark: SparkSession, table: str) -> None:
     until_no_conflict(lambda: spark.sql(statement), table)
 
 
-def table_state(spark: SparkSession, table: str) -> tuple[str, int]:
+def table_state(spark: SparkSession, table: str, *, is_new: bool = False) -> tuple[str, int]:
     """The Delta id of ``table``, which a dropped and remade table does not keep, and the newest
-    batch that it holds (0 for none).
+    batch that it holds (0 for none, as in one that ``is_new``).
 
     Raises ``ConfigurationError`` for a table in which batches would not land exactly once.
     """
@@ -201,6 +201,8 @@ def table_state(spark: SparkSession, table: str) -> tuple[str, int]:
             "holds. Unset the property and run again."
         )
         raise ConfigurationError(message, table=table)
+    if is_new:
+        return str(detail["id"]), 0
     newest = spark.sql(f"select max(batch_id) from {table}").collect()[0][0]
     return str(detail["id"]), newest or 0
 

@@ -38,6 +38,7 @@ from loader.settings import Settings, Topic, unset_variables
 # Batches of different tables that are written at the same time. More gain nothing: one write
 # already uses every core for its partitions; a few overlap the fixed costs of small ones.
 _PARALLEL = 4
+_GATHER_SECONDS = 0.5
 # How big a record is taken to be before anything is known of its topic.
 _RECORD_SIZE = 1000.0
 # Offsets of a round with a time limit before any speed is known, and the fewest records of a batch
@@ -264,6 +265,10 @@ class Loader:
             writes = set(groups)
             while writes:
                 ready, writes = wait(writes, return_when=FIRST_COMPLETED)
+                if writes:
+                    # Closing takes a second: who is done meanwhile is closed by the same statement.
+                    more, writes = wait(writes, timeout=_GATHER_SECONDS)
+                    ready |= more
                 written: list[Batch] = []
                 for write in ready:
                     try:
@@ -530,7 +535,7 @@ class Loader:
                 make(self.spark, table)
             if not has_new and not position.unfinished:
                 return ""
-            table_id, newest = land.table_state(self.spark, table)
+            table_id, newest = land.table_state(self.spark, table, is_new=not exists)
             if newest > position.last_batch_id:
                 # Unless another loader began just now, and our own plan will be fenced.
                 current = positions(self.ledger.current(), [table])[table]
