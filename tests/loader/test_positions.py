@@ -12,6 +12,8 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
 from loader.errors import DataLoss
+from loader.run import repeat
+from loader.settings import load
 
 pytestmark = pytest.mark.stack
 
@@ -386,3 +388,69 @@ def test_loss_between_plan_and_write_is_a_sentence(
     monkeypatch.setattr(late.ledger, "propose", propose)
     outcome = late.round(lambda landed: None, lambda note: None)
     assert [type(error) for error in outcome.errors] == [DataLoss]
+
+
+def test_a_pattern_finds_topics_as_they_come_and_misses_them_when_they_go(lake: Any) -> None:
+    lake.make("north", "south", "other")
+    for name in ("north", "south", "other"):
+        lake.produce(name, 5)
+    lake.config.write_text(
+        f'ledger = "{lake.ledger}"\n[kafka.default]\n'
+        f"[[kafka.default.topics]]\npattern = '{lake.topic('')}(north|south|west)'\n"
+        f'table = "{lake.schema}.own_{{topic}}"\n'
+        f"[[kafka.default.topics]]\npattern = '{lake.topic('')}o.*'\n"
+        f'table = "{lake.table("shared")}"\n'
+    )
+    assert lake.command("run").exit_code == 0
+    prefix = lake.topic("").replace("-", "_")
+    tables = {row[1] for row in lake.sql(f"show tables in {lake.schema}")}
+    assert tables == {f"own_{prefix}north", f"own_{prefix}south", "shared", "batches"}
+    lake.make("west", "ours")
+    lake.produce("west", 3)
+    lake.produce("ours", 3)
+    lake.delete("south")
+    answer = lake.command("run")
+    assert answer.exit_code == 3
+    assert f"Topic {lake.topic('south')} does not exist any more" in text_of(answer)
+    assert lake.sql(f"select count(*) from {lake.schema}.own_{prefix}west")[0][0] == 3
+    assert lake.offsets("shared", "ours") == every(3)
+    assert lake.offsets("shared", "other") == every(5)
+
+
+def test_limits_cut_a_round_by_lag_and_rounds_end_where_the_run_began(
+    lake: Any, loader: Any
+) -> None:
+    lake.make("a", "b")
+    lake.configure("a", "b", tail="[limits]\nmax_records = 50\nmin_records = 4")
+    lake.produce("a", 90)
+    lake.produce("b", 10)
+    once = lake.command("run")
+    assert once.exit_code == 0
+    assert lake.ranges("a") == [(1, "load", 0, 0, 45)]
+    assert lake.ranges("b") == [(1, "load", 0, 0, 5)]
+    assert "45 records" in text_of(once)
+    assert "lag 45" in text_of(once)
+    arrived = []
+
+    def told(landed: Any) -> None:
+        if not arrived:
+            arrived.append(True)
+            lake.produce("a", 20)
+
+    outcome = repeat(
+        load(lake.config), told, lambda note: None, lambda outcome: None, until_caught_up=True
+    )
+    assert outcome.errors == []
+    # What came while it ran is left for the next, which takes it.
+    assert lake.offsets("a") == every(90)
+    assert lake.offsets("b") == every(10)
+    assert lake.command("run").exit_code == 0
+    assert lake.offsets("a") == every(110)
+    # A few records wait, unless they have waited for long.
+    lake.produce("b", 3)
+    waits = lake.command("run")
+    assert f"topic {lake.topic('b')} waits: 3 new records are fewer than min_records" in text_of(
+        waits
+    )
+    assert lake.command("--set", "limits.max_delay_seconds=0", "run").exit_code == 0
+    assert lake.offsets("b") == every(13)
