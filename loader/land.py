@@ -112,7 +112,9 @@ def connect(settings: Settings) -> SparkSession:
     """
     remote = settings.spark_remote
     if not remote:
-        os.environ.pop("SPARK_REMOTE", None)  # pyspark takes an empty one for an address
+        # pyspark takes an empty address for one, and a flag of an earlier session for a wish.
+        for name in ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"):
+            os.environ.pop(name, None)
         return SparkSession.builder.appName("lacustre-loader").enableHiveSupport().getOrCreate()
     # Parameters after the address (sc://host:port/;token=…) may be secrets.
     shown = re.split(r"[/;?]", remote.partition("://")[2], maxsplit=1)[0]

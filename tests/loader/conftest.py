@@ -236,11 +236,11 @@ class Own:
         )
         return path
 
-    def run(self, config: Path, *words: str, **environ: str) -> Any:
+    def run(self, config: Path, *words: str, cwd: Path = ROOT, **environ: str) -> Any:
         return subprocess.run(
             [sys.executable, "-m", "loader", "--config", str(config), *words],
-            cwd=ROOT,
-            env={**self.environ, **environ},
+            cwd=cwd,
+            env={**self.environ, "PYTHONPATH": str(ROOT), **environ},
             capture_output=True,
             text=True,
             timeout=300,

@@ -170,6 +170,7 @@ def test_a_session_of_its_own_goes_on_in_the_same_lake(own: Any) -> None:
     alone = own.run(
         config,
         "run",
+        cwd=own.folder / "stack",  # where its metastore is
         SPARK_REMOTE="",
         SPARK_CONF_DIR=str(own.folder / "stack" / "conf"),
         SPARK_LOCAL_IP="127.0.0.1",

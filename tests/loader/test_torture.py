@@ -81,7 +81,7 @@ def test_every_record_once_whatever_is_killed(own: Any) -> None:
     prefix = f"torture{SEED}"
     print(f"TORTURE_SEED={SEED}")
     config = own.folder / "torture.toml"
-    lines = [f'ledger = "{prefix}.batches"', "[limits]", "max_records = 2000", "[kafka.default]"]
+    lines = [f'ledger = "{prefix}.batches"', "[limits]", "max_records = 20000", "[kafka.default]"]
     for topic in TOPICS:
         # Two of them share a table.
         table = "shared" if topic in ("plain", "transactions") else topic
