@@ -28,7 +28,7 @@ from pyspark.errors import PySparkException
 from loader import __version__, land, rewind, run
 from loader import verify as verification
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable, gravest
-from loader.plan import Acceptance
+from loader.plan import ACCEPT, Acceptance
 from loader.settings import DEFAULT_FILE, Settings, load, redacted
 from loader.telling import (
     FINDINGS,
@@ -400,7 +400,7 @@ def accept(
                 loader, (cluster, topic or ""), what, context.teller.landed, context.teller.note
             )
     for batch in outcome.batches:
-        if batch.state == "planned":
+        if batch.kind != ACCEPT:  # the batch that the gap is in, and not one of its own
             context.teller.note(
                 f"batch {batch.batch_id} of {batch.table_name} will be finished without what is "
                 "lost: python -m loader run"

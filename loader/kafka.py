@@ -18,7 +18,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import TracebackType
 from typing import Any
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -73,7 +72,7 @@ class TopicState:
 
 
 class Cluster:
-    """A connection to one Kafka cluster; use it as a context manager.
+    """A connection to one Kafka cluster; ``close`` it.
 
     Every method raises ``SourceUnavailable`` when no broker answers within the configured time.
     """
@@ -95,17 +94,6 @@ class Cluster:
             self._admin = KafkaAdminClient(**self._client)
         except (KafkaError, OSError, ValueError) as error:
             raise self._unavailable(error) from error
-
-    def __enter__(self) -> Cluster:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Leave the cluster."""

@@ -150,16 +150,7 @@ class Ledger:
         old = retirable(rows)
         if len(old) < _RETIRE:
             return
-        self._compare_and_set(
-            self._rows(old),
-            f"""
-            merge into {self.name} as ledger using {{source}} as batch
-            on ledger.current and ledger.state = '{COMMITTED}'
-                and ledger.table_name = batch.table_name and ledger.batch_id = batch.batch_id
-                and ledger.source = batch.source and ledger.topic <=> batch.topic
-            when matched then update set current = false
-            """,
-        )
+        self._change(self._rows(old), COMMITTED, "current = false")
 
     def propose(self, batches: Sequence[Batch]) -> tuple[list[Batch], list[Fenced]]:
         """Write ``batches`` as planned by us; one statement serves them all.
@@ -201,20 +192,16 @@ class Ledger:
         if not batches:
             return [], []
         source = self._rows(batches)
-        answer = self._compare_and_set(
+        changed = self._change(
             source,
+            PLANNED,
             f"""
-            merge into {self.name} as ledger using {{source}} as batch
-            on ledger.current and ledger.state = '{PLANNED}'
-                and ledger.table_name = batch.table_name and ledger.batch_id = batch.batch_id
-                and ledger.source = batch.source and ledger.topic <=> batch.topic
-            when matched then update set
-                state = '{COMMITTED}', files = batch.files, ranges = batch.ranges,
-                records = batch.records, bytes = batch.bytes,
-                committed_at = current_timestamp(), closed_by = '{self.owner}'
+            state = '{COMMITTED}', files = batch.files, ranges = batch.ranges,
+            records = batch.records, bytes = batch.bytes,
+            committed_at = current_timestamp(), closed_by = '{self.owner}'
             """,
         )
-        if answer["num_updated_rows"] == len(batches):
+        if changed == len(batches):
             return list(batches), []
         closers = self._who("closed_by", source)
         ours, fenced = [], []
@@ -234,19 +221,25 @@ class Ledger:
 
     def amend(self, batch: Batch) -> None:
         """Write ranges, gaps and table of an unfinished batch; ``Fenced`` when it is finished."""
+        changes = "ranges = batch.ranges, gaps = batch.gaps, table_id = batch.table_id"
+        if self._change(self._rows([batch]), PLANNED, changes) != 1:
+            raise fenced_by(batch, "")
+
+    def _change(self, batches: DataFrame, state: str, changes: str) -> int:
+        """Set ``changes`` in the current rows of ``batches`` that are still in ``state``; how many
+        these are.
+        """
         answer = self._compare_and_set(
-            self._rows([batch]),
+            batches,
             f"""
             merge into {self.name} as ledger using {{source}} as batch
-            on ledger.current and ledger.state = '{PLANNED}'
+            on ledger.current and ledger.state = '{state}'
                 and ledger.table_name = batch.table_name and ledger.batch_id = batch.batch_id
                 and ledger.source = batch.source and ledger.topic <=> batch.topic
-            when matched then update set
-                ranges = batch.ranges, gaps = batch.gaps, table_id = batch.table_id
+            when matched then update set {changes}
             """,
         )
-        if answer["num_updated_rows"] != 1:
-            raise fenced_by(batch, "")
+        return int(answer["num_updated_rows"])
 
     def _who(self, column: str, batches: DataFrame) -> dict[tuple[str, int], str]:
         """The value of ``column`` in the ledger for each (table, batch id) of ``batches``."""

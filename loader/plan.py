@@ -59,6 +59,11 @@ class Gap:
     until_offset: int
     reason: str
 
+    @property
+    def is_of_table(self) -> bool:
+        """Whether batches of the table are lost, and not offsets of a topic."""
+        return self.reason == TABLE_CHANGED and self.partition is None
+
 
 @dataclass(frozen=True)
 class File:
@@ -99,6 +104,16 @@ class Batch:
     committed_at: datetime | None = None
     records: int | None = None
     bytes: int | None = None
+
+    @property
+    def section(self) -> str:
+        """The name of the section that ``source`` is: the cluster of a topic."""
+        return self.source.partition(".")[2]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Cluster and topic."""
+        return self.section, self.topic or ""
 
     @property
     def span(self) -> int:
@@ -166,12 +181,7 @@ def position(batches: Iterable[Batch]) -> Position:
     """Where a table stands by the current rows ``batches`` of the ledger."""
     ordered = sorted(batches, key=lambda batch: batch.batch_id)
     finished = [batch for batch in ordered if batch.state == COMMITTED]
-    lost = tuple(
-        gap
-        for batch in ordered
-        for gap in batch.gaps
-        if gap.reason == TABLE_CHANGED and gap.partition is None
-    )
+    lost = tuple(gap for batch in ordered for gap in batch.gaps if gap.is_of_table)
 
     def is_there(batch: Batch) -> bool:
         return not any(gap.from_offset <= batch.batch_id < gap.until_offset for gap in lost)
@@ -201,12 +211,13 @@ def next_ranges(
 ) -> tuple[Range, ...]:
     """The ranges from where ``last`` ended to where the topic ends now.
 
-    A topic seen for the first time begins at ``start`` (see ``first_offsets``), or at its earliest
-    retained offset; a partition that was added since, at its beginning. Raises ``DataLoss`` when
-    the records after the last batch are not there any more, or when the topic is not the one that
-    the last batch read. ``state`` is None when there is no such topic.
+    A topic without a ``last`` one is seen for the first time. It begins at ``start`` (see
+    ``first_offsets``), or at its earliest retained offset; a partition that was added since, at its
+    beginning. Raises ``DataLoss`` when the records after the last batch are not there any more, or
+    when the topic is not the one that the last batch read. ``state`` is None when there is no such
+    topic.
     """
-    if last is None or last.topic_id is None:
+    if last is None:
         if state is None:
             return ()
         return tuple(
@@ -286,12 +297,13 @@ def check_unfinished(batch: Batch, state: TopicState | None) -> None:
         return
     start = tuple(replace(each, until_offset=each.from_offset) for each in read)
     known = replace(batch, ranges=start, gaps=())
-    if state is None or state.topic_id != batch.topic_id:
-        next_ranges(known, state, batch.table_name)
+    if (
+        state is None
+        or state.topic_id != batch.topic_id
+        or any(each.partition not in state.begin for each in read)
+    ):
+        next_ranges(known, state, batch.table_name)  # says so
         return
-    gone = [each.partition for each in read if each.partition not in state.begin]
-    if gone:
-        next_ranges(known, state, batch.table_name)
     _check_begin(
         batch, state, batch.table_name, {each.partition: each.from_offset for each in read}
     )
@@ -367,8 +379,8 @@ def _where(last: Batch) -> str:
 
 def command(verb: str, last: Batch, *what: str) -> str:
     """The command line that does ``verb`` to the topic of ``last``, to be typed as it is."""
-    cluster = last.source.partition(".")[2]
-    options = [f"--topic {last.topic}", *([] if cluster == "default" else [f"--cluster {cluster}"])]
+    cluster = [] if last.section == "default" else [f"--cluster {last.section}"]
+    options = [f"--topic {last.topic}", *cluster]
     return f"`python -m loader {verb} {' '.join([*options, *what])}`"
 
 
@@ -424,7 +436,8 @@ def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
             return replace(last, gaps=(*last.gaps, *tail))
         begins = state.begin if state else {}
         return replace(
-            _bookkeeping(last, [Gap(None, 0, 0, reason)]),
+            _following(last, ACCEPT),
+            gaps=(Gap(None, 0, 0, reason),),
             topic_id=state.topic_id if state else None,
             ranges=tuple(Range(each, at, at) for each, at in sorted(begins.items())),
         )
@@ -463,7 +476,7 @@ def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
         )
         return replace(last, ranges=kept, gaps=(*last.gaps, *gaps))
     ranges = tuple(Range(each, at, at) for each, at in sorted(wanted.items()))
-    return replace(_bookkeeping(last, gaps), ranges=ranges)
+    return replace(_following(last, ACCEPT), ranges=ranges, gaps=tuple(gaps))
 
 
 def _until(batch: Batch, partition: int) -> int:
@@ -475,7 +488,8 @@ def _refuse(last: Batch, why: str) -> NoReturn:
     raise ConfigurationError(message, topic=last.topic)
 
 
-def _bookkeeping(last: Batch, gaps: Sequence[Gap]) -> Batch:
+def _following(last: Batch, kind: str) -> Batch:
+    """A row of ``last``'s source and table, still empty; ``number`` gives it its number."""
     return Batch(
         table_name=last.table_name,
         batch_id=0,
@@ -483,8 +497,7 @@ def _bookkeeping(last: Batch, gaps: Sequence[Gap]) -> Batch:
         topic=last.topic,
         topic_id=last.topic_id,
         table_id=last.table_id,
-        kind=ACCEPT,
-        gaps=tuple(gaps),
+        kind=kind,
     )
 
 
@@ -505,7 +518,7 @@ def table_accepted(last: Batch, lost: tuple[int, int], table_id: str) -> Batch:
         return replace(last, table_id=table_id, gaps=(*last.gaps, gap, *left_out))
     at = [(each.partition, each.until_offset) for each in last.ranges]
     ranges = tuple(Range(partition, offset, offset) for partition, offset in at)
-    return replace(_bookkeeping(last, [gap]), ranges=ranges)
+    return replace(_following(last, ACCEPT), ranges=ranges, gaps=(gap,))
 
 
 def limited(
@@ -603,16 +616,8 @@ def replayed(
             )
         if offset < stop:
             ranges.append(Range(partition, offset, stop))
-    return Batch(
-        table_name=last.table_name,
-        batch_id=0,
-        source=last.source,
-        topic=last.topic,
-        topic_id=state.topic_id,
-        table_id=last.table_id,
-        ranges=tuple(ranges),
-        kind=REPLAY,
-    )
+    batch = _following(last, REPLAY)
+    return replace(batch, topic_id=state.topic_id, ranges=tuple(ranges))
 
 
 def changed_files(known: Mapping[str, File], found: Sequence[File]) -> tuple[File, ...]:

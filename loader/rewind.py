@@ -43,9 +43,9 @@ def replay(
     hold the range any more, ``ConfigurationError`` when it was never loaded.
     """
     survey = _survey(loader, key)
-    state, last = survey.topics.get(key), survey.last(key)
+    state, last = survey.topics.get(key), survey.known(key)
     _raise_errors(survey, key)
-    if state is None or last is None or last.topic_id is None:
+    if state is None or last is None:
         message = f"Topic {key[1]} of [kafka.{key[0]}] was never loaded: nothing to replay."
         raise ConfigurationError(message, topic=key[1])
     _refuse_unfinished(survey, last.table_name)
@@ -74,7 +74,7 @@ def adopt(
     if cluster not in survey.reached:
         raise survey.errors[0]
     keys = [(cluster, topic) for topic in topics] or [
-        key for key in survey.topics if _is_new(survey, key)
+        key for key in survey.topics if survey.known(key) is None
     ]
     batches: dict[str, list[Batch]] = {}
     for key in keys:
@@ -82,7 +82,7 @@ def adopt(
         if state is None:
             message = f"Topic {key[1]} does not exist, or is not in loader.toml."
             raise ConfigurationError(message, topic=key[1])
-        if not _is_new(survey, key):
+        if survey.known(key) is not None:
             message = (
                 f"Topic {key[1]} was loaded before; only a topic that was never loaded can begin "
                 "where a group stopped. To land records again, use replay."
@@ -131,8 +131,8 @@ def accept(loader: Loader, key: Key, what: Acceptance, told: Told, noted: Noted)
     survey = _survey(loader, key)
     unfinished = survey.positions[survey.tables[key]].unfinished
     # An unfinished replay is the topic's, too, although it says nothing of where it stands.
-    last = next((row for row in unfinished if row.topic == key[1]), survey.last(key))
-    if last is None or last.topic_id is None:
+    last = next((row for row in unfinished if row.topic == key[1]), survey.known(key))
+    if last is None:
         message = f"Topic {key[1]} was never loaded: nothing of it can be lost."
         raise ConfigurationError(message, topic=key[1])
     row = accepted(last, survey.topics.get(key), what)
@@ -143,8 +143,7 @@ def accept(loader: Loader, key: Key, what: Acceptance, told: Told, noted: Noted)
             _refuse_unfinished(survey, last.table_name)
         loader.ledger.amend(row)
         return Outcome([row], [])
-    if unfinished:
-        _refuse_unfinished(survey, last.table_name)
+    _refuse_unfinished(survey, last.table_name)
     return _execute(loader, survey, last.table_name, [row], told, noted)
 
 
@@ -222,11 +221,6 @@ def _refuse_unfinished(survey: Survey, table: str) -> None:
             "Then try this again."
         )
         raise ConfigurationError(message, table=table, batch_id=batch.batch_id)
-
-
-def _is_new(survey: Survey, key: Key) -> bool:
-    last = survey.last(key)
-    return last is None or last.topic_id is None
 
 
 def _offsets(loader: Loader, key: Key, state: TopicState, where: Where) -> dict[int, int]:

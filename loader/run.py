@@ -57,7 +57,9 @@ class Survey:
     ``topics`` are those that exist; ``entries`` and ``tables`` are the configuration and the raw
     table of every topic that is configured, found by a pattern, or was found by it before; all by
     cluster and topic. ``sizes`` are bytes of a record, where they are known. ``rows`` are the
-    current ones of the ledger and ``positions`` what they say of each table. ``unfinished`` are
+    current ones of the ledger and ``positions`` what they say of each table. ``starts`` are first
+    offsets of topics that were never seen, where the configuration has them begin elsewhere than at
+    the earliest one. ``unfinished`` are
     batches that an earlier run planned; ``batches`` those to plan now. ``notes`` say what was left
     out without being wrong, ``errors`` what was left out since it is; ``is_limited`` whether the
     limits left anything out.
@@ -80,27 +82,38 @@ class Survey:
     def last(self, key: Key) -> Batch | None:
         """The newest ledger row of a topic."""
         state = self.topics.get(key)
-        position = self.positions.get(self.tables[key], Position())
+        position = self.positions[self.tables[key]]
         return position.last(f"kafka.{key[0]}", key[1], state.topic_id if state else None)
+
+    def known(self, key: Key) -> Batch | None:
+        """The row that says where a topic stands; None where nothing was loaded of it, or where it
+        was accepted as gone.
+        """
+        last = self.last(key)
+        return last if last is not None and last.topic_id is not None else None
 
     def lag(self, key: Key) -> dict[int, int]:
         """Offsets of a topic that are not loaded yet, by partition."""
-        state, last = self.topics[key], self.last(key)
-        start = self.starts.get(key, state.begin)
-        left = {}
-        for partition, end in state.end.items():
-            if last is None or last.topic_id is None:
-                at = start[partition]
-            else:
-                known = last.committed_offset(partition)
-                at = 0 if known is None else known
-            left[partition] = end - at
-        return left
+        state, known = self.topics[key], self.known(key)
+        if known is None:
+            at = self.starts.get(key, state.begin)
+        else:
+            at = {partition: known.committed_offset(partition) or 0 for partition in state.end}
+        return {partition: end - at[partition] for partition, end in state.end.items()}
+
+    def lag_after(self, batch: Batch) -> dict[int, int]:
+        """The same once ``batch``, a load, is closed."""
+        end = self.topics[batch.key].end
+        # A partition that is gone leaves nothing to load.
+        return {
+            each.partition: end.get(each.partition, each.until_offset) - each.until_offset
+            for each in batch.ranges
+        }
 
     def record_size(self, batches: Sequence[Batch]) -> float:
         """Bytes of a record of ``batches``, the greatest of their topics."""
-        keys = [(batch.source.partition(".")[2], batch.topic or "") for batch in batches]
-        return max((self.sizes.get(key, _RECORD_SIZE) for key in keys), default=_RECORD_SIZE)
+        sizes = (self.sizes.get(batch.key, _RECORD_SIZE) for batch in batches)
+        return max(sizes, default=_RECORD_SIZE)
 
 
 @dataclass(frozen=True)
@@ -197,7 +210,9 @@ class Loader:
         usable = self._limited(survey, usable, seconds)
         for table, of_table in groupby(usable, lambda each: each.table_name):
             new = list(of_table)
-            if any(each.has_data or self._is_first(survey, each) for each in new):
+            # The first batch of a topic is written even when it is empty: where the topic began is
+            # remembered from then on.
+            if any(each.has_data or survey.known(each.key) is None for each in new):
                 survey.batches += number(survey.positions[table], str(ids[table]), new)
         return survey
 
@@ -241,9 +256,7 @@ class Loader:
         lag = {key: survey.lag(key) for key in survey.topics}
         for batch in closed:
             if batch.topic is not None:
-                key = (batch.source.partition(".")[2], batch.topic)
-                end = survey.topics[key].end
-                lag[key] = {e.partition: end[e.partition] - e.until_offset for e in batch.ranges}
+                lag[batch.key] = survey.lag_after(batch)
         return Outcome([*done, *closed], errors, lag, survey.is_limited and bool(closed))
 
     def land(
@@ -421,9 +434,9 @@ class Loader:
             cluster, topic = key
             if cluster not in survey.reached or survey.positions[table].unfinished:
                 continue
-            state, last = survey.topics.get(key), survey.last(key)
+            state, known = survey.topics.get(key), survey.known(key)
             try:
-                ranges = next_ranges(last, state, table, survey.starts.get(key))
+                ranges = next_ranges(known, state, table, survey.starts.get(key))
             except LoaderError as error:
                 survey.errors.append(error)
                 continue
@@ -440,11 +453,11 @@ class Loader:
             )
             if self._ends is not None:
                 batch = until(batch, self._ends.get((cluster, state.topic_id), {}))
-            if self._waits(batch, last):
+            if self._waits(batch, survey.last(key)):
                 survey.notes.append(
                     f"topic {topic} waits: {batch.span:,} new records are fewer than min_records"
                 )
-            elif batch.span or last is None or last.topic_id is None:
+            elif batch.span or known is None:
                 yield batch
 
     def _waits(self, batch: Batch, last: Batch | None) -> bool:
@@ -469,17 +482,6 @@ class Loader:
                     table_id="",
                     files=new,
                 )
-
-    @staticmethod
-    def _is_first(survey: Survey, batch: Batch) -> bool:
-        """Whether the batch is the first that the ledger knows of its topic.
-
-        It is written even when it is empty: where a topic began is remembered from then on.
-        """
-        last = survey.positions[batch.table_name].last(
-            batch.source, batch.topic or "", batch.topic_id
-        )
-        return last is None or last.topic_id is None
 
     def _limited(
         self, survey: Survey, batches: Sequence[Batch], seconds: float | None
@@ -556,7 +558,7 @@ class Loader:
             for batch in unfinished:
                 if batch.owner != self.ledger.owner and is_alive(batch.owner):
                     raise fenced_by(batch, batch.owner)
-                kind, _, section = batch.source.partition(".")
+                kind, section = batch.source.split(".", 1)
                 if section not in getattr(self.settings, kind):
                     message = (
                         f"Batch {batch.batch_id} of {table} is unfinished and comes from "
@@ -567,30 +569,30 @@ class Loader:
                 if kind == "kafka":
                     if section not in survey.reached:
                         return  # the cluster's own error says why
-                    if (section, batch.topic or "") not in survey.tables:
+                    if batch.key not in survey.tables:
                         message = (
                             f"Batch {batch.batch_id} of {table} is unfinished and reads topic "
                             f"{batch.topic}, which [{batch.source}] does not have any more; put it "
                             "back until the batch is finished."
                         )
                         raise ConfigurationError(message, table=table, topic=batch.topic)
-                    self._check_source(survey, section, batch)
+                    self._check_source(survey, batch)
         except LoaderError as error:
             survey.errors.append(error)
             return
         survey.unfinished += unfinished
 
-    def _check_source(self, survey: Survey, cluster: str, batch: Batch) -> None:
+    def _check_source(self, survey: Survey, batch: Batch) -> None:
         try:
-            check_unfinished(batch, survey.topics.get((cluster, batch.topic or "")))
+            check_unfinished(batch, survey.topics.get(batch.key))
         except LoaderError:
             # What is in the table needs no source any more.
             if not land.holds(self.spark, batch):
                 raise
 
     def _write(self, group: list[Batch], record_size: float = _RECORD_SIZE) -> list[Batch]:
-        kind, _, name = group[0].source.partition(".")
-        if kind == "kafka":
+        name = group[0].section
+        if group[0].topic is not None:
             return land.land_topics(self.spark, self.settings.kafka[name], group, record_size)
         return [
             land.land_files(self.spark, self.settings.files[name], each)
@@ -604,10 +606,10 @@ class Loader:
         notes = []
         offsets: dict[str, dict[tuple[str, int], int]] = {}
         for batch in batches:
-            kind, _, name = batch.source.partition(".")
-            if kind == "kafka" and batch.kind != REPLAY and batch.topic is not None:
+            if batch.topic is not None and batch.kind != REPLAY:
+                of_cluster = offsets.setdefault(batch.section, {})
                 for each in batch.ranges:
-                    offsets.setdefault(name, {})[batch.topic, each.partition] = each.until_offset
+                    of_cluster[batch.topic, each.partition] = each.until_offset
         for name, of_cluster in offsets.items():
             try:
                 why = self.cluster(name).commit_group(of_cluster)
@@ -631,12 +633,9 @@ class Loader:
 
 
 def _lag_left(survey: Survey, batch: Batch) -> int:
-    state = survey.topics.get((batch.source.partition(".")[2], batch.topic or ""))
-    if state is None or batch.kind == REPLAY:
+    if batch.key not in survey.topics or batch.kind == REPLAY:
         return 0
-    return sum(
-        max(0, state.end.get(each.partition, 0) - each.until_offset) for each in batch.ranges
-    )
+    return sum(max(0, left) for left in survey.lag_after(batch).values())
 
 
 def _speed(survey: Survey) -> float | None:

@@ -26,7 +26,6 @@ from loader.plan import (
     COMMITTED,
     LOAD,
     REPLAY,
-    TABLE_CHANGED,
     Batch,
     Range,
     command,
@@ -112,7 +111,7 @@ def _finding(
         batch_id
         for row in rows
         for gap in row.gaps
-        if gap.reason == TABLE_CHANGED and gap.partition is None
+        if gap.is_of_table
         for batch_id in range(gap.from_offset, gap.until_offset)
     }
     closed = [row for row in rows if row.state == COMMITTED]
@@ -244,8 +243,7 @@ def loaded(rows: Sequence[Batch], state: TopicState) -> list[Range]:
         if row.kind == REPLAY:
             continue
         if row.topic_id != state.topic_id or any(
-            gap.reason in _RENAMES or (gap.reason == TABLE_CHANGED and gap.partition is None)
-            for gap in row.gaps
+            gap.reason in _RENAMES or gap.is_of_table for gap in row.gaps
         ):
             stretch = {}
         if row.topic_id != state.topic_id:

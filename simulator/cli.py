@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -113,6 +114,14 @@ def _last_day(first: date, end: datetime | None, days: int | None, usual: date) 
     return usual if days is None else first + timedelta(days=days - 1)
 
 
+@contextmanager
+def _told(what: str, expected: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar to tell of so many more of ``what``."""
+    with progress_bar() as progress:
+        task = progress.add_task(what, total=expected)
+        yield lambda done: progress.update(task, advance=done)
+
+
 class _Commands(click.Group):
     """Commands that tell of an unwritable folder or a full disk without a traceback."""
 
@@ -201,16 +210,10 @@ def meters(
         shares=replace(usual_shares, **given),
         like_prototype=like_prototype,
     )
-    with progress_bar() as progress:
-        per_day = settings.meters * settings.events_per_meter_day
-        expected = settings.days * (PROTOTYPE_ROWS if like_prototype else round(per_day))
-        task = progress.add_task("events", total=expected)
-        made = write_meters(
-            out,
-            settings,
-            processes=processes,
-            tell=lambda rows: progress.update(task, advance=rows),
-        )
+    per_day = settings.meters * settings.events_per_meter_day
+    expected = settings.days * (PROTOTYPE_ROWS if like_prototype else round(per_day))
+    with _told("events", expected) as tell:
+        made = write_meters(out, settings, processes=processes, tell=tell)
     counts = made["counts"]
     click.echo(
         f"{out}: {counts['rows']:,} rows in {settings.days:,} days, {counts['events']:,} events "
@@ -308,15 +311,8 @@ def matomo(
         catalogues=catalogues,
         report_messages=reports,
     )
-    with progress_bar() as progress:
-        expected = settings.days * sites * visits_per_day
-        task = progress.add_task("visits", total=expected)
-        made = write_matomo(
-            out,
-            settings,
-            processes=processes,
-            tell=lambda visits: progress.update(task, advance=visits),
-        )
+    with _told("visits", settings.days * sites * visits_per_day) as tell:
+        made = write_matomo(out, settings, processes=processes, tell=tell)
     counts = made["counts"]
     click.echo(
         f"{out}: {counts['visits']:,} visits in {counts['messages']:,} messages, "

@@ -173,7 +173,6 @@ class Reports:
         # Visits that stay as they are, and the two states of those that grow.
         self._same, self._before, self._after = _Layer(), _Layer(), _Layer()
         self._periods: dict[tuple[str, str, date], _Sums] = {}
-        self._closed = date.min
         self._done: dict[tuple[str, str], io.StringIO] = {}
 
     def add(self, visit: Visit, grown: Visit | None) -> None:

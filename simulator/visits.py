@@ -555,11 +555,6 @@ def make_sites(count: int, timezones: tuple[str, ...]) -> list[Site]:
     return sites
 
 
-def days_from(start: date, days: int) -> list[date]:
-    """`days` days from `start`."""
-    return [start + timedelta(days=index) for index in range(days)]
-
-
 def dimension_values(visit: Visit, row: Row | None) -> dict[int, str | None]:
     """The values of the active custom dimensions, by id: of the visit, or of one of its rows."""
     values: dict[int, str | None] = {}

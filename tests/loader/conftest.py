@@ -28,8 +28,18 @@ from loader.settings import load
 from stack import Stack
 from stack.config import KAFKA_PORTS, SPARK_PORTS
 from stack.sql import Client
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
+
+def every(until: int, partition: int = 0, start: int = 0) -> list[tuple[int, int]]:
+    """Partition and offset of each record from ``start`` to ``until``."""
+    return [(partition, offset) for offset in range(start, until)]
+
+
+def text_of(answer: Any) -> str:
+    """What a command said (within this process or as one of its own), in one line."""
+    said = answer.text if hasattr(answer, "text") else answer.output
+    return re.sub(r"\s+", " ", said)
 
 
 class Lake:
@@ -247,15 +257,17 @@ class Own:
             check=False,
         )
 
-    def rows(self, name: str) -> tuple[int, int]:
-        """Rows, and different records, of the table."""
+    def sql(self, statement: str) -> Sequence[Sequence[Any]]:
+        """Ask the lake, over a connection of the moment: the server may be another by now."""
         end = self.stack.endpoints
         with closing(Client(end.thrift_host, end.thrift_port)) as client:
-            return tuple(
-                client.run(
-                    f"select count(*), count(distinct partition, offset) from {name}.t"
-                ).rows[0]
-            )
+            return client.run(statement).rows
+
+    def rows(self, name: str) -> tuple[int, int]:
+        """Rows, and different records, of the table."""
+        return tuple(
+            self.sql(f"select count(*), count(distinct partition, offset) from {name}.t")[0]
+        )
 
 
 @pytest.fixture(scope="session")

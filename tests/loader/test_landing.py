@@ -17,19 +17,10 @@ from pyspark.sql import functions as f
 
 from loader import land
 from loader.errors import DataLoss, Fenced
+from tests.conftest import ROOT
+from tests.loader.conftest import every, text_of
 
 pytestmark = pytest.mark.stack
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def every(until: int, partition: int = 0, start: int = 0) -> list[tuple[int, int]]:
-    return [(partition, offset) for offset in range(start, until)]
-
-
-def text_of(answer: Any) -> str:
-    return re.sub(r"\s+", " ", answer.text)
-
 
 # --- raw as it is
 

@@ -14,16 +14,9 @@ from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartitio
 from loader.errors import DataLoss
 from loader.run import repeat
 from loader.settings import load
+from tests.loader.conftest import every, text_of
 
 pytestmark = pytest.mark.stack
-
-
-def every(until: int, partition: int = 0, start: int = 0) -> list[tuple[int, int]]:
-    return [(partition, offset) for offset in range(start, until)]
-
-
-def text_of(answer: Any) -> str:
-    return re.sub(r"\s+", " ", answer.output)
 
 
 def commands_of(answer: Any) -> list[list[str]]:
@@ -98,6 +91,7 @@ def test_each_loss_names_the_command_that_accepts_it(lake: Any) -> None:
     for command in commands:
         accepted = lake.command(*command)
         assert accepted.exit_code == 0, (command, accepted.output)
+        assert "will be finished" not in accepted.output
     answer = lake.command("run")
     assert answer.exit_code == 0, answer.output
     assert f"topic {t('deleted')} of [kafka.default] does not exist yet" in text_of(answer)

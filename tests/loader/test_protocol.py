@@ -18,12 +18,9 @@ from loader import land
 from loader.errors import Fenced
 from loader.ledger import Ledger, positions
 from loader.plan import COMMITTED, LOAD, PLANNED, REPLAY, Batch, Range
+from tests.loader.conftest import every
 
 pytestmark = pytest.mark.stack
-
-
-def every(until: int, partition: int = 0, start: int = 0) -> list[tuple[int, int]]:
-    return [(partition, offset) for offset in range(start, until)]
 
 
 def detail(loader: Any, table: str) -> Any:

@@ -13,7 +13,6 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +20,9 @@ import pytest
 from loader import land
 from loader.run import opened
 from loader.settings import load
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.stack
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_passwords_and_tls_reach_both_clients_and_are_seen_nowhere(own: Any) -> None:

@@ -13,18 +13,16 @@ import sys
 import threading
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from stack.sql import Client
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.stack
 
-ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("TORTURE_ROUNDS", "3"))
 SEED = int(os.environ.get("TORTURE_SEED", "0")) or time.time_ns() % 1_000_000
 TOPICS = ("plain", "transactions", "compacted", "retained")
@@ -104,14 +102,9 @@ def test_every_record_once_whatever_is_killed(own: Any) -> None:
     source = Source(own.servers, prefix)
     source.start()
 
-    def ask(statement: str) -> list[Any]:
-        end = own.stack.endpoints
-        with closing(Client(end.thrift_host, end.thrift_port)) as client:
-            return list(client.run(statement).rows)
-
     def retention() -> None:
         """What is loaded may go; more would be a loss, which other tests are about."""
-        rows = ask(
+        rows = own.sql(
             f"""select r.partition, max(r.until_offset) from {prefix}.batches
             lateral view explode(ranges) as r
             where topic = '{prefix}-retained' and state = 'committed' group by 1"""
@@ -143,24 +136,17 @@ def test_every_record_once_whatever_is_killed(own: Any) -> None:
                 own.stack.spark.kill()
                 last.wait(120)
                 own.stack.up()
-            elif ask(f"show tables in {prefix}" if number else "show schemas") and number:
+            elif own.sql(f"show tables in {prefix}" if number else "show schemas") and number:
                 retention()
     finally:
         source.over.set()
         source.join()
     assert source.error is None
-    last = subprocess.run(
-        [sys.executable, "-m", "loader", "--config", str(config), "run", "--until-caught-up"],
-        cwd=ROOT,
-        env=own.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    last = own.run(config, "run", "--until-caught-up")
     assert last.returncode == 0, last.stdout + last.stderr
     for topic in TOPICS:
         table = "shared" if topic in ("plain", "transactions") else topic
-        rows = ask(
+        rows = own.sql(
             f"select partition, offset, cast(value as string) from {prefix}.{table} "
             f"where topic = '{prefix}-{topic}'"
         )
@@ -173,7 +159,7 @@ def test_every_record_once_whatever_is_killed(own: Any) -> None:
             assert set(newest.values()) <= values
         else:
             assert values == source.written[topic], topic
-    states = ask(f"select state, count(*) from {prefix}.batches group by 1")
+    states = own.sql(f"select state, count(*) from {prefix}.batches group by 1")
     assert [row[0] for row in states] == ["committed"]
     checked = own.run(config, "verify", "--full")
     assert checked.returncode == 0, checked.stdout + checked.stderr
