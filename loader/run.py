@@ -118,7 +118,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class Landed:
-    """A closed batch (one topic's part of it), how long its plan, write and close took, and the
+    """A closed batch (one topic's part of it), how long its write, count and close took, and the
     offsets of the topic that are still to load.
     """
 
@@ -269,12 +269,14 @@ class Loader:
     ) -> list[Batch]:
         """Write, count and close planned ``batches``; several tables at once."""
         done: list[Batch] = []
-        start = time.monotonic()
+        begun: dict[str, float] = {}
+
+        def write(group: list[Batch]) -> list[Batch]:
+            begun[group[0].table_name] = time.monotonic()
+            return self._write(group, survey.record_size(group))
+
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            groups = {
-                pool.submit(self._write, group, survey.record_size(group)): group
-                for group in _by_batch(batches)
-            }
+            groups = {pool.submit(write, group): group for group in _by_batch(batches)}
             writes = set(groups)
             while writes:
                 ready, writes = wait(writes, return_when=FIRST_COMPLETED)
@@ -283,20 +285,21 @@ class Loader:
                     more, writes = wait(writes, timeout=_GATHER_SECONDS)
                     ready |= more
                 written: list[Batch] = []
-                for write in ready:
+                for ended in ready:
                     try:
-                        written += write.result()
+                        written += ended.result()
                     except LoaderError as error:
                         errors.append(error)
                     except Exception as error:
                         # Whatever it is, other tables must not suffer from it.
-                        errors.append(_not_written(groups[write][0], error))
+                        errors.append(_not_written(groups[ended][0], error))
                 # One statement closes whatever is ready: each costs more than a small write.
                 closed, fenced = self.ledger.close(written)
                 errors += fenced
                 done += closed
                 for batch in closed:
-                    told(Landed(batch, time.monotonic() - start, _lag_left(survey, batch)))
+                    seconds = time.monotonic() - begun[batch.table_name]
+                    told(Landed(batch, seconds, _lag_left(survey, batch)))
         for note in self._commit_groups(done):
             noted(note)
         return done

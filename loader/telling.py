@@ -289,7 +289,7 @@ def status_rows(
                 {
                     "table": survey.tables[key],
                     "topic": key[1],
-                    "partition": str(partition),
+                    "partition": partition,
                     "committed": last.committed_offset(partition) if last else None,
                     "end": end,
                     "lag": lag[partition],

@@ -186,7 +186,9 @@ def meters(
     like_prototype: bool,
     **percent: float | None,
 ) -> None:
-    """Smart meters: events/event_YYYYMMDD.csv, park/*.csv, answers/*.csv, manifest.json.
+    """Make events and park of smart meters.
+
+    Writes events/event_YYYYMMDD.csv, park/*.csv, answers/*.csv and manifest.json.
 
     The defects' shares are in per cent. An event is in the file of the day on which it arrived.
     """
@@ -282,7 +284,10 @@ def matomo(
     catalogues: bool,
     reports: bool,
 ) -> None:
-    """Matomo: messages.jsonl, the later changes.jsonl, answers/*/*.csv, manifest.json."""
+    """Make exports of Matomo.
+
+    Writes messages.jsonl, the later changes.jsonl, answers/*/*.csv and manifest.json.
+    """
     for name in timezones:
         if name != "UTC":
             try:
@@ -420,7 +425,9 @@ def play(
     seed: int,
     again: bool,
 ) -> None:
-    """Send message files (*.jsonl) and event days (event_*.csv) to a Kafka topic.
+    """Send files of a data set to Kafka.
+
+    Message files (*.jsonl) and event days (event_*.csv).
 
     What was acknowledged is kept in .played.json beside the files: an interrupted play goes on
     where it stopped, a finished one is not repeated, a topic made anew gets everything.
@@ -463,7 +470,9 @@ def play(
 )
 @click.option("--events", is_flag=True, help="Fill a table `events` too (databases only).")
 def park(dataset: Path, target: str, as_of: datetime | None, events: bool) -> None:
-    """Write the park of DATASET (made by `meters`) to TARGET, a database or a folder.
+    """Fill a database with the park.
+
+    The park of DATASET (made by `meters`) is written to TARGET, a database or a folder.
 
     TARGET is postgresql://user:password@host:port/database, mysql:// or mariadb:// likewise, or a
     folder for the nine CSV files; SIMULATOR_DATABASE_URL stands in for it. What is there is
@@ -505,7 +514,10 @@ def park(dataset: Path, target: str, as_of: datetime | None, events: bool) -> No
     help="The page to write.  [default: DATASET/report.html]",
 )
 def report(dataset: Path, out: Path | None) -> None:
-    """Draw the distributions of DATASET, so that a person sees whether it looks like life."""
+    """Draw the distributions of DATASET.
+
+    On one page, so that a person sees whether it looks like life.
+    """
     from simulator.report import write_report
 
     page = out or dataset / "report.html"

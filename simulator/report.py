@@ -73,8 +73,13 @@ def write_report(root: Path, page: Path) -> None:
 
 def _told(given: Mapping[str, Any]) -> Iterator[str]:
     for name, value in given.items():
-        if name not in ("seed", "start", "shares"):
-            yield f"{name.replace('_', ' ')} {value}"
+        label = name.replace("_", " ")
+        if name in ("seed", "start", "shares") or value is False:
+            continue
+        if value is True:
+            yield label
+        else:
+            yield f"{label} {', '.join(value) if isinstance(value, list) else value}"
 
 
 def _flat(counts: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

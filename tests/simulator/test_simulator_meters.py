@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -633,3 +636,19 @@ def test_answers_are_true_for_any_seed_and_size(
     assert_answers_are_true(root)
     assert_service_is_true(root)
     assert_planted_rows_are_where_they_are_said_to_be(root)
+
+
+def test_a_terminal_sees_how_fast_it_goes_and_how_long_it_takes(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    words = ["meters", "--out", str(tmp_path / "fake"), "--from", "2024-01-01", "--meters", "50"]
+    made = subprocess.Popen(
+        [sys.executable, "-m", "simulator", *words], stdout=subprocess.DEVNULL, stderr=theirs
+    )
+    os.close(theirs)
+    seen = b""
+    with suppress(OSError):  # the end of a terminal
+        while part := os.read(ours, 4096):
+            seen += part
+    os.close(ours)
+    assert made.wait() == 0
+    assert re.search(rb"events .*[\d,]+/s .*\d:\d\d:\d\d", seen)
