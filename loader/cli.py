@@ -25,7 +25,7 @@ from grpc import RpcError
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from loader import __version__, land, rewind, run
+from loader import __version__, imports, land, rewind, run
 from loader import verify as verification
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable, gravest
 from loader.plan import ACCEPT, Acceptance
@@ -159,7 +159,7 @@ _CLUSTER = click.option(
 @click.version_option(__version__)
 @click.pass_context
 def main(context: click.Context, config: str, flags: tuple[str, ...], as_json: bool) -> None:
-    """Land Kafka topics and reference files in the raw tables of the lake, exactly once.
+    """Land Kafka topics, tables of databases and files in the raw tables of the lake, exactly once.
 
     Exit codes: 0 done, 2 configuration, 3 data loss, 4 another loader works there, 5 a server does
     not answer, 6 a bug. With several errors, the gravest decides.
@@ -277,10 +277,16 @@ def plan(context: _Context) -> None:
     """Show what a run would do."""
     with run.opened(context.settings()) as loader:
         survey = loader.survey(make_tables=False)
-    for batch in survey.unfinished:
-        context.teller.planned("finish", batch)
-    for batch in survey.batches:
-        context.teller.planned("load", batch)
+        loader.bound_imports(survey, imports.divided, survey.notes.append, survey.errors)
+        for batch in survey.unfinished:
+            context.teller.planned("finish", batch)
+        for batch in survey.batches:
+            context.teller.planned("load", batch)
+            if batch.imported is not None:
+                source = survey.imports[batch.table_name]
+                context.teller.import_plan(
+                    batch.imported, source, imports.statements(source, batch)
+                )
     if not survey.batches and not survey.unfinished and not context.teller.json:
         context.teller.text("nothing new")
     for note in survey.notes:

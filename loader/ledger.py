@@ -31,8 +31,10 @@ from loader.plan import (
     Batch,
     File,
     Gap,
+    Import,
     Position,
     Range,
+    Split,
     position,
 )
 
@@ -41,9 +43,14 @@ _RANGES = (
 )
 _GAPS = "array<struct<partition: int, from_offset: bigint, until_offset: bigint, reason: string>>"
 _FILES = "array<struct<path: string, size: bigint, modified_at: timestamp, checksum: string>>"
+_IMPORT = (
+    "struct<relation: string, mode: string, columns: array<struct<name: string, kind: string, "
+    "landed_as: string>>, watermark: string, low: string, high: string, fingerprint: string, "
+    "splits: array<struct<condition: string, rows: bigint, totals: map<string, array<string>>>>>"
+)
 _COLUMNS = (
     "table_name, batch_id, source, topic, topic_id, table_id, kind, ranges, gaps, files, "
-    "records, bytes"
+    "imported, records, bytes"
 )
 # Rows that no position needs are retired together: one statement for so many.
 _RETIRE = 50
@@ -89,7 +96,8 @@ class Ledger:
             create table if not exists {self.name} (
                 table_name string not null comment 'Raw table, schema.name',
                 batch_id bigint not null comment 'Number of the batch, growing by one per table',
-                source string not null comment 'Section of loader.toml: kafka.name, files.name',
+                source string not null
+                    comment 'Section of loader.toml: kafka.name, files.name, jdbc.name',
                 topic string comment 'Kafka topic; null for files',
                 topic_id string comment 'Id of the topic when the batch was planned',
                 table_id string not null comment 'Delta id of the raw table',
@@ -98,6 +106,7 @@ class Ledger:
                     comment 'Offsets per partition: from, until (exclusive); rows found of them',
                 gaps {_GAPS} comment 'What a person accepted as lost',
                 files {_FILES} comment 'Files; an empty checksum: changed while it was read',
+                imported {_IMPORT} comment 'Import from a database: bounds, parts, their counts',
                 state string not null comment 'planned or committed',
                 owner string not null comment 'host/pid/start/random of the loader that planned it',
                 records bigint comment 'Rows of the batch in the raw table, counted after writing',
@@ -131,6 +140,11 @@ class Ledger:
                 "ledger (and other raw tables) in loader.toml, or start with an empty lake."
             )
             raise ConfigurationError(message, table=self.name) from error
+        if "imported" not in (rows[0].asDict() if rows else self._spark.table(self.name).columns):
+            # A ledger from before there were imports.
+            added = f"alter table {self.name} add column (imported {_IMPORT} after files)"
+            until_no_conflict(lambda: self._spark.sql(added), self.name)
+            return self.current()
         return [_batch(row) for row in rows]
 
     def history(self, tables: Sequence[str]) -> list[Batch]:
@@ -197,6 +211,7 @@ class Ledger:
             PLANNED,
             f"""
             state = '{COMMITTED}', files = batch.files, ranges = batch.ranges,
+            imported = batch.imported,
             records = batch.records, bytes = batch.bytes,
             committed_at = current_timestamp(), closed_by = '{self.owner}'
             """,
@@ -221,7 +236,10 @@ class Ledger:
 
     def amend(self, batch: Batch) -> None:
         """Write ranges, gaps and table of an unfinished batch; ``Fenced`` when it is finished."""
-        changes = "ranges = batch.ranges, gaps = batch.gaps, table_id = batch.table_id"
+        changes = (
+            "ranges = batch.ranges, gaps = batch.gaps, table_id = batch.table_id, "
+            "imported = batch.imported"
+        )
         if self._change(self._rows([batch]), PLANNED, changes) != 1:
             raise fenced_by(batch, "")
 
@@ -266,6 +284,7 @@ class Ledger:
                 [(r.partition, r.from_offset, r.until_offset, r.records) for r in batch.ranges],
                 [(g.partition, g.from_offset, g.until_offset, g.reason) for g in batch.gaps],
                 [(each.path, each.size, each.modified_at, each.checksum) for each in batch.files],
+                _import_row(batch.imported),
                 batch.records,
                 batch.bytes,
             )
@@ -274,7 +293,7 @@ class Ledger:
         schema = (
             "table_name string, batch_id bigint, source string, topic string, topic_id string, "
             f"table_id string, kind string, ranges {_RANGES}, gaps {_GAPS}, files {_FILES}, "
-            "records bigint, bytes bigint"
+            f"imported {_IMPORT}, records bigint, bytes bigint"
         )
         return self._spark.createDataFrame(rows, schema)
 
@@ -340,6 +359,46 @@ def _file(value: Any) -> File:
     return File(value["path"], value["size"], value["modified_at"], value["checksum"])
 
 
+def _import_row(imported: Import | None) -> tuple[object, ...] | None:
+    if imported is None:
+        return None
+    return (
+        imported.relation,
+        imported.mode,
+        list(imported.columns),
+        imported.column,
+        imported.low,
+        imported.high,
+        imported.fingerprint,
+        [
+            (each.condition, each.rows, {key: list(value) for key, value in each.totals.items()})
+            for each in imported.splits
+        ],
+    )
+
+
+def _imported(value: Any) -> Import | None:
+    if value is None:
+        return None
+    return Import(
+        relation=value["relation"],
+        mode=value["mode"],
+        columns=tuple(tuple(each) for each in value["columns"]),
+        column=value["watermark"],
+        low=value["low"],
+        high=value["high"],
+        fingerprint=value["fingerprint"],
+        splits=tuple(
+            Split(
+                each["condition"],
+                each["rows"],
+                {key: tuple(totals) for key, totals in each["totals"].items()},
+            )
+            for each in value["splits"]
+        ),
+    )
+
+
 def _batch(row: Row) -> Batch:
     return Batch(
         table_name=row["table_name"],
@@ -358,6 +417,7 @@ def _batch(row: Row) -> Batch:
             for each in row["gaps"] or ()
         ),
         files=tuple(_file(each) for each in row["files"] or ()),
+        imported=_imported(row["imported"]),
         state=row["state"],
         owner=row["owner"],
         planned_at=row["planned_at"],

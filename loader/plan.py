@@ -79,6 +79,37 @@ class File:
 
 
 @dataclass(frozen=True)
+class Split:
+    """One part of a read: its ``condition`` in the database's SQL, and what the database counted of
+    it: ``rows``, and by column the values that are not null and their ``totals``, as text.
+    """
+
+    condition: str
+    rows: int | None = None
+    totals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Import:
+    """What a batch takes from a table, view or query of a database.
+
+    ``columns`` are (name in raw, type there, type in raw). ``mode`` is ``full``, or ``append`` or
+    ``last_modified`` with the ``column`` that decides what is new: the batch has rows from
+    ``low`` (None: from the beginning) up to and with ``high``, as the database writes them.
+    ``fingerprint`` changes with any value of a full import.
+    """
+
+    relation: str
+    mode: str
+    columns: tuple[tuple[str, str, str], ...]
+    column: str | None = None
+    low: str | None = None
+    high: str | None = None
+    fingerprint: str = ""
+    splits: tuple[Split, ...] = ()
+
+
+@dataclass(frozen=True)
 class Batch:
     """One row of the ledger: what one batch of one raw table holds of one source.
 
@@ -96,6 +127,7 @@ class Batch:
     table_id: str
     ranges: tuple[Range, ...] = ()
     files: tuple[File, ...] = ()
+    imported: Import | None = None
     kind: str = LOAD
     gaps: tuple[Gap, ...] = ()
     state: str = PLANNED
@@ -123,6 +155,8 @@ class Batch:
     @property
     def has_data(self) -> bool:
         """Whether there is anything to write."""
+        if self.imported is not None:
+            return not any(gap.is_of_table for gap in self.gaps)
         return self.kind in (LOAD, REPLAY) and bool(
             self.files or any(each.span for each in self.readable)
         )

@@ -16,8 +16,9 @@ from itertools import groupby
 
 from pyspark.sql import SparkSession
 
-from loader import files, land
+from loader import files, imports, land
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
+from loader.jdbc import Database
 from loader.kafka import Cluster, TopicState
 from loader.ledger import Ledger, fenced_by, is_alive, new_owner, positions
 from loader.plan import (
@@ -73,6 +74,7 @@ class Survey:
     sizes: dict[Key, float] = field(default_factory=dict)
     rows: list[Batch] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
+    imports: dict[str, imports.Source] = field(default_factory=dict)
     unfinished: list[Batch] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -148,9 +150,14 @@ class Loader:
         self.ledger = ledger
         self._clusters: dict[str, Cluster] = {}
         self._ends: dict[tuple[str, str], dict[int, int]] | None = None
+        self._databases: dict[str, Database] = {}
+        self._slots = {
+            name: imports.Slots(each.connections) for name, each in settings.jdbc.items()
+        }
 
     def close(self) -> None:
-        """Leave Kafka; the Spark session is whose it is."""
+        """Leave Kafka and the databases; the Spark session is whose it is."""
+        self._leave_databases()
         for cluster in self._clusters.values():
             cluster.close()
         self._clusters = {}
@@ -181,14 +188,22 @@ class Loader:
                 self._ask(survey, name)
         topic_tables = set(survey.tables.values())
         found = self._find_files(survey, topic_tables) if cluster is None else {}
-        tables = sorted(topic_tables | set(found))
-        survey.positions |= positions(survey.rows, list(found))
+        if cluster is None:
+            self._find_imports(survey, topic_tables | set(found))
+        tables = sorted(topic_tables | set(found) | set(survey.imports))
+        survey.positions |= positions(survey.rows, [*found, *survey.imports])
         existing = land.existing_tables(self.spark, tables, make_schemas=make_tables)
-        proposed = [*self._new_records(survey), *self._new_files(survey, found)]
+        proposed = [
+            *self._new_records(survey),
+            *self._new_files(survey, found),
+            *self._new_imports(survey),
+        ]
 
         def examine(table: str) -> str | LoaderError:
             new = any(each.table_name == table for each in proposed)
             make = land.create_topic_table if table in topic_tables else land.create_file_table
+            if table in survey.imports:
+                make = imports.create_table
             return self._table_id(
                 table,
                 survey.positions[table],
@@ -239,7 +254,9 @@ class Loader:
                     f"finishing batch {group[0].batch_id} of {group[0].table_name}, which an "
                     "earlier run planned and did not close"
                 )
-            done += self.land(survey, survey.unfinished, told, noted, errors)
+            unfinished = self._bounded_again(survey, errors)
+            done += self.land(survey, unfinished, told, noted, errors)
+            self._leave_databases()  # the next batches are of a later moment
             # A table that could not be finished must not be planned further: its errors return
             # with the new survey, or its batch is closed now.
             survey = self.survey(seconds=seconds)
@@ -248,6 +265,7 @@ class Loader:
         for note in survey.notes:
             noted(note)
         errors += survey.errors
+        self.bound_imports(survey, imports.bounded, noted, errors)
         ours, fenced = self.ledger.propose(survey.batches)
         errors += fenced
         closed = self.land(survey, ours, told, noted, errors)
@@ -257,6 +275,7 @@ class Loader:
         for batch in closed:
             if batch.topic is not None:
                 lag[batch.key] = survey.lag_after(batch)
+        self._leave_databases()
         return Outcome([*done, *closed], errors, lag, survey.is_limited and bool(closed))
 
     def land(
@@ -273,6 +292,10 @@ class Loader:
 
         def write(group: list[Batch]) -> list[Batch]:
             begun[group[0].table_name] = time.monotonic()
+            if group[0].imported is not None and group[0].has_data:
+                source = survey.imports[group[0].table_name]
+                slots = self._slots[source.section]
+                return [imports.import_batch(self.spark, source, each, slots) for each in group]
             return self._write(group, survey.record_size(group))
 
         with ThreadPoolExecutor(_PARALLEL) as pool:
@@ -432,6 +455,110 @@ class Loader:
                     found[table] = (section, listed)
         return found
 
+    def _find_imports(self, survey: Survey, taken: Collection[str]) -> None:
+        """What the databases hold of what is configured, by raw table."""
+        self._leave_databases()  # a snapshot of another moment
+        for section, config in self.settings.jdbc.items():
+            missing = unset_variables(config.url)
+            if missing:
+                survey.notes.append(f"[jdbc.{section}] skipped: {missing[0]} is not set")
+                continue
+            try:
+                if section not in self._databases:
+                    self._databases[section] = Database(section, config)
+                found, errors = imports.sources(section, self._databases[section])
+            except LoaderError as error:
+                survey.errors.append(error)
+                continue
+            survey.errors += errors
+            if not found and not errors:
+                survey.notes.append(f"[jdbc.{section}] names no table that the database has")
+            for source in found:
+                others = {name for name, each in survey.imports.items() if name == source.table}
+                if source.table in taken or others or source.table == self.ledger.name:
+                    message = (
+                        f"[jdbc.{section}] would load {source.relation.name} into {source.table}, "
+                        "which another section feeds; name another table."
+                    )
+                    survey.errors.append(ConfigurationError(message, table=source.table))
+                else:
+                    survey.imports[source.table] = source
+            names = {source.relation.name for source in found}
+            for row in survey.rows:
+                if row.source != f"jdbc.{section}" or row.imported is None:
+                    continue
+                if row.imported.relation not in names:
+                    names.add(row.imported.relation)
+                    message = (
+                        f"{row.imported.relation} of [jdbc.{section}] is not there any more, or "
+                        f"not in loader.toml; {row.table_name} keeps what was imported. If that is "
+                        "right, put it into exclude."
+                    )
+                    excluded = self._databases[section].is_excluded(row.imported.relation)
+                    if not excluded:
+                        survey.errors.append(ConfigurationError(message, table=row.table_name))
+
+    def _leave_databases(self) -> None:
+        """End the sessions, and with them the snapshots: none is held longer than a round."""
+        for database in self._databases.values():
+            database.close()
+        self._databases = {}
+
+    def _new_imports(self, survey: Survey) -> Iterator[Batch]:
+        now = datetime.now(timezone.utc)
+        for table, source in survey.imports.items():
+            position = survey.positions[table]
+            if position.unfinished:
+                continue
+            try:
+                batch = imports.proposed(source, imports.last_import(position.newest, source), now)
+            except LoaderError as error:
+                survey.errors.append(error)
+                continue
+            if batch is not None:
+                yield batch
+
+    def bound_imports(
+        self,
+        survey: Survey,
+        how: Callable[..., Batch | None],
+        noted: Callable[[str], None],
+        errors: list[LoaderError],
+    ) -> None:
+        """Give the imports among the batches of ``survey`` their bounds by ``how``; those of tables
+        that hold nothing new are left out.
+        """
+        batches = []
+        for batch in survey.batches:
+            if batch.imported is not None:
+                source = survey.imports[batch.table_name]
+                last = imports.last_import(survey.positions[batch.table_name].newest, source)
+                try:
+                    bounded = how(self.spark, source, batch, last, noted)
+                except LoaderError as error:
+                    errors.append(error)
+                    continue
+                if bounded is None:
+                    continue
+                batch = bounded
+            batches.append(batch)
+        survey.batches = batches
+
+    def _bounded_again(self, survey: Survey, errors: list[LoaderError]) -> list[Batch]:
+        """The unfinished batches; imports that are not landed, with what their source holds now."""
+        batches = []
+        for batch in survey.unfinished:
+            if batch.imported is not None and batch.has_data:
+                try:
+                    if not land.holds(self.spark, batch):
+                        batch = imports.again(survey.imports[batch.table_name], batch)
+                        self.ledger.amend(batch)
+                except LoaderError as error:
+                    errors.append(error)
+                    continue
+            batches.append(batch)
+        return batches
+
     def _new_records(self, survey: Survey) -> Iterator[Batch]:
         for key, table in sorted(survey.tables.items()):
             cluster, topic = key
@@ -580,6 +707,8 @@ class Loader:
                         )
                         raise ConfigurationError(message, table=table, topic=batch.topic)
                     self._check_source(survey, batch)
+                if kind == "jdbc" and table not in survey.imports:
+                    return  # the section's own error says why
         except LoaderError as error:
             survey.errors.append(error)
             return

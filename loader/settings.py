@@ -25,6 +25,7 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -42,14 +43,19 @@ DEFAULT_FILE = "loader.toml"
 SECRET = re.compile(r"password|secret|token|jaas|credential|private|(^|\.)key$", re.IGNORECASE)
 _TOKEN = re.compile(r"((?:token|user_id|password)=)[^;]*", re.IGNORECASE)
 _WRITTEN = re.compile(r'password\s*=\s*"[^"$]', re.IGNORECASE)
-_VARIABLE = re.compile(r"\$\{(file:[^}]+|\w+)\}")
+_VARIABLE = re.compile(r"\$\{(file:[^}]+|credential:[^}]+|\w+)\}")
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _TABLE = rf"^{_NAME}\.{_NAME}$"
 _TOPIC_TABLE = rf"^{_NAME}\.({_NAME}(\{{topic\}})?|\{{topic\}})[A-Za-z0-9_]*$"
 _FILE_TABLE = rf"^{_NAME}\.{_NAME}(\{{name\}})?[A-Za-z0-9_]*$"
+_IMPORT_TABLE = rf"^{_NAME}\.([A-Za-z0-9_]|\{{schema\}}|\{{table\}})+$"
+_URL = re.compile(
+    r"^(?:jdbc:)?(postgresql|postgres|mysql|mariadb)://(?:([^/@?]*)@)?([^/?@]+)/([^/?@]+)(?:\?(.*))?$"
+)
 # In lower case, as the metastore has them: raw.A and raw.a are one table and need one ledger.
 _Table = Annotated[str, Field(pattern=_TABLE), AfterValidator(str.lower)]
 _FileTable = Annotated[str, Field(pattern=_FILE_TABLE), AfterValidator(str.lower)]
+_ImportTable = Annotated[str, Field(pattern=_IMPORT_TABLE), AfterValidator(str.lower)]
 _TopicTable = Annotated[str, Field(pattern=_TOPIC_TABLE), AfterValidator(str.lower)]
 
 # What the loader decides itself, and why: a value given here would break what it promises.
@@ -83,6 +89,12 @@ def _instant(value: Any) -> Any:
 Start = Annotated[
     Literal["earliest", "latest"] | datetime | dict[int, int], BeforeValidator(_instant)
 ]
+
+
+def _seconds(value: Any) -> Any:
+    """``30s``, ``10m``, ``24h`` or ``7d`` as seconds; a number stays what it is."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|d)", str(value))
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else value
 
 
 class Topic(_Section):
@@ -193,6 +205,101 @@ class Files(_Section):
     encoding: str = "UTF-8"
 
 
+class JdbcTable(_Section):
+    """How one table or view of ``[jdbc.<name>]`` is imported, or a ``query`` under a ``name``.
+
+    ``mode`` is ``full`` (each import is a new version of the whole table), ``append`` (rows whose
+    growing ``column`` is above what was imported) or ``last_modified`` (rows whose timestamp
+    ``column`` is). The last two read ``overlap`` again (a number, or a duration such as ``10m``),
+    for rows that were committed late, and land of it what is new. ``key`` names a row; the default
+    is the primary key. ``compare_keys`` reads all keys each time, and so finds deleted rows;
+    ``count_older`` counts what lies below the overlap, and so finds rows that came even later.
+    ``split_by`` and ``splits`` say how to divide the read; ``columns`` gives a column another type.
+    """
+
+    name: str = Field(min_length=1)
+    query: str | None = None
+    table: _ImportTable | None = None
+    mode: Literal["full", "append", "last_modified"] = "full"
+    column: str | None = None
+    overlap: str | None = None
+    key: tuple[str, ...] = ()
+    compare_keys: bool = False
+    count_older: bool = True
+    split_by: tuple[str, ...] = ()
+    splits: int | None = Field(default=None, gt=0)
+    columns: dict[str, str] = {}
+    on_drift: Literal["fail", "evolve"] | None = None
+
+    @field_validator("key", "split_by", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_column(self) -> JdbcTable:
+        if (self.mode == "full") != (self.column is None):
+            raise ValueError("column goes with mode append or last_modified, and they need it")
+        if self.compare_keys and self.mode == "full":
+            raise ValueError("compare_keys is for append and last_modified; full sees deletes")
+        return self
+
+
+class Jdbc(_Section):
+    """One database: ``[jdbc.<name>]``, PostgreSQL or MariaDB/MySQL.
+
+    ``include`` and ``exclude`` are patterns of its tables and views (``public.*``; without a schema
+    the default one is meant). Each lands in ``table``, where ``{table}`` and ``{schema}`` stand for
+    its name. ``connections`` is how many are open for reading at the same time, ``every`` how old
+    an import is before the next; without it each run looks whether anything has changed.
+    ``session_init`` is SQL that each session begins with. A section whose url names an environment
+    variable that is not set is skipped, and the run says so.
+    """
+
+    url: str = Field(min_length=1)
+    user: str | None = None
+    password: SecretStr | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    table: _ImportTable
+    tables: tuple[JdbcTable, ...] = ()
+    connections: int = Field(default=4, gt=0)
+    fetch_size: int = Field(default=10_000, ge=0)
+    statement_timeout_seconds: float = Field(default=3600.0, gt=0)
+    session_init: str = ""
+    every: Annotated[float | None, BeforeValidator(_seconds)] = None
+    on_drift: Literal["fail", "evolve"] = "fail"
+
+    @field_validator("url")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if unset_variables(value):
+            return value
+        match = _URL.match(value)
+        if match is None:
+            raise ValueError(
+                "write it as jdbc:postgresql://host:port/database or jdbc:mariadb://host:port/"
+                "database, without user and password, which are keys of their own"
+            )
+        if ":" in (match[2] or "") or re.search(r"(^|&)(password|sslpassword)=", match[5] or ""):
+            raise ValueError("a password does not belong into the url; set password instead")
+        return value
+
+    @property
+    def address(self) -> tuple[str, str, str, str]:
+        """Kind (``postgresql`` or ``mysql``), host with port, database and parameters."""
+        match = _URL.match(self.url)
+        assert match is not None  # noqa: S101 - the validator's promise
+        kind = "postgresql" if match[1].startswith("postgres") else "mysql"
+        return kind, match[3], match[4], match[5] or ""
+
+    @property
+    def login(self) -> str | None:
+        """The user's name, from ``user`` or the url."""
+        match = _URL.match(self.url)
+        return self.user or (match[2] if match else None) or None
+
+
 class Settings(_Section):
     """The whole configuration. ``spark_remote`` empty means: use a Spark session of our own."""
 
@@ -203,6 +310,7 @@ class Settings(_Section):
     limits: Limits = Limits()
     kafka: dict[str, Kafka] = {}
     files: dict[str, Files] = {}
+    jdbc: dict[str, Jdbc] = {}
 
     @model_validator(mode="after")
     def _one_source_per_table(self) -> Settings:
@@ -218,6 +326,11 @@ class Settings(_Section):
                 _claim(owners, table, f"kafka.{cluster}")
         for name, files in self.files.items():
             _claim(owners, files.table, f"files.{name}")
+        for name, jdbc in self.jdbc.items():
+            _claim(owners, jdbc.table, f"jdbc.{name}")
+            for each in jdbc.tables:
+                if each.table is not None:
+                    _claim(owners, each.table, f"jdbc.{name} table {each.name}")
         return self
 
 
@@ -244,6 +357,7 @@ class _Environment(BaseSettings):
     limits: dict[str, Any] = {}
     kafka: dict[str, Any] = {}
     files: dict[str, Any] = {}
+    jdbc: dict[str, Any] = {}
 
 
 def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None) -> Settings:
@@ -265,7 +379,7 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
     content = _expand(content, file)
     for key, text in _texts(content):
         missing = unset_variables(text)
-        if missing and not re.fullmatch(r"files\.[^.]*\.path", key):
+        if missing and not _is_skipped(key, content):
             message = f"{file}: {key} needs the environment variable {missing[0]}; set it."
             raise ConfigurationError(message, path=str(file), key=key, variable=missing[0])
     for name in os.environ:
@@ -282,6 +396,12 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
         raise ConfigurationError(message) from error
     content = _merged(content, environment)
     for key, value in (flags or {}).items():
+        if re.fullmatch(r"jdbc\..*password", key):
+            message = (
+                f"--set {key} would show the password to everyone on this machine; set it in the "
+                "environment, or name a file or a credential provider in the configuration."
+            )
+            raise ConfigurationError(message, key=key)
         nested: dict[str, Any] = {}
         inner = nested
         # A Kafka property has dots of its own.
@@ -305,6 +425,14 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
         raise ConfigurationError(message, path=str(file), key=key) from None
 
 
+def _is_skipped(key: str, content: Mapping[str, Any]) -> bool:
+    """Whether ``key`` may name a variable that is not set, since its section is left out then."""
+    if re.fullmatch(r"files\.[^.]*\.path", key):
+        return True
+    kind, name = [*key.split("."), ""][:2]
+    return kind == "jdbc" and bool(unset_variables(str(content["jdbc"][name].get("url", ""))))
+
+
 def redacted(settings: Settings) -> dict[str, Any]:
     """``settings`` as nested plain values, with every secret as ``***``."""
 
@@ -323,7 +451,10 @@ def redacted(settings: Settings) -> dict[str, Any]:
 
 def _refuse_written_secrets(content: Any, file: Path) -> None:
     for key, text in _texts(content):
-        if ".properties." not in key or not SECRET.search(key):
+        is_password = re.fullmatch(r"jdbc\.[^.]*\.password", key)
+        if not is_password and (".properties." not in key or not SECRET.search(key)):
+            continue
+        if is_password and _VARIABLE.fullmatch(text):
             continue
         if not _VARIABLE.search(text) or _WRITTEN.search(text):
             message = (
@@ -338,6 +469,8 @@ def _expand(value: Any, file: Path) -> Any:
 
         def known(match: re.Match[str]) -> str:
             name = match[1]
+            if name.startswith("credential:"):
+                return _credential(name.removeprefix("credential:"), file)
             if not name.startswith("file:"):
                 return os.environ.get(name) or match[0]
             try:
@@ -354,6 +487,37 @@ def _expand(value: Any, file: Path) -> Any:
     return value
 
 
+def _credential(reference: str, file: Path) -> str:
+    """The secret ``provider#alias`` of a Hadoop credential provider (``jceks://file/path#alias``),
+    as Hadoop itself reads it: the keystore's password is in ``HADOOP_CREDSTORE_PASSWORD``.
+    """
+    from pyspark.java_gateway import launch_gateway  # starts a JVM of a second
+
+    provider, _, alias = reference.rpartition("#")
+    gateway = launch_gateway()  # type: ignore[no-untyped-call]
+    try:
+        configuration = gateway.jvm.org.apache.hadoop.conf.Configuration()
+        configuration.set("hadoop.security.credential.provider.path", provider)
+        found = configuration.getPassword(alias) if provider else None
+        secret = "".join(found) if found else None
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        message = f"{file}: the credential provider {provider} cannot be read: {first}."
+        raise ConfigurationError(message, path=str(file)) from None
+    finally:
+        gateway.shutdown()
+        gateway.proc.stdin.close()
+        gateway.proc.wait(timeout=30)
+    if secret is None:
+        message = (
+            f"{file}: the credential provider {provider or reference} has no alias {alias!r}; "
+            'write "${credential:jceks://file/path/to.jceks#alias}" and make it with `hadoop '
+            "credential create`."
+        )
+        raise ConfigurationError(message, path=str(file))
+    return secret
+
+
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
@@ -363,7 +527,12 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-_SECTIONS: dict[str, type[BaseModel]] = {"kafka": Kafka, "files": Files, "limits": Limits}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "kafka": Kafka,
+    "files": Files,
+    "jdbc": Jdbc,
+    "limits": Limits,
+}
 
 
 def _nearest(error: Mapping[str, Any]) -> str:
@@ -371,7 +540,9 @@ def _nearest(error: Mapping[str, Any]) -> str:
     path = [part for part in error["loc"] if isinstance(part, str)]
     model: type[BaseModel] = Settings
     if len(path) > 1:
-        model = Topic if "topics" in path[:-1] else _SECTIONS[path[0]]
+        model = _SECTIONS[path[0]]
+        model = Topic if "topics" in path[:-1] else model
+        model = JdbcTable if "tables" in path[:-1] else model
     close = difflib.get_close_matches(str(path[-1]), list(model.model_fields), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 

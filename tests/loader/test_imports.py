@@ -1,0 +1,579 @@
+"""Tables of databases land equal to their source, once, or not at all; with real servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader import imports
+from loader.errors import ConfigurationError, SourceUnavailable
+from loader.settings import load
+from tests.loader.conftest import PLANTED, text_of
+
+# Every type in so many rows; a million take about two minutes.
+ROWS = int(os.environ.get("IMPORT_ROWS", "50000"))
+
+
+def configured(lake: Any, source: Any, body: str) -> None:
+    lake.configure(tail=source.section(f'table = "{lake.schema}.{{table}}"\n{body}'))
+
+
+def rows_of(lake: Any, name: str, columns: str = "*", batch: str | None = None) -> list[Any]:
+    """The rows of a raw table's newest committed batch, or of the ``batch``."""
+    newest = (
+        f"(select max(batch_id) from {lake.ledger} where state = 'committed' and "
+        f"table_name = '{lake.table(name)}')"
+    )
+    statement = f"select {columns} from {lake.table(name)} where batch_id = {batch or newest}"
+    return sorted(map(tuple, lake.sql(statement)), key=repr)
+
+
+def loaded(lake: Any, code: int = 0, *words: str) -> str:
+    answer = lake.command(*(words or ["run"]))
+    text = text_of(answer)
+    assert answer.exit_code == code, text
+    assert PLANTED not in text
+    return text
+
+
+def abandoned(lake: Any) -> None:
+    """Let what is planned be of a loader that is gone; ours is this very process."""
+    lake.sql(f"update {lake.ledger} set owner = 'gone/1/1/1' where state = 'planned'")
+
+
+# --- types
+
+_POSTGRES = """
+create table every_type as select i::bigint as id, (i % 32767)::smallint as small, i as whole,
+    (i % 3 = 0) as flag, (i/7.0)::real as r, (i/3.0)::float8 as d, (i/7.0)::numeric as bare,
+    (i/7.0)::numeric(12,2) as price, (i * 12345678901234567890::numeric * 10^20)::numeric(50,3)
+    as huge, 'text ' || i || ' é' as t, ('c' || i)::char(12) as ch, ('v' || i)::varchar(20) as vc,
+    date '1400-01-01' + (i % 300000) as day,
+    timestamp '1582-10-01 00:00:00.123456' + i * interval '1 hour 3 microseconds' as ts,
+    timestamptz '1900-03-25 00:00:00.000001+00' + i * interval '1 hour' as tsz,
+    time '12:34:56.789123' as tm, interval '1 day 3 hours' as iv, md5(i::text)::uuid as u,
+    json_build_object('a', i) as j, jsonb_build_object('b', array[i, null]) as jb,
+    array[i, null, i + 1] as arr, array[['a', 'b"'], ['c', null]] as arr2,
+    decode(md5(i::text), 'hex') as bin, b'1011'::bit(4) as bits, inet '10.1.2.3' as ip,
+    int4range(i, i + 5) as span, null::text as nothing
+from generate_series(1, {rows}) i;
+alter table every_type add primary key (id); analyze every_type
+"""
+_MARIADB = """
+create table every_type (id bigint unsigned primary key, ti tinyint, flag tinyint(1),
+    tu tinyint unsigned, su smallint unsigned, mu mediumint unsigned, iu int unsigned,
+    big bigint, price decimal(12,2), huge decimal(65,10), f float, d double, y year, b bit(64),
+    day date, dt datetime(6), ts timestamp(6) null, tm time(6), ch char(12), vc varchar(20),
+    t longtext, e enum('sad', 'ok'), s set('a', 'b'), j json, vb varbinary(40), bl blob, u uuid,
+    nothing text) character set utf8mb4;
+insert into every_type select 18446744073709551615 - seq, seq % 128 * -1, seq % 7, seq % 256,
+    seq % 65536, seq % 16777216, 4294967295 - seq, -9223372036854775808 + seq, seq / 7,
+    seq * 1234567890123456789012345678901234567890.0123456789, seq / 7, seq / 3,
+    1901 + seq % 250, 18446744073709551615 - seq, date '1000-01-01' + interval seq % 300000 day,
+    timestamp '1582-10-01 00:00:00.123456' + interval seq hour + interval seq microsecond,
+    from_unixtime(86400 + seq * 3600.5), sec_to_time(-3000000.25 + seq), concat('c', seq),
+    concat('v', seq), concat('text ', seq, ' é'), 'ok', 'a,b', json_object('a', seq),
+    unhex(md5(seq)), unhex(md5(seq)), uuid(), null
+from seq_1_to_{rows}
+"""
+# How a column of the source, and of raw, is written so that both are the same text.
+_PG_TEXT = {
+    "ts": "to_char(ts, 'YYYY-MM-DD HH24:MI:SS.US')",
+    "tsz": "to_char(tsz at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
+    "arr": "array_to_json(arr)::text",
+    "arr2": "array_to_json(arr2)::text",
+    "bin": "encode(bin, 'hex')",
+    "r": "round((r::float8 * 1000)::numeric)::text",
+    "d": "round((d * 1000)::numeric)::text",
+    "ch": "rpad(ch::text, 12)",
+    "flag": "case flag when true then 'true' else 'false' end",
+}
+_MARIADB_TEXT = {
+    "flag": "cast(flag as char)",
+    "b": "cast(cast(b as unsigned) as char)",
+    "f": "cast(round(cast(f as double) * 1000) as char)",
+    "d": "cast(round(d * 1000) as char)",
+    "dt": "date_format(dt, '%Y-%m-%d %H:%i:%s.%f')",
+    "ts": "date_format(ts, '%Y-%m-%d %H:%i:%s.%f')",
+    "vb": "lower(hex(vb))",
+    "bl": "lower(hex(bl))",
+}
+_TIME = "date_format({c}, 'yyyy-MM-dd HH:mm:ss.SSSSSS')"
+_FLOAT = "cast(cast(round(cast({c} as double) * 1000) as bigint) as string)"
+_SPARK_TEXT = {
+    "ts": _TIME, "tsz": _TIME, "dt": _TIME, "bin": "lower(hex({c}))", "vb": "lower(hex({c}))",
+    "bl": "lower(hex({c}))", "r": _FLOAT, "d": _FLOAT, "f": _FLOAT,
+}  # fmt: skip
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_every_type_lands_equal_to_the_source(
+    lake: Any, request: pytest.FixtureRequest, password: str, kind: str
+) -> None:
+    """Row count, and per column a checksum that neither the loader nor the driver makes."""
+    source = request.getfixturevalue(kind)
+    source.ask("drop table if exists every_type")
+    for statement in (_POSTGRES if kind == "postgres" else _MARIADB).format(rows=ROWS).split(";"):
+        source.ask(
+            statement.replace("%", "%%") if kind == "mariadb" and "%Y" in statement else statement
+        )
+    body = 'include = ["every_type"]\n[[jdbc.src.tables]]\nname = "every_type"\nsplits = 4'
+    configured(lake, source, body)
+    loaded(lake)
+    columns = [row[0] for row in lake.sql(f"describe {lake.table('every_type')}")][3:]
+    assert len(columns) == (27 if kind == "postgres" else 28)
+    texts = _PG_TEXT if kind == "postgres" else _MARIADB_TEXT
+    if kind == "postgres":
+        digest = "count({t}), sum(('x' || left(md5({t}), 15))::bit(60)::bigint)"
+    else:
+        digest = "count({t}), sum(cast(conv(left(md5({t}), 15), 16, 10) as unsigned))"
+    cast = "{c}::text" if kind == "postgres" else "cast({c} as char character set utf8mb4)"
+    theirs = source.ask(
+        "select " + ", ".join(digest.format(t=texts.get(c, cast.format(c=c))) for c in columns)
+        + " from every_type"
+    )[0]  # fmt: skip
+    spark = "count({t}), sum(cast(conv(left(md5(cast({t} as binary)), 15), 16, 10) as decimal(38)))"
+    ours = lake.sql(
+        "select " + ", ".join(
+            spark.format(t=_SPARK_TEXT.get(c, "cast({c} as string)").format(c=c)) for c in columns
+        ) + f" from {lake.table('every_type')}"
+    )[0]  # fmt: skip
+    found = {c: (ours[2 * at], ours[2 * at + 1]) for at, c in enumerate(columns)}
+    wanted = {c: (theirs[2 * at], theirs[2 * at + 1]) for at, c in enumerate(columns)}
+    assert {c: v for c, v in found.items() if v != wanted[c]} == {}
+    assert found["id"][0] == ROWS
+    splits = lake.sql(f"select explode(imported.splits.rows) from {lake.ledger}")
+    sizes = [row[0] for row in splits]
+    assert len(sizes) == 4
+    assert max(sizes) < 1.6 * min(sizes)
+
+
+@pytest.mark.stack
+def test_values_that_no_type_holds_are_an_error_and_text_takes_them(
+    lake: Any, postgres: Any, password: str
+) -> None:
+    postgres.ask(
+        "drop table if exists odd; create table odd (id int primary key, n numeric(5, 2), d date, "
+        "t timestamptz); insert into odd values (1, 'NaN', 'infinity', '0044-03-15 BC')"
+    )
+    overrides = ""
+    for column in ("n", "d", "t"):
+        body = f'[[jdbc.src.tables]]\nname = "odd"\ncolumns = {{ {overrides} }}'
+        configured(lake, postgres, body)
+        text = loaded(lake, 2)
+        assert f"Column {column} " in text
+        assert "cannot hold" in text
+        overrides += f', {column} = "string"' if overrides else f'{column} = "string"'
+    configured(lake, postgres, f'[[jdbc.src.tables]]\nname = "odd"\ncolumns = {{ {overrides} }}')
+    loaded(lake)
+    assert rows_of(lake, "odd", "n, d, t") == [("NaN", "infinity", "0044-03-15 00:00:00+00 BC")]
+    body = '[[jdbc.src.tables]]\nname = "odd"\ncolumns = { nn = "string" }'
+    configured(lake, postgres, body)
+    assert "no column 'nn'" in loaded(lake, 2)
+
+
+@pytest.mark.stack
+def test_an_override_that_would_round_is_refused_before_it_is_visible(
+    lake: Any, postgres: Any, password: str
+) -> None:
+    postgres.ask("drop table if exists exact; create table exact (id int primary key, n numeric)")
+    postgres.ask("insert into exact values (1, 1.005), (2, 3)")
+    body = '[[jdbc.src.tables]]\nname = "exact"\ncolumns = { n = "decimal(10, 2)" }'
+    configured(lake, postgres, body)
+    assert "column n (numeric), landed as decimal(10, 2)" in loaded(lake, 5)
+    assert rows_of(lake, "exact", batch="1") == []
+    postgres.ask("update exact set n = 1.25 where id = 1")
+    abandoned(lake)
+    text = loaded(lake)
+    assert "finishing batch 1" in text
+    assert [str(row[0]) for row in rows_of(lake, "exact", "n")] == ["1.25", "3.00"]
+
+
+@pytest.mark.stack
+def test_zero_dates_and_negative_times_of_mariadb(lake: Any, mariadb: Any, password: str) -> None:
+    mariadb.ask("drop table if exists zero")
+    mariadb.ask("create table zero (id int primary key, d date, t time)")
+    mariadb.ask("insert into zero values (1, '0000-00-00', '-12:30:00')")
+    configured(lake, mariadb, 'include = ["zero"]')
+    assert "Column d (date)" in loaded(lake, 2)
+    body = '[[jdbc.src.tables]]\nname = "zero"\ncolumns = { d = "string" }'
+    configured(lake, mariadb, body)
+    loaded(lake)
+    assert rows_of(lake, "zero", "d, t") == [("0000-00-00", "-12:30:00")]
+
+
+# --- full imports
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_a_full_import_is_a_new_version_only_when_something_changed(
+    lake: Any, request: pytest.FixtureRequest, password: str, kind: str
+) -> None:
+    source = request.getfixturevalue(kind)
+    source.ask("drop table if exists versions")
+    source.ask("create table versions (id int primary key, name varchar(20))")
+    source.ask("insert into versions values (1, 'a'), (2, 'b')")
+    configured(lake, source, 'include = ["versions"]')
+    plan = loaded(lake, 0, "plan")
+    assert "versions full" in plan
+    assert 'select "id"' in plan or "select cast(`id`" in plan
+    loaded(lake)
+    assert "0 records in 0 batches" in loaded(lake)
+    source.ask("update versions set name = 'B' where id = 2")
+    source.ask("delete from versions where id = 1")
+    assert "versions batch 2" in loaded(lake)
+    assert rows_of(lake, "versions", "id, name") == [(2, "B")]
+    assert rows_of(lake, "versions", "id, name", "1") == [(1, "a"), (2, "b")]
+    source.ask("delete from versions")
+    loaded(lake)
+    assert rows_of(lake, "versions") == []
+    assert "versions" in loaded(lake, 0, "status")
+    assert lake.states() == [("versions", 1, "committed"), ("versions", 2, "committed"),
+                             ("versions", 3, "committed")]  # fmt: skip
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("moment", ["planned", "writing", "written"])
+@pytest.mark.parametrize("mode", ["full", "append"])
+def test_a_kill_at_any_step_leaves_the_old_version_and_the_next_run_the_new_one(
+    lake: Any, postgres: Any, password: str, killed: Any, moment: str, mode: str
+) -> None:
+    postgres.ask("drop table if exists killed; create table killed (id int primary key, v text)")
+    postgres.ask("insert into killed select i, 'a' from generate_series(1, 1000) i")
+    entry = '[[jdbc.src.tables]]\nname = "killed"\n'
+    body = entry + ('mode = "append"\ncolumn = "id"\noverlap = "0"' if mode == "append" else "")
+    configured(lake, postgres, body)
+    loaded(lake)
+    postgres.ask("insert into killed select i, 'b' from generate_series(1001, 1500) i")
+    assert killed(lake, moment) == -9
+    assert len(rows_of(lake, "killed")) == 1000
+    postgres.ask("insert into killed select i, 'c' from generate_series(1501, 1600) i")
+    text = loaded(lake)
+    assert "finishing batch 2" in text
+    wanted = postgres.ask("select id, v from killed")
+    if mode == "full":
+        assert rows_of(lake, "killed", "id, v") == sorted(wanted, key=repr)
+    else:
+        everything = lake.sql(f"select id, v from {lake.table('killed')}")
+        assert sorted(map(tuple, everything)) == sorted(wanted)
+    assert "0 records in 0 batches" in loaded(lake)
+
+
+# --- incremental imports
+
+
+def current(lake: Any, name: str, columns: str, key: str = "id") -> list[tuple[Any, ...]]:
+    """An incremental import as readers have it: the newest of each key, without the deleted."""
+    rows = lake.sql(
+        f"select {columns} from {lake.table(name)} where not is_deleted qualify "
+        f"batch_id = max(batch_id) over (partition by {key})".replace("where not is_deleted", "")
+        + " and not is_deleted"
+    )
+    return sorted(map(tuple, rows))
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_rows_committed_late_and_a_clock_that_went_back_lose_nothing(
+    lake: Any, request: pytest.FixtureRequest, password: str, kind: str
+) -> None:
+    source = request.getfixturevalue(kind)
+    stamp = "timestamptz" if kind == "postgres" else "datetime(6)"
+    source.ask("drop table if exists late")
+    source.ask(f"create table late (id int primary key, v varchar(9), at {stamp})")
+    noon = datetime(2024, 5, 1, 12)
+
+    def put(key: int, value: str, minutes: float) -> None:
+        source.ask(f"delete from late where id = {key}")
+        when = noon + timedelta(minutes=minutes)
+        source.ask(f"insert into late values ({key}, '{value}', '{when}')")
+
+    def same() -> None:
+        assert current(lake, "late", "id, v") == sorted(source.ask("select id, v from late"))
+        table = lake.table("late")
+        total, different = lake.sql(f"select count(*), count(distinct id, v, at) from {table}")[0]
+        assert total == different
+
+    for key in range(10):
+        put(key, "a", key)
+    body = '[[jdbc.src.tables]]\nname = "late"\nmode = "last_modified"\ncolumn = "at"\n'
+    configured(lake, source, body + 'overlap = "5m"')
+    loaded(lake)
+    same()
+    put(10, "late", 6)  # within the overlap, below the newest
+    put(3, "b", 20)
+    assert "3 records" not in loaded(lake)
+    same()
+    put(11, "back", -60)  # a clock that went back an hour
+    text = loaded(lake)
+    assert "a clock went back" in text
+    same()
+    put(12, "new", 30)
+    assert "from 2024-05-01 12:15" in loaded(lake)
+    same()
+    assert "0 records in 0 batches" in loaded(lake)
+
+
+@pytest.mark.stack
+def test_deleted_rows_are_found_by_comparing_keys(lake: Any, postgres: Any, password: str) -> None:
+    postgres.ask("drop table if exists gone; create table gone (id int primary key, n int)")
+    postgres.ask("insert into gone select i, i from generate_series(1, 20) i")
+    body = '[[jdbc.src.tables]]\nname = "gone"\nmode = "append"\ncolumn = "id"\noverlap = "0"\n'
+    configured(lake, postgres, body)
+    loaded(lake)
+    postgres.ask("delete from gone where id in (3, 20)")
+    loaded(lake)
+    assert len(current(lake, "gone", "id")) == 20, "deletes are not seen without the compare"
+    configured(lake, postgres, body + "compare_keys = true")
+    loaded(lake)
+    assert current(lake, "gone", "id, n") == sorted(postgres.ask("select id, n from gone"))
+    postgres.ask("insert into gone values (3, 33), (21, 21)")
+    loaded(lake)
+    assert current(lake, "gone", "id, n") == sorted(postgres.ask("select id, n from gone"))
+    assert "0 records in 0 batches" in loaded(lake)
+
+
+# --- splits
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_skewed_null_text_and_composite_keys_are_divided_by_quantiles(
+    lake: Any, request: pytest.FixtureRequest, password: str, kind: str
+) -> None:
+    source = request.getfixturevalue(kind)
+    source.ask("drop table if exists skewed")
+    source.ask("create table skewed (k bigint, s varchar(30), d date, v int)")
+    series = "generate_series(1, 4000) i" if kind == "postgres" else "seq_1_to_4000 s"
+    i = "i" if kind == "postgres" else "seq"
+    day = (
+        f"date '2024-01-01' + {i} % 300"
+        if kind == "postgres"
+        else f"date '2024-01-01' + interval {i} % 300 day"
+    )
+    source.ask(
+        f"insert into skewed select case when {i} % 10 = 0 then null when {i} % 10 = 1 then "
+        f"1000000000000 + {i} else {i} end, case when {i} % 7 = 0 then null else "
+        f"concat('it''s ', {i}) end, {day}, {i} from {series}"
+    )
+    entry = '[[jdbc.src.tables]]\nname = "skewed"\nsplits = 4\n'
+    configured(lake, source, entry)
+    assert "no primary key and no split_by" in loaded(lake, 2)
+    for number, split_by in enumerate((["k"], ["s"], ["d"], ["k", "s"]), start=1):
+        configured(lake, source, entry + f"split_by = {json.dumps(split_by)}")
+        source.ask(f"update skewed set v = v + 1 where v = {4000 + number - 1} or v = 7")
+        loaded(lake)
+        rows = lake.sql(
+            f"select explode(imported.splits.rows) from {lake.ledger} where batch_id = {number}"
+        )
+        sizes = [row[0] for row in rows]
+        assert sum(sizes) == 4000
+        assert len(sizes) == 4
+        assert max(sizes) < 2000, (split_by, sizes)
+        ours = rows_of(lake, "skewed", "k, s, v")
+        assert ours == sorted(map(tuple, source.ask("select k, s, v from skewed")), key=repr)
+    configured(lake, source, entry + 'split_by = "nope"')
+    assert "no column 'nope'" in loaded(lake, 2)
+
+
+# --- what goes wrong
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_each_failure_says_what_to_do(
+    lake: Any,
+    request: pytest.FixtureRequest,
+    password: str,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = request.getfixturevalue(kind)
+    source.ask("drop view if exists seen")
+    source.ask("drop table if exists fine")
+    source.ask("create table fine (id int primary key, v int, w int)")
+    source.ask("insert into fine values (1, 1, 1)")
+    source.ask("create view seen as select id, v from fine")
+    configured(lake, source, 'include = ["fine", "sen"]')
+    text = loaded(lake, 2)
+    assert "no table or view sen" in text
+    assert "did you mean" in text
+    configured(lake, source, 'include = ["fine", "seen"]')
+    with monkeypatch.context() as patch:
+        patch.setenv("PARC_PASSWORD", "wrong-secret")
+        answer = lake.command("run")
+        assert answer.exit_code == 2
+        assert "refuses user 'loader'" in text_of(answer)
+        assert "wrong-secret" not in text_of(answer)
+    loaded(lake)
+    assert rows_of(lake, "seen", "id, v") == [(1, 1)]
+    source.ask("drop view seen")
+    source.ask("alter table fine drop column w")
+    source.ask("alter table fine add column z varchar(5)")
+    text = loaded(lake, 2)
+    assert "column w is gone; column z" in text
+    assert "on_drift=evolve" in text
+    configured(lake, source, 'include = ["fine"]\non_drift = "evolve"')
+    assert "seen of [jdbc.src] is not there any more" in loaded(lake, 2)
+    assert rows_of(lake, "fine", "id, v, w, z") == [(1, 1, None, None)]
+    configured(lake, source, 'include = ["fine"]\nexclude = ["seen"]\non_drift = "evolve"')
+    source.ask("alter table fine alter column v type bigint" if kind == "postgres" else
+               "alter table fine modify column v bigint")  # fmt: skip
+    source.ask("update fine set v = 5000000000")
+    loaded(lake)
+    assert rows_of(lake, "fine", "v") == [(5000000000,)]
+    configured(lake, source, 'include = ["fine"]\nstatement_timeout_seconds = 0.001')
+    if kind == "postgres":
+        assert "took longer than statement_timeout_seconds" in loaded(lake, 5)
+
+
+@pytest.mark.stack
+def test_empty_tables_and_tables_with_only_null_keys_land(
+    lake: Any, postgres: Any, password: str
+) -> None:
+    postgres.ask("drop table if exists empty_one, nulls")
+    postgres.ask("create table empty_one (id int, v text); create table nulls (k int, v int)")
+    postgres.ask("insert into nulls select null, i from generate_series(1, 50) i")
+    body = (
+        'include = ["empty_one"]\n[[jdbc.src.tables]]\nname = "nulls"\nsplit_by = "k"\nsplits = 3'
+    )
+    configured(lake, postgres, body)
+    loaded(lake)
+    assert rows_of(lake, "empty_one", "id, v") == []
+    assert len(rows_of(lake, "nulls", "k, v")) == 50
+    assert "0 records in 0 batches" in loaded(lake)
+
+
+@pytest.mark.stack
+def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
+    lake: Any, mariadb: Any, password: str, loader: Callable[[], Any]
+) -> None:
+    mariadb.ask("drop table if exists moving")
+    mariadb.ask("create table moving (id int primary key)")
+    mariadb.ask("insert into moving select seq from seq_1_to_100")
+    configured(lake, mariadb, 'include = ["moving"]')
+    one = loader()
+    survey = one.survey()
+    one.bound_imports(survey, imports.bounded, lambda note: None, survey.errors)
+    ours, _ = one.ledger.propose(survey.batches)
+    mariadb.ask("insert into moving values (101)")
+    errors: list[Any] = []
+    one.land(survey, ours, lambda landed: None, lambda note: None, errors)
+    assert [type(error) for error in errors] == [SourceUnavailable]
+    assert "was changed while it was read" in str(errors[0])
+    assert rows_of(lake, "moving", batch="1") == []
+    abandoned(lake)
+    loaded(lake)
+    assert len(rows_of(lake, "moving")) == 101
+
+
+@pytest.mark.stack
+def test_all_parts_of_postgresql_read_one_snapshot(
+    lake: Any, postgres: Any, password: str, loader: Callable[[], Any]
+) -> None:
+    postgres.ask("drop table if exists still; create table still (id int primary key, v int)")
+    postgres.ask("insert into still select i, 0 from generate_series(1, 1000) i")
+    configured(lake, postgres, '[[jdbc.src.tables]]\nname = "still"\nsplits = 4\nmode = "full"')
+    one = loader()
+    survey = one.survey()
+    one.bound_imports(survey, imports.bounded, lambda note: None, survey.errors)
+    ours, _ = one.ledger.propose(survey.batches)
+    postgres.ask("delete from still where id <= 300; update still set v = 1")
+    errors: list[Any] = []
+    one.land(survey, ours, lambda landed: None, lambda note: None, errors)
+    assert errors == []
+    assert rows_of(lake, "still", "count(*), sum(v)") == [(1000, 0)]
+
+
+# --- secrets
+
+
+@pytest.mark.stack
+def test_the_password_is_seen_nowhere(
+    lake: Any, postgres: Any, mariadb: Any, password: str, stack: Any
+) -> None:
+    for source in (postgres, mariadb):
+        source.ask("drop table if exists secret")
+        source.ask("create table secret (id int primary key)")
+        source.ask("insert into secret values (1)")
+    tail = [
+        source.section(f'include = ["secret"]\ntable = "{lake.schema}.{name}_{{table}}"', name=name)
+        for name, source in (("one", postgres), ("two", mariadb))
+    ]
+    lake.configure(tail="\n".join(tail))
+    for words in (["plan"], ["run"], ["status"], ["config"], ["--json", "plan"]):
+        loaded(lake, 0, *words)
+    # A read that fails in the driver is told of by Spark, too.
+    postgres.ask("update secret set id = 2")
+    told = text_of(lake.load("--json", "run"))
+    ui = f"http://127.0.0.1:{stack.spark.ports['spark_ui']}"
+    seen = {"told": told, "ledger": str(lake.sql(f"select * from {lake.ledger}"))}
+    application = json.load(urllib.request.urlopen(f"{ui}/api/v1/applications"))[0]["id"]
+    pages = ["/jobs/", "/stages/", "/SQL/", "/connect/", "/environment/", "/executors/"]
+    parts = ("jobs", "stages", "sql?details=true&length=1000", "environment")
+    pages += [f"/api/v1/applications/{application}/{part}" for part in parts]
+    for page in pages:
+        seen[page] = urllib.request.urlopen(ui + page).read().decode()
+    operations = re.findall(r"/connect/session/\?id=[^'\"]+", seen["/connect/"])
+    for page in set(operations):
+        seen[page] = urllib.request.urlopen(ui + page).read().decode()
+    executions = json.loads(seen[pages[-2]])
+    for execution in executions[-40:]:
+        page = f"/SQL/execution/?id={execution['id']}"
+        seen[page] = urllib.request.urlopen(ui + page).read().decode()
+    for log in (stack.directory / "logs").glob("*"):
+        seen[log.name] = log.read_text(errors="replace")
+    assert any("jdbc" in text for text in seen.values()), "the pages show nothing of the reads"
+    assert [place for place, text in seen.items() if PLANTED in text] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('url = "jdbc:postgresql://h/d"\npassword = "written"', "must not be written"),
+        ('url = "postgresql://me:secret@h/d"', "does not belong into the url"),
+        ('url = "jdbc:postgresql://h/d?password=secret"', "does not belong into the url"),
+        ('url = "jdbc:oracle://h/d"', "jdbc:postgresql://host:port/database"),
+        ('url = "jdbc:mysql://h/d"\n[[jdbc.x.tables]]\nname = "t"\nmode = "append"', "need it"),
+        ('url = "jdbc:mysql://h/d"\ninclud = ["x"]', "did you mean 'include'"),
+        ('url = "jdbc:mysql://h/d"\n[[jdbc.x.tables]]\nnam = "t"', "did you mean 'name'"),
+    ],
+)
+def test_a_section_that_cannot_be_right_is_refused(tmp_path: Path, body: str, said: str) -> None:
+    file = tmp_path / "loader.toml"
+    file.write_text(f'[jdbc.x]\ntable = "raw.{{table}}"\n{body}\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=re.escape(said)) as caught:
+        load(file)
+    assert "secret" not in str(caught.value).replace("is a secret", "")
+
+
+def test_passwords_come_from_the_environment_a_file_or_a_credential_provider(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "loader.toml"
+    (tmp_path / "secret").write_text(PLANTED + "\n", encoding="utf-8")
+    monkeypatch.setenv("A_PASSWORD", PLANTED)
+    body = '[jdbc.{name}]\nurl = "jdbc:postgresql://h/d"\ntable = "{name}.{{table}}"\n'
+
+    def password_of(reference: str) -> str:
+        text = body.replace("{name}", "x") + f'password = "{reference}"\n'
+        file.write_text(text.replace("{{", "{").replace("}}", "}"), encoding="utf-8")
+        found = load(file).jdbc["x"].password
+        assert found is not None
+        assert PLANTED not in repr(load(file))
+        return found.get_secret_value()
+
+    assert password_of("${A_PASSWORD}") == PLANTED
+    assert password_of(f"${{file:{tmp_path}/secret}}") == PLANTED
+    with pytest.raises(ConfigurationError, match="would show the password"):
+        load(file, {"jdbc.x.password": "shown"})
