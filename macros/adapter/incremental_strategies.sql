@@ -1,5 +1,6 @@
 {#-
-    Two incremental strategies that dbt-spark lacks, both one Delta commit:
+    Three incremental strategies that dbt-spark lacks, each one Delta commit, or none where the model
+    has no rows:
 
     replace_where  `INSERT … REPLACE WHERE`: the model's rows replace all rows with the same
                    `replace_key`, a column such as the day. For "compute the touched days again".
@@ -7,12 +8,15 @@
                    apart by `unique_key`. A row whose `unique_key` is null is never stored: it only
                    says that its `replace_key` was read and has no rows. For children of a changed
                    parent.
+    merge_near     a merge by `unique_key`, a list of columns, that looks only at the part of the
+                   table where the column `near`, one of them, has the values of the new rows, so
+                   that Delta skips all other files.
 
     dbt-spark validates strategy names itself, hence the two overrides; every other strategy falls
     through to its own macros.
 -#}
 {% macro dbt_spark_validate_get_incremental_strategy(raw_strategy, file_format) %}
-    {% if raw_strategy in ['replace_where', 'replace_keys'] %}
+    {% if raw_strategy in ['replace_where', 'replace_keys', 'merge_near'] %}
         {% do return(raw_strategy) %}
     {% endif %}
     {% do return(dbt.dbt_spark_validate_get_incremental_strategy(raw_strategy, file_format)) %}
@@ -26,6 +30,8 @@
         {{ get_replace_where_sql(source, target, config.require('replace_key')) }}
     {% elif strategy == 'replace_keys' %}
         {{ get_replace_keys_sql(source, target, unique_key, config.require('replace_key')) }}
+    {% elif strategy == 'merge_near' %}
+        {{ get_merge_near_sql(source, target, unique_key, config.require('near')) }}
     {% else %}
         {{ dbt.dbt_spark_get_incremental_sql(
             strategy, source, target, existing, unique_key, incremental_predicates
@@ -34,18 +40,51 @@
 {% endmacro %}
 
 
-{% macro get_replace_where_sql(source, target, replace_key) %}
-    {#- The values are asked of the new rows here: `config` sees them at parse time only. -#}
-    {% set columns = adapter.get_columns_in_relation(target) | map(attribute='quoted') | join(', ') %}
+{% macro literals_of(column, relation) %}
+    {#- The distinct values of `column` in `relation`, as SQL literals. Asked of the new rows when the
+        strategy runs, since `config` sees them at parse time only. -#}
     {% set literals = [] %}
     {% for value in run_query(
-        'select distinct cast(' ~ replace_key ~ ' as string) from ' ~ source
+        'select distinct cast(' ~ column ~ ' as string) from ' ~ relation
     ).columns[0].values() %}
         {% do literals.append("'" ~ value ~ "'") %}
     {% endfor %}
+    {% do return(literals) %}
+{% endmacro %}
+
+
+{% macro get_replace_where_sql(source, target, replace_key) %}
+    {% set columns = adapter.get_columns_in_relation(target) | map(attribute='quoted') | join(', ') %}
+    {% set literals = literals_of(replace_key, source) %}
+    {% if literals %}
     insert into {{ target }}
     replace where {{ one_of(replace_key, literals) }}
     select {{ columns }} from {{ source }}
+    {% else %}
+    select 'nothing new' as outcome
+    {% endif %}
+{% endmacro %}
+
+
+{% macro get_merge_near_sql(source, target, unique_key, near) %}
+    {% set literals = literals_of(near, source) | sort %}
+    {% if literals %}
+    merge into {{ target }} as held
+    using {{ source }} as fresh
+    on
+        {% if literals | length > 400 %}
+        held.{{ near }} between {{ literals[0] }} and {{ literals[-1] }}
+        {% else %}
+        {{ one_of('held.' ~ near, literals) }}
+        {% endif %}
+        {% for column in unique_key %}
+        and held.{{ column }} = fresh.{{ column }}
+        {% endfor %}
+    when matched then update set *
+    when not matched then insert *
+    {% else %}
+    select 'nothing new' as outcome
+    {% endif %}
 {% endmacro %}
 
 

@@ -1,5 +1,4 @@
 -- An equipment is at one place at a time.
-{{ config(severity='warn') }}
 select
     equipment_type,
     equipment_id,
@@ -17,4 +16,4 @@ from (
         ) as next_from
     from {{ ref('meter_park') }}
 ) as intervals
-where next_from < coalesce(valid_to, date '9999-12-31')
+where next_from < coalesce(valid_to, date '9999-12-31') or valid_to <= valid_from

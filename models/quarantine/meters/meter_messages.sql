@@ -7,6 +7,7 @@ select
     batch_id,
     received_at,
     source_name,
+    occurred_on,
     reason,
     rejected_line
 from {{ ref('stg_meters__events') }}

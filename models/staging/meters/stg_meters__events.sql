@@ -1,8 +1,12 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
+{% set columns %}array(
+    'id_evt', 'date_occur_evt', 'date_system_evt', 'type_evt', 'type_equipement', 'id_equipement',
+    'info_div'
+){% endset %}
 
--- One row per CSV line of a message. A message is a JSON object whose members are
--- "<file>_row<N>" and the line as text; header lines are left out. Lines that are no event carry
--- the reason why.
+-- One row per event of a message. A message is a JSON object: either its members are
+-- "<file>_row<N>" and the CSV line as text, or it is one event, with a member per column. Header
+-- lines are left out. What is no event carries the reason why.
 with messages as (
     select
         batch_id,
@@ -14,35 +18,62 @@ with messages as (
     from {{ new_records(source('raw', 'meter_events')) }}
 ),
 
-parsed as (
+shaped as (
     select
         *,
         -- Nearly every message is one member without escapes: splitting it at its quotes takes a
         -- quarter of the time that parsing JSON takes. All others are parsed.
-        case
-            when body is null then null
-            when body rlike '^\\s*\\{\\s*"[^"\\\\]*"\\s*:\\s*"[^"\\\\]*"\\s*\\}\\s*$'
-                then array(struct(split(body, '"')[1] as name, split(body, '"')[3] as line))
-            else transform(
-                map_entries(from_json(
-                    body, 'map<string, string>', map('mode', 'PERMISSIVE')
-                )),
-                member -> struct(member.key as name, member.value as line)
-            )
-        end as members
+        coalesce(
+            body rlike '^\\s*\\{\\s*"[^"\\\\]*"\\s*:\\s*"[^"\\\\]*"\\s*\\}\\s*$', false
+        ) as is_plain
     from messages
+),
+
+parsed as (
+    select
+        *,
+        if(
+            is_plain, null, from_json(body, 'map<string, string>', map('mode', 'PERMISSIVE'))
+        ) as members
+    from shaped
 ),
 
 lines as (
     select
-        parsed.* except (body, members),
+        parsed.* except (body, is_plain, members),
         body is null as is_tombstone,
-        coalesce(member_index, 0) as line_index,
-        member.name as source_name,
-        trim(trailing '\r\n' from member.line) as line,
-        split(trim(trailing '\r\n' from member.line), ',', -1) as parts
+        coalesce(line_index, 0) as line_index,
+        line.source_name,
+        trim(trailing '\r\n' from line.text) as line,
+        coalesce(line.fields, split(trim(trailing '\r\n' from line.text), ',', -1)) as parts
     from parsed
-        lateral view outer posexplode(members) exploded as member_index, member
+        lateral view outer posexplode(case
+            when is_plain then array(struct(
+                split(body, '"')[1] as source_name,
+                split(body, '"')[3] as text,
+                cast(null as array<string>) as fields
+            ))
+            when map_contains_key(members, 'date_occur_evt') or map_contains_key(members, 'id_evt')
+                then array(struct(
+                    cast(null as string) as source_name,
+                    body as text,
+                    -- No fields where some are missing or there is more than fits.
+                    if(
+                        size(array_intersect(map_keys(members), {{ columns }})) >= 6
+                        and not map_contains_key(members, 'rest'),
+                        transform({{ columns }}, name -> members[name]),
+                        array()
+                    ) as fields
+                ))
+            else transform(
+                map_entries(members),
+                member -> struct(
+                    member.key as source_name,
+                    member.value as text,
+                    cast(null as array<string>) as fields
+                )
+            )
+        end) exploded as line_index, line
 ),
 
 fields as (
@@ -50,7 +81,7 @@ fields as (
         *,
         {{ timestamp_or_null('get(parts, 1)', 'yyyy-MM-dd HH:mm:ss') }} as occurred,
         {{ timestamp_or_null('get(parts, 2)', 'yyyy-MM-dd HH:mm:ss') }} as arrived,
-        try_cast(get(parts, 5) as int) as equipment_number
+        try_cast(get(parts, 5) as bigint) as equipment_number
     from lines
     where line is null or line not like 'id_evt,%'
 ),
@@ -81,10 +112,9 @@ select
     source_name,
     reason,
     if(reason is not null, line, null) as rejected_line,
-    if(reason is null, {{ surrogate_key(['source_name', 'line']) }}, null) as event_key,
     if(reason is null, get(parts, 0), null) as event_id,
     if(reason is null, cast(occurred as timestamp_ntz), null) as occurred_at_local,
-    if(reason is null, cast(occurred as date), null) as occurred_on,
+    cast(occurred as date) as occurred_on,
     if(reason is null, cast(arrived as timestamp_ntz), null) as arrived_at_local,
     if(reason is null, get(parts, 3), null) as event_type,
     if(reason is null, get(parts, 4), null) as equipment_type,

@@ -1,36 +1,26 @@
--- The file writes 97 for every overseas département, and one région for all of them. The INSEE code
--- of a commune begins with its département's, so places are found by that instead.
+-- The source writes 97 for every overseas département, and one région for all of them. The INSEE
+-- code of a commune begins with its département's, so places are found by that instead.
 with communes as (
     select
         code_insee as commune_code,
         libelle_commune as commune_label,
         if(code_insee like '97%', left(code_insee, 3), id_departement) as departement_code,
         id_region
-    from {{ last_import(
-        'park_communes', ['code_insee', 'libelle_commune', 'id_departement', 'id_region']
-    ) }} as communes
+    from {{ last_import('communes') }} as communes
 ),
 
 departements as (
     select
         id_departement as departement_code,
-        libelle_departement as departement_label
-    from {{ last_import(
-        'park_departements', ['id_departement', 'libelle_departement']
-    ) }} as departements
+        min(libelle_departement) as departement_label
+    from {{ last_import('departements') }} as departements
     where id_departement != '97'
+    group by id_departement
     union all
     select
         cast(departement_code as string) as departement_code,
         departement_label
     from {{ ref('overseas_departements') }}
-),
-
-regions as (
-    select
-        id_region,
-        libelle_region as region_label
-    from {{ last_import('park_region', ['id_region', 'libelle_region']) }} as regions
 ),
 
 placed as (
@@ -39,15 +29,19 @@ placed as (
         communes.commune_label,
         communes.departement_code,
         departements.departement_label,
-        coalesce(overseas.region_label, regions.region_label) as region_label
+        coalesce(overseas.region_label, regions.libelle_region) as region_label
     from communes
     left join departements on communes.departement_code = departements.departement_code
     left join {{ ref('overseas_departements') }} as overseas
         on communes.departement_code = overseas.departement_code
-    left join regions on communes.id_region = regions.id_region
+    left join {{ last_import('region') }} as regions on communes.id_region = regions.id_region
 )
 
 select
+    {{ row_hash([
+        'placed.commune_label', 'placed.departement_code', 'placed.departement_label',
+        'codes.region_code', 'placed.region_label'
+    ]) }} as row_hash,
     placed.commune_code,
     placed.commune_label,
     placed.departement_code,

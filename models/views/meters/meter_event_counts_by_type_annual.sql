@@ -1,1 +1,1 @@
-{{ meter_event_counts('annual', ['event_type']) }}
+{{ meter_event_counts('type', 'annual') }}

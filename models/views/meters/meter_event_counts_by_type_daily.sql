@@ -1,1 +1,1 @@
-{{ meter_event_counts('daily', ['event_type']) }}
+{{ meter_event_counts('type', 'daily') }}

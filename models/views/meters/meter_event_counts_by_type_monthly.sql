@@ -1,1 +1,1 @@
-{{ meter_event_counts('monthly', ['event_type']) }}
+{{ meter_event_counts('type', 'monthly') }}

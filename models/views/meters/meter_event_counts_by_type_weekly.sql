@@ -1,1 +1,1 @@
-{{ meter_event_counts('weekly', ['event_type']) }}
+{{ meter_event_counts('type', 'weekly') }}

@@ -1,0 +1,43 @@
+{% macro meter_event_content(relation=none) -%}
+    {#- What an event is: all that its line says. Two arrivals with the same content are one event.
+        relation: alias of the rows, where one is needed. Null-safe: nulls are told from texts. -#}
+    {%- set prefix = relation ~ '.' if relation else '' -%}
+    to_json(struct(
+        {%- for column in [
+            'event_id', 'occurred_at_local', 'arrived_at_local', 'event_type', 'equipment_type',
+            'equipment_id', 'info'
+        ] -%}
+            {{ prefix }}{{ column }}{{ ', ' if not loop.last }}
+        {%- endfor -%}
+    ))
+{%- endmacro %}
+
+
+{% macro meter_event_hash() -%}
+    {#- A number that is the same for arrivals with the same content; rarely for others, too. -#}
+    xxhash64(
+        event_id, occurred_at_local, arrived_at_local, event_type, equipment_type, equipment_id, info
+    )
+{%- endmacro %}
+
+
+{% macro near_days(days) -%}
+    {#- A predicate on the lake's events: they occurred on one of `days`, date literals as `touched`
+        gives them. Their months are named too, since those are the partitions. -#}
+    {%- set months = [] -%}
+    {%- for day in days -%}
+        {%- do months.append(day[:8] ~ "-01'") -%}
+    {%- endfor -%}
+    {{ one_of('occurred_month', months | unique | list) }} and {{ one_of('occurred_on', days) }}
+{%- endmacro %}
+
+
+{% macro is_future_event() -%}
+    {#- A predicate on an event: its clock was ahead, by more than the variable allows after its
+        arrival by its own account, or by more than a day (no place is further from UTC) after
+        Kafka had it. -#}
+    (
+        occurred_at_local > arrived_at_local + interval {{ var('meter_future_after_minutes') }} minutes
+        or occurred_at_local > cast(received_at as timestamp_ntz) + interval 1 day
+    )
+{%- endmacro %}

@@ -1,0 +1,95 @@
+{% macro park_intervals(installations, of, at) -%}
+    {#-
+        The rule for overlaps: on each day the installation of `of` that began last counts; of those
+        that began on the same day the one that ends last; then the higher `at`. Gives rows of `of`
+        that never overlap: equipment_type, `of`, `at`, valid_from, valid_to. Intervals at the same
+        place that follow each other without a gap are one.
+        installations: relation with equipment_type, `of`, `at`, valid_from and valid_to (exclusive).
+    -#}
+    (
+        with cuts as (
+            select distinct equipment_type, {{ of }}, cut_on
+            from {{ installations }}
+                lateral view explode(array(valid_from, valid_to)) exploded as cut_on
+            where cut_on is not null
+        ),
+
+        segments as (
+            select
+                *,
+                lead(cut_on) over (partition by equipment_type, {{ of }} order by cut_on) as next_on
+            from cuts
+        ),
+
+        chosen as (
+            select
+                segments.*,
+                covering.{{ at }}
+            from segments
+            inner join {{ installations }} as covering
+                on
+                    segments.equipment_type = covering.equipment_type
+                    and segments.{{ of }} = covering.{{ of }}
+                    and segments.cut_on >= covering.valid_from
+                    and (covering.valid_to is null or segments.cut_on < covering.valid_to)
+            qualify row_number() over (
+                partition by segments.equipment_type, segments.{{ of }}, segments.cut_on
+                order by covering.valid_from desc, covering.valid_to desc nulls first,
+                    covering.{{ at }} desc
+            ) = 1
+        ),
+
+        marked as (
+            select
+                *,
+                count_if(is_first) over (
+                    partition by equipment_type, {{ of }} order by cut_on
+                ) as island
+            from (
+                select
+                    *,
+                    not coalesce(
+                        lag({{ at }}) over by_day = {{ at }} and lag(next_on) over by_day = cut_on,
+                        false
+                    ) as is_first
+                from chosen
+                window by_day as (partition by equipment_type, {{ of }} order by cut_on)
+            ) as compared
+        )
+
+        select
+            equipment_type,
+            {{ of }},
+            {{ at }},
+            min(cut_on) as valid_from,
+            nullif(max(coalesce(next_on, date '9999-12-31')), date '9999-12-31') as valid_to
+        from marked
+        group by equipment_type, {{ of }}, {{ at }}, island
+    )
+{%- endmacro %}
+
+
+{% macro park_known_at() -%}
+    {#- When the snapshots last saw the park change, as a timestamp literal. It is the clock of the park's history, as batch_id is that of events. -#}
+    {%- set times = [] -%}
+    {%- for snapshot in ['equipment', 'places', 'installations', 'communes'] -%}
+        {%- do times.append(
+            'select max(greatest(dbt_valid_from, coalesce(dbt_valid_to, dbt_valid_from))) as at from '
+            ~ ref('snap_park__' ~ snapshot)
+        ) -%}
+    {%- endfor -%}
+    {%- do return(newest_of(times | join(' union all '))) -%}
+{%- endmacro %}
+
+
+{% macro newest_of(query) -%}
+    {#- The highest `at` that `query` gives, as a timestamp literal to the microsecond; the epoch
+        where it gives none. -#}
+    {%- set newest = none -%}
+    {%- if execute -%}
+        {%- set newest = run_query(
+            "select date_format(max(at), 'yyyy-MM-dd HH:mm:ss.SSSSSS') from (" ~ query ~ ")"
+        ).columns[0][0] -%}
+    {%- endif -%}
+    {%- do return("timestamp '" ~ (newest or '1970-01-01 00:00:00.000000') ~ "'") -%}
+{%- endmacro %}

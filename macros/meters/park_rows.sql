@@ -1,0 +1,149 @@
+{#-
+    The park's tables as their source names them: the columns that are read, those that must be
+    numbers, text or dates, and what names a row. One list, so that what staging takes and what
+    quarantine shows are each other's complement.
+-#}
+{% macro park_tables() -%}
+    {%- do return({
+        'compteurs': {
+            'columns': ['id_compteur', 'constructeur_id'],
+            'numbers': ['id_compteur'], 'key': ['id_compteur'],
+        },
+        'concentrateurs': {
+            'columns': ['id_consentrateur', 'constructeur_id'],
+            'numbers': ['id_consentrateur'], 'key': ['id_consentrateur'],
+        },
+        'pdc': {
+            'columns': ['id_pdc', 'id_pdk', 'code_insee_commune'],
+            'numbers': ['id_pdc'], 'key': ['id_pdc'],
+        },
+        'pdk': {
+            'columns': ['id_pdk', 'code_insee_commune'],
+            'numbers': ['id_pdk'], 'key': ['id_pdk'],
+        },
+        'installation_c': {
+            'columns': ['id_pdc', 'id_compteur', 'date_deb', 'date_fin'],
+            'numbers': ['id_pdc', 'id_compteur'], 'interval': ['date_deb', 'date_fin'],
+            'key': ['id_pdc', 'id_compteur', 'date_deb', 'date_fin'],
+        },
+        'installation_k': {
+            'columns': ['id_pdk', 'id_concentrateurs', 'date_deb', 'date_fin'],
+            'numbers': ['id_pdk', 'id_concentrateurs'], 'interval': ['date_deb', 'date_fin'],
+            'key': ['id_pdk', 'id_concentrateurs', 'date_deb', 'date_fin'],
+        },
+        'communes': {
+            'columns': ['code_insee', 'libelle_commune', 'id_departement', 'id_region'],
+            'texts': ['code_insee'], 'key': ['code_insee'],
+        },
+        'departements': {
+            'columns': ['id_departement', 'libelle_departement'],
+            'texts': ['id_departement'], 'key': ['id_departement', 'libelle_departement'],
+        },
+        'region': {
+            'columns': ['id_region', 'libelle_region'],
+            'texts': ['id_region'], 'key': ['id_region'],
+        },
+    }) -%}
+{%- endmacro %}
+
+
+{% macro park_rows(name) -%}
+    {#- The newest version of park table `name`: `batch_id`, its columns as text, the line, and the
+        `reason` why a row cannot be used; null for a good one. It comes from the database once it
+        was imported from there, else from the files; the variable park_source (auto, database,
+        files) says otherwise. Only batches that the ledger has closed are read, so an import that
+        goes on or failed leaves the version before it. -#}
+    {%- set table = park_tables()[name] -%}
+    {%- set of_database, of_files = source('raw', 'parc_' ~ name), source('raw', 'park_' ~ name) -%}
+    {%- set held = [] -%}
+    {%- if execute and var('park_source') != 'files' -%}
+        {%- set relation = load_relation(of_database) -%}
+        {%- if relation is not none -%}
+            {%- set held = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+        {%- endif -%}
+    {%- endif -%}
+    {%- set is_database = table.columns | reject('in', held) | list | length == 0
+        or (execute and var('park_source') == 'database') -%}
+    (
+        select
+            batch_id,
+            {%- for column in table.columns %}
+            {{ column }},
+            {%- endfor %}
+            line,
+            case
+                when corrupt_record is not null then 'wrong_field_count'
+                {%- for column in table.numbers or [] %}
+                when try_cast({{ column }} as bigint) is null then 'wrong_{{ column }}'
+                {%- endfor %}
+                {%- for column in table.texts or [] %}
+                when {{ column }} is null then 'no_{{ column }}'
+                {%- endfor %}
+                {%- if table.interval is defined %}
+                {%- set first, last = table.interval %}
+                when {{ park_date(first) }} is null then 'wrong_{{ first }}'
+                when {{ last }} is not null and {{ park_date(last) }} is null then 'wrong_{{ last }}'
+                when {{ park_date(last) }} < {{ park_date(first) }} then 'ends_before_it_begins'
+                {%- endif %}
+                when row_number() over (
+                    partition by corrupt_record, {{ table.key | join(', ') }}
+                    order by {{ table.columns | join(', ') }}
+                ) > 1 then 'repeated'
+            end as reason
+        from (
+            select
+                batch_id,
+                {{ 'cast(null as string)' if is_database else 'corrupt_record' }} as corrupt_record,
+                {%- for column in table.columns %}
+                nullif(trim(cast({{ column }} as string)), '') as {{ column }},
+                {%- endfor %}
+                coalesce(
+                    {{ 'null' if is_database else 'corrupt_record' }},
+                    concat_ws(',' {%- for column in table.columns -%}
+                        , coalesce(cast({{ column }} as string), '')
+                    {%- endfor %})
+                ) as line
+            from {{ of_database if is_database else raw_table('park_' ~ name, table.columns) }}
+            where batch_id = {{ last_batch(of_database if is_database else of_files) }}
+        ) as rows_of_import
+    )
+{%- endmacro %}
+
+
+{% macro last_import(name) -%}
+    {#- The usable rows of the newest version of park table `name`, all text; the others are in
+        quarantine.park_lines. -#}
+    (
+        select * except (batch_id, line, reason)
+        from {{ park_rows(name) }} as all_rows
+        where reason is null
+    )
+{%- endmacro %}
+
+
+{% macro park_date(text) -%}
+    {#- A date of the park: yyyyMMdd in files, yyyy-MM-dd (maybe with a time) from databases; null
+        where it is neither. -#}
+    cast(coalesce(
+        {{ timestamp_or_null(text, 'yyyyMMdd') }},
+        {{ timestamp_or_null('left(' ~ text ~ ', 10)', 'yyyy-MM-dd') }}
+    ) as date)
+{%- endmacro %}
+
+
+{% macro last_batch(table) -%}
+    {#- A scalar subquery: the newest batch of the import `table` (a source) that is complete. An
+        import of an empty table is one, too, and has no rows. -#}
+    {%- set ledger = source('raw', 'loader_batches') -%}
+    {%- if execute and load_relation(ledger) is not none -%}
+    (
+        select max(batch_id) from {{ ledger }}
+        where table_name = '{{ table.schema }}.{{ table.identifier }}'
+            and state = 'committed' and kind = 'load'
+            and not exists(files, file -> file.checksum = '')
+            and not exists(gaps, gap -> gap.partition is null)
+    )
+    {%- else -%}
+    (select cast(null as bigint))
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,28 @@
+{% set days = touched(ref('meter_event_arrivals'), 'occurred_on') %}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_where',
+    replace_key='occurred_on'
+) }}
+
+-- Events per day and delay in whole minutes, of which medians and percentiles of any period are made.
+-- Days that new events touch are counted again, whole.
+with delays as (
+    select
+        batch_id,
+        occurred_on,
+        {{ is_future_event() }} as is_future,
+        timestampdiff(second, occurred_at_local, arrived_at_local) as delay_seconds
+    from {{ ref('meter_events') }}
+    where {{ near_days(days) if is_incremental() else 'true' }}
+)
+
+select
+    max(batch_id) as batch_id,
+    occurred_on,
+    is_future,
+    cast(ceil(delay_seconds / 60) as bigint) as delay_minutes,
+    count(*) as events,
+    max(delay_seconds) as max_delay_seconds
+from delays
+group by occurred_on, is_future, cast(ceil(delay_seconds / 60) as bigint)

@@ -1,0 +1,10 @@
+{{ config(materialized='view') }}
+
+-- What each known type of event means.
+select
+    event_type,
+    equipment_type,
+    category as event_category,
+    severity as event_severity,
+    label as event_label
+from {{ ref('meter_event_codes') }}

@@ -1,0 +1,178 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key='version_key',
+    full_refresh=false
+) }}
+
+-- What was known of the park, and since when. The park is made anew only when the snapshots of its
+-- tables saw a change; intervals that are gone or different close, and new ones open.
+-- A full refresh would forget what was known before, so this table is kept.
+{% set known_at = park_known_at() %}
+{% set held_at = newest_of(
+    'select greatest(known_from, coalesce(known_to, known_from)) as at from ' ~ this
+) if is_incremental() %}
+with installations as (
+    select * from {{ ref('snap_park__installations') }}
+    where dbt_valid_to is null
+),
+
+places as (
+    select * from {{ ref('snap_park__places') }}
+    where dbt_valid_to is null
+),
+
+equipment as (
+    select * from {{ ref('snap_park__equipment') }}
+    where dbt_valid_to is null
+),
+
+communes as (
+    -- A commune that its file has no more keeps the last names it had.
+    select * from {{ ref('snap_park__communes') }}
+    qualify row_number() over (
+        partition by commune_code order by dbt_valid_to desc nulls first, dbt_valid_from desc
+    ) = 1
+),
+
+departements as (
+    select
+        departement_code,
+        max(departement_label) as departement_label,
+        max(region_code) as region_code,
+        max(region_label) as region_label
+    from communes
+    group by departement_code
+),
+
+located as (
+    select
+        intervals.*,
+        places.pdk_id,
+        places.commune_code
+    from {{ park_intervals('installations', of='equipment_id', at='place_id') }} as intervals
+    left join places
+        on
+            intervals.equipment_type = places.equipment_type
+            and intervals.place_id = places.place_id
+),
+
+concentrator_places as (
+    select * from located
+    where equipment_type = 'K'
+),
+
+concentrators as (
+    -- One concentrator serves a PDK at a time.
+    select
+        place_id as pdk_id,
+        equipment_id as concentrator_id,
+        valid_from,
+        valid_to
+    from {{ park_intervals('concentrator_places', of='place_id', at='equipment_id') }} as intervals
+),
+
+cuts as (
+    -- A meter's interval is cut wherever the concentrator at its PDK changes.
+    select distinct
+        located.*,
+        cut_on
+    from located
+    left join concentrators
+        on located.pdk_id = concentrators.pdk_id and located.equipment_type = 'C'
+        lateral view explode(array(
+            located.valid_from, concentrators.valid_from, concentrators.valid_to
+        )) exploded as cut_on
+    where cut_on >= located.valid_from and (located.valid_to is null or cut_on < located.valid_to)
+),
+
+intervals as (
+    select
+        equipment_type,
+        equipment_id,
+        if(equipment_type = 'C', place_id, null) as pdc_id,
+        pdk_id,
+        commune_code,
+        cut_on as valid_from,
+        coalesce(
+            lead(cut_on) over (
+                partition by equipment_type, equipment_id, valid_from order by cut_on
+            ),
+            valid_to
+        ) as valid_to
+    from cuts
+),
+
+park as (
+    select
+        {{ surrogate_key([
+            'intervals.equipment_type', 'intervals.equipment_id', 'intervals.valid_from'
+        ]) }} as park_key,
+        intervals.equipment_type,
+        intervals.equipment_id,
+        equipment.manufacturer_id,
+        intervals.pdc_id,
+        intervals.pdk_id,
+        if(
+            intervals.equipment_type = 'K', intervals.equipment_id, concentrators.concentrator_id
+        ) as concentrator_id,
+        intervals.commune_code,
+        communes.commune_label,
+        coalesce(communes.departement_code, departements.departement_code) as departement_code,
+        coalesce(communes.departement_label, departements.departement_label) as departement_label,
+        coalesce(communes.region_code, departements.region_code) as region_code,
+        coalesce(communes.region_label, departements.region_label) as region_label,
+        intervals.valid_from,
+        intervals.valid_to
+    from intervals
+    left join concentrators
+        on
+            intervals.pdk_id = concentrators.pdk_id
+            and intervals.valid_from >= concentrators.valid_from
+            and (concentrators.valid_to is null or intervals.valid_from < concentrators.valid_to)
+    left join equipment
+        on
+            intervals.equipment_type = equipment.equipment_type
+            and intervals.equipment_id = equipment.equipment_id
+    left join communes on intervals.commune_code = communes.commune_code
+    left join departements
+        on
+            departements.departement_code
+            = left(intervals.commune_code, if(intervals.commune_code like '97%', 3, 2))
+),
+
+known as (
+    select
+        {{ surrogate_key(['park_key', known_at]) }} as version_key,
+        {{ row_hash([
+            'manufacturer_id', 'pdc_id', 'pdk_id', 'concentrator_id', 'commune_code',
+            'commune_label', 'departement_code', 'departement_label', 'region_code',
+            'region_label', 'valid_to'
+        ]) }} as row_hash,
+        *,
+        {{ known_at }} as known_from,
+        cast(null as timestamp) as known_to
+    from park
+)
+{%- if is_incremental() %},
+
+held as (
+    select * from {{ this }}
+    where known_to is null
+)
+
+select known.*
+from known
+left anti join held on known.park_key = held.park_key and known.row_hash = held.row_hash
+where {{ known_at }} > {{ held_at }}
+union all
+select
+    held.* except (known_to),
+    {{ known_at }} as known_to
+from held
+left anti join known on held.park_key = known.park_key and held.row_hash = known.row_hash
+where {{ known_at }} > {{ held_at }}
+{%- else %}
+
+select * from known
+{%- endif %}

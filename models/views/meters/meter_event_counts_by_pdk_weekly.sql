@@ -1,0 +1,1 @@
+{{ meter_event_counts('pdk', 'weekly') }}
