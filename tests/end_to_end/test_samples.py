@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import SAMPLES, Answer
+from tests.end_to_end import meter_counts
 from tests.end_to_end.conftest import (
     EVENT_DAYS,
     SITES,
@@ -71,6 +72,55 @@ def test_each_event_day_has_its_exact_counts(day: str, sql: Sql) -> None:
     )
     equipment = Counter((row["type_equipement"], row["id_equipement"]) for row in rows)
     assert {tuple(row[:2]): row[2] for row in found} == dict(equipment)
+
+
+@pytest.fixture(scope="module")
+def counted() -> dict[tuple[str, str], Counter[tuple[str | None, ...]]]:
+    """The statistics of the real event days, counted straight from the files."""
+    events = (row for day in EVENT_DAYS for row in csv.DictReader(event_lines(day)))
+    return meter_counts.count(events, meter_counts.read_park(SAMPLES / "meters" / "park"))
+
+
+@pytest.mark.parametrize("period", meter_counts.PERIODS)
+@pytest.mark.parametrize("by", meter_counts.DIMENSIONS)
+def test_each_statistic_equals_a_count_of_the_files(
+    by: str,
+    period: str,
+    counted: dict[tuple[str, str], Counter[tuple[str | None, ...]]],
+    sql: Sql,
+) -> None:
+    found = sql(meter_counts.query(by, period, "period_start < '2022-01-01'"))
+    assert {tuple(row[:-1]): row[-1] for row in found} == dict(counted[by, period])
+    assert len(found) == len(counted[by, period])
+
+
+def test_replaced_meters_have_events_without_a_place_until_the_park_says_so(sql: Sql) -> None:
+    """Meters 21-25 send from 2020-01-01 on, and the park has them since 2021-01-01."""
+    found = sql(
+        "select cast(occurred_on as string), park_key is null, count(distinct equipment_id) "
+        "from lake.meter_event_counts where equipment_id > 20 and equipment_type = 'C' "
+        "and occurred_on < '2022-01-01' group by all order by all"
+    )
+    assert [tuple(row) for row in found] == [
+        ("2020-01-01", True, 5),
+        ("2020-01-02", True, 5),
+        ("2020-12-31", True, 5),
+        ("2021-01-01", False, 5),
+    ]
+
+
+def test_each_label_has_one_code_and_homonyms_stay_apart(sql: Sql) -> None:
+    for level in ("departement", "region"):
+        found = sql(
+            f"select {level}_label from staging.stg_park__communes group by 1 "
+            f"having count(distinct {level}_code) != 1"
+        )
+        assert found == []
+    ((labels, codes),) = sql(
+        "select count(distinct commune_label), count(distinct commune_code) "
+        "from staging.stg_park__communes"
+    )
+    assert labels < codes
 
 
 def test_the_weeks_around_new_year_are_iso_weeks(sql: Sql) -> None:

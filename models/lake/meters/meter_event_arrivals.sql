@@ -37,7 +37,7 @@ held as (
         count(*) as copies
     from {{ this }}
     where {{ near_days(days) }}
-    group by 1, 2
+    group by all
     {% else %}
     select
         {{ meter_event_hash() }} as event_hash,

@@ -23,7 +23,7 @@ with counted as (
         equipment_id,
         count(*) as events
     from {{ ref('meter_events') }}
-    where {{ near_days(days) if is_incremental() else 'true' }}
+    where {{ near_days(days) }}
     group by occurred_on, event_type, equipment_type, equipment_id
 ),
 

@@ -5,8 +5,8 @@
     replace_key='occurred_on'
 ) }}
 
--- Events per day and delay in whole minutes, of which medians and percentiles of any period are made.
--- Days that new events touch are counted again, whole.
+-- Events per day and delay in whole minutes, of which medians and percentiles of any period are
+-- made. Days that new events touch are counted again, whole.
 with delays as (
     select
         batch_id,
@@ -14,7 +14,7 @@ with delays as (
         {{ is_future_event() }} as is_future,
         timestampdiff(second, occurred_at_local, arrived_at_local) as delay_seconds
     from {{ ref('meter_events') }}
-    where {{ near_days(days) if is_incremental() else 'true' }}
+    where {{ near_days(days) }}
 )
 
 select

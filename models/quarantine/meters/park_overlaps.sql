@@ -1,5 +1,5 @@
--- Installations that contradict each other: an equipment at two places at once, or two concentrators
--- or meters at one place. lake.meter_park resolves them: on each day the one that began last counts.
+-- Installations that contradict each other: an equipment at two places at once, or two equipments at
+-- one place. lake.meter_park resolves them: on each day the one that began last counts.
 {% for kind, same, other in [
     ('two_places', 'equipment_id', 'place_id'), ('two_equipments', 'place_id', 'equipment_id')
 ] %}
@@ -22,7 +22,7 @@ inner join {{ ref('stg_park__installations') }} as later
     on
         earlier.equipment_type = later.equipment_type
         and earlier.{{ same }} = later.{{ same }}
-        and (earlier.valid_to is null or later.valid_from < earlier.valid_to)
+        and (earlier.valid_to is null or earlier.valid_to > later.valid_from)
 where
     struct(earlier.valid_from, coalesce(earlier.valid_to, date '9999-12-31'), earlier.{{ other }})
     < struct(later.valid_from, coalesce(later.valid_to, date '9999-12-31'), later.{{ other }})

@@ -38,42 +38,53 @@ parsed as (
     from shaped
 ),
 
-lines as (
+messages_of_lines as (
     select
-        parsed.* except (body, is_plain, members),
-        body is null as is_tombstone,
-        coalesce(line_index, 0) as line_index,
-        line.source_name,
-        trim(trailing '\r\n' from line.text) as line,
-        coalesce(line.fields, split(trim(trailing '\r\n' from line.text), ',', -1)) as parts
-    from parsed
-        lateral view outer posexplode(case
-            when is_plain then array(struct(
-                split(body, '"')[1] as source_name,
-                split(body, '"')[3] as text,
-                cast(null as array<string>) as fields
-            ))
-            when map_contains_key(members, 'date_occur_evt') or map_contains_key(members, 'id_evt')
+        parsed.* except (is_plain, members),
+        map_contains_key(members, 'date_occur_evt') or map_contains_key(members, 'id_evt')
+            as is_object,
+        case
+            when is_plain
+                then array(struct(
+                    split(body, '"')[1] as source_name,
+                    split(body, '"')[3] as line,
+                    cast(null as array<string>) as parts
+                ))
+            when is_object
                 then array(struct(
                     cast(null as string) as source_name,
-                    body as text,
-                    -- No fields where some are missing or there is more than fits.
+                    body as line,
+                    -- No parts where some are missing or there is more than fits.
                     if(
                         size(array_intersect(map_keys(members), {{ columns }})) >= 6
                         and not map_contains_key(members, 'rest'),
                         transform({{ columns }}, name -> members[name]),
                         array()
-                    ) as fields
+                    ) as parts
                 ))
             else transform(
                 map_entries(members),
                 member -> struct(
                     member.key as source_name,
-                    member.value as text,
-                    cast(null as array<string>) as fields
+                    member.value as line,
+                    cast(null as array<string>) as parts
                 )
             )
-        end) exploded as line_index, line
+        end as entries
+    from parsed
+),
+
+lines as (
+    select
+        messages_of_lines.* except (body, is_object, entries),
+        body is null as is_tombstone,
+        coalesce(line_index, 0) as line_index,
+        entry.source_name,
+        entry.line as text,
+        trim(trailing '\r\n' from text) as line,
+        coalesce(entry.parts, split(line, ',', -1)) as parts
+    from messages_of_lines
+        lateral view outer posexplode(entries) exploded as line_index, entry
 ),
 
 fields as (

@@ -1,4 +1,4 @@
--- When which equipment was at which place. The source names the last day; valid_to is the day after.
+-- When which equipment was at which place. The source names the last day; valid_to is the next.
 with installations as (
     select
         'C' as equipment_type,
