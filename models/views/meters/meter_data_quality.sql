@@ -1,0 +1,60 @@
+-- What is odd about the events, per day and reason. Malformed lines and copies are not in the
+-- statistics; all other events are, and may be counted here for several reasons.
+with found as (
+    select
+        occurred_on as day,
+        'late' as reason,
+        events
+    from {{ ref('meter_event_delays') }}
+    where not is_future and delay_minutes > {{ var('meter_late_after_hours') }} * 60
+    union all
+    select
+        occurred_on as day,
+        'future' as reason,
+        events
+    from {{ ref('meter_event_delays') }}
+    where is_future
+    union all
+    select
+        counts.occurred_on as day,
+        'unknown_type' as reason,
+        counts.events
+    from {{ ref('meter_event_counts') }} as counts
+    left anti join {{ ref('meter_event_types') }} as types on counts.event_type = types.event_type
+    union all
+    select
+        counts.occurred_on as day,
+        'unknown_equipment' as reason,
+        counts.events
+    from {{ ref('meter_event_counts') }} as counts
+    left anti join {{ ref('meter_equipment') }} as equipment
+        on
+            counts.equipment_type = equipment.equipment_type
+            and counts.equipment_id = equipment.equipment_id
+    union all
+    select
+        occurred_on as day,
+        'unplaced' as reason,
+        events
+    from {{ ref('meter_event_counts') }}
+    where park_key is null
+    union all
+    select
+        occurred_on as day,
+        'duplicate' as reason,
+        1 as events
+    from {{ ref('meter_event_duplicates') }}
+    union all
+    select
+        coalesce(occurred_on, cast(received_at as date)) as day,
+        'malformed' as reason,
+        1 as events
+    from {{ ref('meter_messages') }}
+)
+
+select
+    day,
+    reason,
+    sum(events) as events
+from found
+group by day, reason

@@ -1,0 +1,84 @@
+-- Events against the period before and the same period a year before, for all events and each part
+-- of the park. A week's is the ISO week of that number; 29 February and most weeks 53 have none.
+with counted as (
+    select
+        periods.period,
+        periods.period_start,
+        parts.dimension,
+        parts.code,
+        parts.label,
+        counts.event_type,
+        sum(counts.events) as events
+    from {{ ref('meter_event_counts') }} as counts
+    left join {{ ref('meter_park') }} as park on counts.park_key = park.park_key
+        {{ each_period('counts.occurred_on') }}
+        {{ meter_dimensions('park') }}
+    where parts.code is not null
+    group by
+        periods.period, periods.period_start, parts.dimension, parts.code, parts.label,
+        counts.event_type
+),
+
+dated as (
+    select
+        *,
+        case period
+            when 'day' then date_sub(period_start, 1)
+            when 'week' then date_sub(period_start, 7)
+            when 'month' then add_months(period_start, -1)
+            else add_months(period_start, -12)
+        end as previous_start,
+        case
+            when period != 'week'
+                then if(
+                    day(add_months(period_start, -12)) = day(period_start),
+                    add_months(period_start, -12), null
+                )
+            when weekofyear(date_sub(period_start, 364)) = weekofyear(period_start)
+                then date_sub(period_start, 364)
+            when weekofyear(date_sub(period_start, 371)) = weekofyear(period_start)
+                then date_sub(period_start, 371)
+        end as year_before_start,
+        min(period_start) over (partition by period) as first_start
+    from counted
+),
+
+compared as (
+    select
+        dated.*,
+        -- Nothing is known of what was before the first period.
+        if(
+            dated.previous_start >= dated.first_start, coalesce(previous.events, 0), null
+        ) as previous_events,
+        if(
+            dated.year_before_start >= dated.first_start, coalesce(year_before.events, 0), null
+        ) as year_before_events
+    from dated
+    {% for other in ['previous', 'year_before'] %}
+    left join counted as {{ other }}
+        on
+            dated.period = {{ other }}.period
+            and dated.{{ other }}_start = {{ other }}.period_start
+            and dated.dimension = {{ other }}.dimension
+            and dated.code = {{ other }}.code
+            and dated.event_type = {{ other }}.event_type
+    {% endfor %}
+)
+
+select
+    period,
+    period_start,
+    dimension,
+    code,
+    label,
+    event_type,
+    events,
+    previous_events,
+    events - previous_events as change_from_previous,
+    cast(try_divide(events - previous_events, previous_events) as double)
+        as relative_change_from_previous,
+    year_before_events,
+    events - year_before_events as change_from_year_before,
+    cast(try_divide(events - year_before_events, year_before_events) as double)
+        as relative_change_from_year_before
+from compared

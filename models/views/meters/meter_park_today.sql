@@ -1,0 +1,4 @@
+-- The park as it is today: one row per equipment that is in service.
+select *
+from {{ ref('meter_park') }}
+where valid_from <= current_date() and (valid_to is null or valid_to > current_date())
