@@ -38,7 +38,7 @@ def read_park(folder: Path) -> dict[str, Rows]:
 def place_of(park: dict[str, Rows]) -> Callable[[str, int, date], dict[str, str]]:
     """A function that finds where an equipment was on a day; empty where it was nowhere.
 
-    The park must have no overlaps.
+    Where installations overlap, the one that began last counts; then the one that ends last.
     """
     communes = {row["Code INSEE"]: row for row in park["communes"]}
     regions = {row["id_region"]: row["libelle_region"] for row in park["region"]}
@@ -70,10 +70,10 @@ def place_of(park: dict[str, Rows]) -> Callable[[str, int, date], dict[str, str]
 
     def find(kind: str, number: int, day: date) -> dict[str, str]:
         text = f"{day:%Y%m%d}"
-        for first, last, place in intervals.get((kind, number), []):
-            if first <= text <= last:
-                return place
-        return {}
+        covering = [
+            each for each in intervals.get((kind, number), []) if each[0] <= text <= each[1]
+        ]
+        return max(covering, key=lambda each: each[:2], default=("", "", {}))[2]
 
     return find
 

@@ -1,5 +1,5 @@
--- Installations that contradict each other: an equipment at two places at once, or two equipments at
--- one place. lake.meter_park resolves them: on each day the one that began last counts.
+-- Installations that contradict each other: an equipment at two places at once, or two equipments
+-- at one place. lake.meter_park resolves them: on each day the one that began last counts.
 {% for kind, same, other in [
     ('two_places', 'equipment_id', 'place_id'), ('two_equipments', 'place_id', 'equipment_id')
 ] %}

@@ -1,0 +1,576 @@
+"""Smart meters: a park and events with every oddity, built at once, day by day and out of order.
+
+Each way has a lake of its own, in schemas with a prefix, on the stack that all tests share.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, Answer
+from tests.end_to_end import meter_counts
+
+pytestmark = pytest.mark.stack
+
+Sql = Callable[[str], list[tuple[Any, ...]]]
+Message = tuple[bytes | None, bytes | None, None]
+
+COLUMNS = ("id_evt", "date_occur_evt", "date_system_evt", "type_evt", "type_equipement",
+           "id_equipement", "info_div")  # fmt: skip
+
+# Two communes and départements have the same names; 97 stands for every overseas département.
+COMMUNES = """id_commune,id_departement,id_region,Code INSEE,libelle_commune
+66,93,3,93066,SAINT-DENIS
+11,97,23,97411,SAINT-DENIS
+22,97,23,97222,SAINT-PIERRE
+1,2A,9,2A001,AFA
+1,42,4,42001,ABOEN
+2,42,4,42002,ABOEN-LE-VIEUX
+"""
+DEPARTEMENTS = """id_departement,id_region,libelle_departement
+93,3,SEINE-SAINT-DENIS
+97,23,GUADELOUPE
+97,24,MARTINIQUE
+97,26,REUNION
+2A,9,CORSE-DU-SUD
+42,4,LOIRE
+"""
+REGIONS = """id_region,libelle_region
+3,ILE-DE-FRANCE
+4,RHONE-ALPES
+9,CORSE
+23,GUADELOUPE
+"""
+# 11: its concentrator is swapped. 12: moved, removed, back. 13: replaced by 14 after a gap. 15: a
+# stay elsewhere within its installation. 16: never installed. 17: at a commune that is merged.
+PARK = {
+    "communes": COMMUNES.replace("2,42,4,42002,ABOEN-LE-VIEUX\n", ""),
+    "departements": DEPARTEMENTS,
+    "region": REGIONS,
+    "compteurs": "id_compteur,constructeur_id\n11,1\n12,1\n13,2\n14,2\n15,3\n16,3\n17,1\nx,1\n",
+    "concentrateurs": "id_consentrateur,constructeur_id\n11,4\n12,5\n",
+    "pdc": "id_pdc,id_pdk,code_insee_commune\n"
+    "101,5,93066\n102,5,97411\n103,6,2A001\n104,5,97222\n105,6,42001\n106,5,93066\n107,6,42001\n",
+    "pdk": "id_pdk,code_insee_commune\n5,93066\n6,42001\n",
+    "installation_c": "id_pdc,id_compteur,date_deb,date_fin\n"
+    "101,11,20200101,\n"
+    "102,12,20200101,20201229\n103,12,20201230,20201231\n102,12,20210103,\n"
+    "104,13,20200101,20201229\n104,14,20210101,\n"
+    "105,15,20200101,\n106,15,20201230,20210101\n"
+    "107,17,20200101,\n"
+    "107,17,2020-13-01,\n",
+    "installation_k": "id_pdk,id_concentrateurs,date_deb,date_fin\n"
+    "5,11,20200101,20201231\n5,12,20210101,\n",
+}
+# As it was known before: 14 has not come yet, nothing is merged, 12 has not moved.
+FIRST_PARK = {
+    **PARK,
+    "communes": COMMUNES,
+    "compteurs": "id_compteur,constructeur_id\n11,1\n12,1\n13,2\n15,3\n16,3\n17,1\nx,1\n",
+    "pdc": PARK["pdc"].replace("107,6,42001", "107,6,42002"),
+    "installation_c": PARK["installation_c"]
+    .replace("102,12,20200101,20201229\n103,12,20201230,20201231\n102,12,20210103,\n",
+             "102,12,20200101,\n")
+    .replace("104,14,20210101,\n", ""),
+}  # fmt: skip
+DAYS = [date(2020, 12, 28) + timedelta(days=at) for at in range(8)]
+EQUIPMENT = [*(("C", number) for number in range(11, 18)), ("K", 11), ("K", 12)]
+
+
+def event(number: int, at: str, kind: str, equipment: int, **other: str) -> dict[str, str]:
+    """An event as a row of the prototype's file; it arrives at the end of its half day."""
+    occurred = datetime.fromisoformat(at)
+    half = "12:00:00" if occurred.hour < 12 else "23:59:59"
+    return {
+        "id_evt": f"{occurred:%Y%m%d%H%M%S}{number}",
+        "date_occur_evt": at,
+        "date_system_evt": f"{occurred:%Y-%m-%d} {half}",
+        "type_evt": f"ev_{kind}",
+        "type_equipement": kind,
+        "id_equipement": str(equipment),
+        "info_div": "",
+        **other,
+    }
+
+
+def usual_events() -> Iterator[dict[str, str]]:
+    """Each equipment at the edges of each day around New Year, in one place or none."""
+    number = 0
+    for day in DAYS:
+        for kind, equipment in EQUIPMENT:
+            for time in ("00:00:00", "23:59:59"):
+                number += 1
+                # A day on which meter 15 says nothing.
+                if (equipment, day) != (15, DAYS[1]):
+                    yield event(number, f"{day} {time}", kind, equipment)
+
+
+ODD = {
+    "unknown_type": event(1, "2020-12-28 10:00:00", "C", 11, type_evt="ev_C999"),
+    "unknown_equipment": event(2, "2020-12-28 10:00:01", "C", 99),
+    "late": event(3, "2020-12-28 10:00:02", "C", 11, date_system_evt="2020-12-31 10:00:03"),
+    "future": event(4, "2020-12-29 10:00:03", "C", 11, date_system_evt="2020-12-28 12:00:00"),
+    "meaning": event(5, "2020-12-29 10:00:04", "C", 11, type_evt="ev_C21", info_div="lid"),
+}
+# Twice the same hour, and an hour that no clock showed.
+NIGHTS = [
+    event(number, f"{night} 02:30:00", "C", 11)
+    for number, night in enumerate(["2021-10-31", "2021-10-31", "2021-03-28"])
+]
+MALFORMED = [
+    ("2020-12-30 01:02:03", "one,2020-12-30 01:02:03,2020-12-30 12:00:00,ev_C,C,eleven,"),
+    (None, "two,yesterday,2020-12-30 12:00:00,ev_C,C,11,"),
+]
+EVENTS = [*usual_events(), *ODD.values(), *NIGHTS]
+
+
+def line(row: dict[str, str]) -> str:
+    return ",".join(row[name] for name in COLUMNS)
+
+
+def messages(rows: Sequence[dict[str, str]]) -> list[Message]:
+    """Every second event in the prototype's shape, the others as an object each, with its key."""
+    found: list[Message] = [
+        (None, json.dumps({"event.csv_row0": ",".join(COLUMNS)}).encode(), None)
+    ]
+    for at, row in enumerate(rows):
+        if at % 2:
+            value = json.dumps({f"event.csv_row{at}": line(row)})
+            found.append((None, value.encode(), None))
+        else:
+            value = json.dumps({**row, "id_equipement": int(row["id_equipement"])})
+            key = f"{row['type_equipement']}:{row['id_equipement']}"
+            found.append((key.encode(), value.encode(), None))
+    return found
+
+
+BROKEN: list[Message] = [
+    *((None, json.dumps({"event.csv_row1": text}).encode(), None) for _, text in MALFORMED),
+    (None, json.dumps({"id_evt": "1", "date_occur_evt": "2020-12-30 01:02:03"}).encode(), None),
+]
+# In three parts, and one event of each part once more in the last.
+PARTS = [EVENTS[:60], EVENTS[60:90], EVENTS[90:]]
+AGAIN = [PARTS[0][3], PARTS[1][4], PARTS[0][3]]
+
+
+@dataclass
+class Lake:
+    """A lake of its own: a topic, raw tables and layers with a prefix."""
+
+    name: str
+    run: Callable[..., Answer]
+    sql: Sql
+    send: Callable[..., Any]
+    folder: Path
+    profiles: Path
+    environ: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        (self.folder / "park").mkdir(parents=True)
+        text = f"""
+            ledger = "{self.name}_raw.loader_batches"
+            [kafka.default]
+            bootstrap_servers = "${{KAFKA_BOOTSTRAP_SERVERS}}"
+            [[kafka.default.topics]]
+            topic = "{self.name}"
+            table = "{self.name}_raw.meter_events"
+            [files.park]
+            path = "{self.folder}/park/*.csv"
+            table = "{self.name}_raw.park_{{name}}"
+            """
+        (self.folder / "loader.toml").write_text(text, encoding="utf-8")
+
+    def round(
+        self, sent: Iterable[Message], park: dict[str, str] | None = None, *more: str
+    ) -> None:
+        """Send, load and build."""
+        self.send(self.name, sent)
+        for name, text in (park or {}).items():
+            (self.folder / "park" / f"{name}.csv").write_text(text, encoding="utf-8")
+        loaded = self.run("loader", "--config", self.folder / "loader.toml")
+        assert loaded.code == 0, loaded.text
+        self.build(*more)
+
+    def build(self, *more: str) -> None:
+        more = more or ("--exclude-resource-type", "unit_test")
+        built = self.run(
+            "dbt", "build", "--select", "tag:meters", *more,
+            "--target", "test", "--profiles-dir", self.profiles,
+            DBT_TEST_SCHEMA=self.name, LACUSTRE_RAW_SCHEMA=f"{self.name}_raw",
+        )  # fmt: skip
+        assert built.code == 0, built.text[-5000:]
+
+    def ask(self, statement: str) -> list[tuple[Any, ...]]:
+        """Rows of a query in which `lake.` and `views.` are this lake's."""
+        for layer in ("staging", "quarantine", "snapshots", "lake", "views"):
+            statement = statement.replace(f" {layer}.", f" {self.name}_{layer}.")
+        return [tuple(row) for row in self.sql(statement)]
+
+    def versions(self) -> dict[str, int]:
+        """The newest Delta version of each table that dbt writes, seeds aside."""
+        found = {}
+        for layer in ("staging", "snapshots", "lake"):
+            schema = f"{self.name}_{layer}"
+            views = {row[1] for row in self.sql(f"show views in {schema}")}
+            for row in self.sql(f"show tables in {schema}"):
+                if row[1] not in views | {"meter_event_codes", "region_codes",
+                                          "overseas_departements"}:  # fmt: skip
+                    history = self.sql(f"describe history {schema}.{row[1]} limit 1")
+                    found[f"{schema}.{row[1]}"] = history[0][0]
+        return found
+
+
+WITHOUT_VIEWS = (
+    "--exclude", "tag:views", "tag:quarantine", "--exclude-resource-type", "test", "unit_test",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lakes(
+    run: Callable[..., Answer],
+    sql: Sql,
+    send: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], Lake]:
+    folder = tmp_path_factory.mktemp("meters")
+    text = (ROOT / "profiles.yml.example").read_text(encoding="utf-8")
+    (folder / "profiles.yml").write_text(text, encoding="utf-8")
+    return lambda name: Lake(name, run, sql, send, folder / name, folder)
+
+
+@pytest.fixture(scope="module")
+def at_once(lakes: Callable[[str], Lake]) -> Lake:
+    """Everything in one build."""
+    lake = lakes("at_once")
+    lake.round([*messages(EVENTS), *BROKEN, *messages(AGAIN)], PARK)
+    return lake
+
+
+@dataclass
+class Steps:
+    """What was seen between the builds of the lake that was built day by day."""
+
+    lake: Lake
+    before: dict[str, int]
+    after: dict[str, int]
+    first_places: list[tuple[Any, ...]]
+    first_known: list[tuple[Any, ...]]
+
+
+@pytest.fixture(scope="module")
+def by_day(lakes: Callable[[str], Lake]) -> Steps:
+    """In three builds, the last with a correction of the park, and one build without anything."""
+    lake = lakes("by_day")
+    places = (
+        "select equipment_type, equipment_id, cast(occurred_on as string), park_key is not null, "
+        "placed_at from lake.meter_event_counts"
+    )
+    lake.round(messages(PARTS[0]), FIRST_PARK, *WITHOUT_VIEWS)
+    lake.round(messages(PARTS[1]), None, *WITHOUT_VIEWS)
+    first = lake.ask(places)
+    known = lake.ask("select commune_code from lake.meter_park where equipment_id = 17")
+    lake.round([*messages(PARTS[2]), *messages(AGAIN), *BROKEN], PARK, *WITHOUT_VIEWS)
+    before = lake.versions()
+    lake.build(*WITHOUT_VIEWS)
+    return Steps(lake, before, lake.versions(), first, known)
+
+
+@pytest.fixture(scope="module")
+def out_of_order(lakes: Callable[[str], Lake]) -> Lake:
+    """The last days first, the first days late, the park's correction in between."""
+    lake = lakes("out_of_order")
+    lake.round([*messages(PARTS[2]), *BROKEN], FIRST_PARK, *WITHOUT_VIEWS)
+    lake.round([*messages(PARTS[0]), *messages(AGAIN)], PARK, *WITHOUT_VIEWS)
+    lake.round(messages(PARTS[1]), None, *WITHOUT_VIEWS)
+    return lake
+
+
+@pytest.fixture(scope="module")
+def park() -> dict[str, meter_counts.Rows]:
+    """The park's usable rows."""
+    tables = {name: list(csv.DictReader(text.splitlines())) for name, text in PARK.items()}
+    tables["installation_c"] = [
+        row for row in tables["installation_c"] if row["date_deb"].isdecimal()
+    ]
+    return tables
+
+
+def test_each_statistic_equals_a_count_of_the_events(
+    at_once: Lake, park: dict[str, meter_counts.Rows]
+) -> None:
+    for (by, period), expected in meter_counts.count(EVENTS, park).items():
+        found = at_once.ask(meter_counts.query(by, period))
+        if by == "region":
+            # The file puts all overseas départements in one région; see below.
+            continue
+        assert {row[:-1]: row[-1] for row in found} == dict(expected), (by, period)
+        assert len(found) == len(expected)
+    found = at_once.ask(
+        "select region_code, region_label, sum(events) "
+        "from views.meter_event_counts_by_region_annual group by all order by 1 nulls first"
+    )
+    find = meter_counts.place_of(park)
+    regions = {"93": ("11", "ILE-DE-FRANCE"), "2A": ("94", "CORSE"), "42": ("82", "RHONE-ALPES"),
+               "974": ("04", "REUNION"), "972": ("02", "MARTINIQUE")}  # fmt: skip
+    expected_regions: Counter[tuple[str | None, str | None]] = Counter()
+    for row in EVENTS:
+        day = date.fromisoformat(row["date_occur_evt"][:10])
+        place = find(row["type_equipement"], int(row["id_equipement"]), day)
+        expected_regions[regions.get(place.get("departement_code", ""), (None, None))] += 1
+    assert {(row[0], row[1]): row[2] for row in found} == dict(expected_regions)
+
+
+def test_weeks_around_new_year_are_iso_weeks_and_days_have_their_names(at_once: Lake) -> None:
+    found = at_once.ask(
+        "select distinct period_start, iso_year, iso_week "
+        "from views.meter_event_counts_by_type_weekly"
+    )
+    assert {row[1:] for row in found} == {(2020, 53), (2021, 12), (2021, 43)}
+    assert all(row[0].isocalendar() == (*row[1:], 1) for row in found)
+    found = at_once.ask(
+        "select distinct period_start, iso_year, iso_week, day_of_week, year, month, day_of_month "
+        "from views.meter_event_counts_by_pdk_daily"
+    )
+    assert len(found) == 10
+    for day, *rest in found:
+        assert tuple(rest) == (*day.isocalendar(), day.year, day.month, day.day)
+
+
+def test_every_way_to_build_gives_identical_tables(
+    at_once: Lake, by_day: Steps, out_of_order: Lake
+) -> None:
+    for table, bookkeeping in (
+        ("meter_events", "batch_id, received_at"),
+        ("meter_event_counts", "batch_id, placed_at"),
+        ("meter_event_delays", "batch_id"),
+        ("meter_park", "park_key"),
+        ("meter_equipment", "manufacturer_id"),
+    ):
+        query = f"select * except ({bookkeeping}) from lake.{table}"
+        expected = Counter(at_once.ask(query))
+        assert expected
+        for lake in (by_day.lake, out_of_order):
+            assert Counter(lake.ask(query)) == expected, (lake.name, table)
+    for lake in (at_once, by_day.lake, out_of_order):
+        found = lake.ask("select count(*), max(copy_number) from lake.meter_event_duplicates")
+        assert found == [(3, 3)], lake.name
+
+
+def test_a_build_without_anything_new_writes_nothing(by_day: Steps) -> None:
+    assert len(by_day.before) == 9
+    assert by_day.after == by_day.before
+
+
+def test_a_change_of_the_park_places_again_the_events_that_it_touches_and_no_others(
+    by_day: Steps,
+) -> None:
+    def unplaced(rows: list[tuple[Any, ...]]) -> set[tuple[str, int, str]]:
+        return {row[:3] for row in rows if not row[3]}
+
+    now = by_day.lake.ask(
+        "select equipment_type, equipment_id, cast(occurred_on as string), park_key is not null, "
+        "placed_at from lake.meter_event_counts"
+    )
+    was = {row[:3]: row[4] for row in by_day.first_places}
+    # Meter 14 was not known yet, and 12 had not left; 13 was gone already.
+    first, last = unplaced(by_day.first_places), unplaced(now)
+    assert ("C", 14, "2021-01-01") in first
+    assert ("C", 14, "2021-01-01") not in last
+    assert ("C", 12, "2021-01-01") not in first
+    assert ("C", 12, "2021-01-01") in last
+    assert ("C", 13, "2020-12-31") in first & last
+    was = {row[:3]: row[4] for row in by_day.first_places}
+    # What came for a day counts it again; elsewhere only the meters that moved were written.
+    counted = {row["date_occur_evt"][:10] for row in [*PARTS[2], *AGAIN]}
+    untouched = [row for row in now if row[:3] in was and row[2] not in counted]
+    assert len(untouched) > 2 * 7
+    written = {row[:2] for row in untouched if row[4] != was[row[:3]]}
+    assert written == {("C", 12), ("C", 14)}
+
+
+def test_the_park_is_known_as_it_is_and_as_it_was(by_day: Steps) -> None:
+    assert by_day.first_known == [("42002",)]
+    found = by_day.lake.ask(
+        "select commune_code, known_to is null from lake.meter_park_history "
+        "where equipment_id = 17 order by known_from"
+    )
+    assert found == [("42002", False), ("42001", True)]
+    closed = by_day.lake.ask(
+        "select count(*) from snapshots.snap_park__installations where dbt_valid_to is not null"
+    )
+    assert closed == [(1,)]
+    gone = by_day.lake.ask(
+        "select commune_code from snapshots.snap_park__communes where dbt_valid_to is not null"
+    )
+    assert gone == [("42002",)]
+
+
+def test_the_park_today_has_each_equipment_in_service_once(at_once: Lake) -> None:
+    found = at_once.ask(
+        "select equipment_type, equipment_id, pdc_id, concentrator_id "
+        "from views.meter_park_today order by all"
+    )
+    assert found == [
+        ("C", 11, 101, 12), ("C", 12, 102, 12), ("C", 14, 104, 12), ("C", 15, 105, None),
+        ("C", 17, 107, None), ("K", 12, None, 12),
+    ]  # fmt: skip
+
+
+def test_oddities_of_the_park_are_reported(at_once: Lake) -> None:
+    found = at_once.ask(
+        "select reason, equipment_id, place_id, other_place_id, cast(overlaps_from as string), "
+        "cast(overlaps_to as string) from quarantine.park_overlaps"
+    )
+    assert found == [("two_places", 15, 105, 106, "2020-12-30", "2021-01-02")]
+    found = at_once.ask("select file_name, reason from quarantine.park_lines order by all")
+    assert found == [("compteurs", "wrong_id_compteur"), ("installation_c", "wrong_date_deb")]
+
+
+def test_each_oddity_of_the_events_is_counted_by_its_day_and_reason(
+    at_once: Lake, park: dict[str, meter_counts.Rows]
+) -> None:
+    today = at_once.ask("select cast(max(cast(received_at as date)) as string) "
+                        "from quarantine.meter_messages")[0][0]  # fmt: skip
+    expected: Counter[tuple[str, str]] = Counter(
+        {
+            ("2020-12-28", "unknown_type"): 1,
+            ("2020-12-28", "unknown_equipment"): 1,
+            ("2020-12-28", "late"): 1,
+            ("2020-12-29", "future"): 1,
+            ("2020-12-30", "malformed"): 1,
+            (today, "malformed"): 2,
+        }
+    )
+    find = meter_counts.place_of(park)
+    for row in EVENTS:
+        day = row["date_occur_evt"][:10]
+        equipment = row["type_equipement"], int(row["id_equipement"])
+        expected[day, "unplaced"] += not find(*equipment, date.fromisoformat(day))
+    for row in AGAIN:
+        expected[row["date_occur_evt"][:10], "duplicate"] += 1
+    found = at_once.ask("select cast(day as string), reason, events from views.meter_data_quality")
+    assert {row[:2]: row[2] for row in found} == dict(+expected)
+
+
+def test_an_event_type_has_its_meaning(at_once: Lake) -> None:
+    found = at_once.ask(
+        "select type_evt, event_category, event_severity, event_label "
+        "from views.meter_event_counts_by_type_annual "
+        "where event_type in ('ev_C', 'ev_C21', 'ev_C999') and year = 2020 order by 1"
+    )
+    assert found == [
+        ("ev_C", "meter", "information", "event of a meter"),
+        ("ev_C21", "cover", "warning", "terminal cover opened"),
+        ("ev_C999", None, None, None),
+    ]
+
+
+def test_delays_are_those_of_the_events(at_once: Lake) -> None:
+    delays = defaultdict(list)
+    for row in EVENTS:
+        occurred = datetime.fromisoformat(row["date_occur_evt"])
+        delay = datetime.fromisoformat(row["date_system_evt"]) - occurred
+        if row is not ODD["future"]:
+            delays[occurred.year].append(int(delay.total_seconds()))
+    expected = {}
+    for year, found in delays.items():
+        ordered = sorted(found)
+        at = [ordered[-(-len(ordered) * percent // 100) - 1] for percent in (50, 95)]
+        expected[year] = (len(ordered), *(math.ceil(each / 60) for each in at), ordered[-1])
+    rows = at_once.ask(
+        "select year(period_start), events, median_delay_minutes, p95_delay_minutes, "
+        "max_delay_seconds from views.meter_arrival_delays where period = 'year'"
+    )
+    assert {row[0]: row[1:] for row in rows} == expected
+
+
+def test_silent_days_and_rates_are_those_of_the_equipment_in_service(
+    at_once: Lake, park: dict[str, meter_counts.Rows]
+) -> None:
+    find = meter_counts.place_of(park)
+    last = max(date.fromisoformat(row["date_occur_evt"][:10]) for row in EVENTS)
+    days = [DAYS[0] + timedelta(days=at) for at in range((last - DAYS[0]).days + 1)]
+    served: Counter[tuple[int, str, int]] = Counter()
+    heard: Counter[tuple[int, str, int]] = Counter()
+    active = {(row["type_equipement"], int(row["id_equipement"]), row["date_occur_evt"][:10])
+              for row in EVENTS}  # fmt: skip
+    for day in days:
+        for kind, number in EQUIPMENT:
+            if find(kind, number, day):
+                served[day.year, kind, number] += 1
+                heard[day.year, kind, number] += (kind, number, day.isoformat()) in active
+    rows = at_once.ask(
+        "select year(period_start), equipment_type, equipment_id, days_in_service, "
+        "days_without_events from views.meter_days_without_events where period = 'year'"
+    )
+    assert {row[:3]: row[3:] for row in rows} == {
+        key: (number, number - heard[key]) for key, number in served.items()
+    }
+    placed = sum(
+        row["type_evt"] == "ev_C"
+        and row["date_occur_evt"] < "2021"
+        and bool(
+            find("C", int(row["id_equipement"]), date.fromisoformat(row["date_occur_evt"][:10]))
+        )
+        for row in EVENTS
+    )
+    equipment_days = sum(number for (year, kind, _), number in served.items()
+                         if (year, kind) == (2020, "C"))  # fmt: skip
+    ((events, found_days, rate),) = at_once.ask(
+        "select events, equipment_days, events_per_1000 from views.meter_event_rates "
+        "where period = 'year' and year(period_start) = 2020 and dimension = 'all' "
+        "and event_type = 'ev_C'"
+    )
+    assert (events, found_days) == (placed, equipment_days)
+    assert rate == pytest.approx(1000 * placed / (equipment_days / 4))
+
+
+def test_changes_compare_with_the_period_before(at_once: Lake) -> None:
+    by_day = Counter(row["date_occur_evt"][:10] for row in EVENTS if row["type_evt"] == "ev_K")
+    rows = at_once.ask(
+        "select cast(period_start as string), events, previous_events, year_before_events "
+        "from views.meter_event_changes where period = 'day' and dimension = 'all' "
+        "and event_type = 'ev_K' order by 1"
+    )
+    ordered = sorted(by_day)
+    expected = [
+        (day, by_day[day], by_day[before] if before else None, None)
+        for before, day in zip([None, *ordered], ordered, strict=False)
+    ]
+    assert rows == expected
+
+
+def test_events_belong_to_makers_and_to_the_concentrator_in_service(at_once: Lake) -> None:
+    found = at_once.ask(
+        "select concentrator_id, min(period_start), max(period_start) "
+        "from views.meter_event_counts_by_concentrator "
+        "where period = 'day' and concentrator_id is not null group by 1 order by 1"
+    )
+    assert found == [
+        (11, date(2020, 12, 28), date(2020, 12, 31)),
+        (12, date(2021, 1, 1), date(2021, 10, 31)),
+    ]
+    found = at_once.ask(
+        "select equipment_type, manufacturer_id, sum(events) "
+        "from views.meter_event_counts_by_manufacturer where period = 'year' group by all"
+    )
+    makers = {(row_type, int(row[column])): int(row["constructeur_id"])
+              for row_type, table, column in (("C", "compteurs", "id_compteur"),
+                                              ("K", "concentrateurs", "id_consentrateur"))
+              for row in csv.DictReader(PARK[table].splitlines())
+              if row[column].isdecimal()}  # fmt: skip
+    expected: Counter[tuple[str, int | None]] = Counter()
+    for row in EVENTS:
+        equipment = row["type_equipement"], int(row["id_equipement"])
+        expected[equipment[0], makers.get(equipment)] += 1
+    assert {row[:2]: row[2] for row in found} == dict(expected)
