@@ -1,0 +1,307 @@
+"""`make bench-meters`: 12.6 million meter events from raw to all views, against other ways.
+
+Everything runs in one run on one local stack. The events are the prototype's in shape: 1,462 days
+by the simulator. Spark writes them into the raw table directly, in the loader's shape, since landing
+is not what is measured; the loader lands the park. A build is `dbt build` of everything tagged
+meters, without tests; its time is that of the whole command.
+
+- ``full``: from raw to all views; then ``one_more_day``, ``late_day`` (from the first third of the
+  history) and ``unchanged``. Rows read are those that Spark's tasks read from tables, by its own metrics.
+- ``vs_prototype``: plain Spark SQL that reads all CSV files once per statistic, as the prototype
+  does, by our full build. One statistic per dimension is run and stands for its four periods;
+  BENCH_JOBS=24 runs them all.
+- ``vs_duckdb``: DuckDB reading the CSV files and 24 group-bys, by our full build
+- ``day_rows_read``: rows read for one more day, by those of the full build (less is better)
+- ``day_rows_vs_short_history``: the same by those on a lake of a twentieth of the history (1 is
+  independence of it)
+
+BENCH_DAYS sets another number of days, BENCH_ONLY names parts: build, short, prototype, duckdb.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as f
+
+from loader.land import create_schema, create_topic_table
+from simulator.meters import PROTOTYPE_START
+from stack import Stack
+
+ROOT = Path(__file__).resolve().parent.parent
+DAYS = int(os.environ.get("BENCH_DAYS", "1462"))
+JOBS = int(os.environ.get("BENCH_JOBS", "6"))
+PARTS = os.environ.get("BENCH_ONLY", "build,short,prototype,duckdb").split(",")
+DIMENSIONS = ("type", "equipment", "commune", "departement", "region", "pdk")
+PERIODS = ("annual", "monthly", "weekly", "daily")
+
+
+class RowsRead:
+    """Counts what Spark's stages read while it is entered, by its web interface's numbers.
+
+    It asks all the time, since the interface forgets old stages.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._base = f"http://127.0.0.1:{port}/api/v1/applications"
+        with urllib.request.urlopen(self._base) as answer:
+            self._base += f"/{json.load(answer)[0]['id']}/stages"
+        self._done = threading.Event()
+        self._rows: dict[tuple[int, int], int] = {}
+
+    def _look(self) -> dict[tuple[int, int], int]:
+        with urllib.request.urlopen(self._base) as answer:
+            stages = json.load(answer)
+        return {(each["stageId"], each["attemptId"]): each["inputRecords"] for each in stages}
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.5):
+            self._rows.update(self._look())
+
+    def __enter__(self) -> RowsRead:
+        self._before = set(self._look())
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self._rows.update(self._look())
+        self.rows = sum(rows for stage, rows in self._rows.items() if stage not in self._before)
+
+
+class Lake:
+    """A lake of its own, in schemas with a prefix."""
+
+    def __init__(self, stack: Stack, spark: SparkSession, name: str, folder: Path) -> None:
+        self.stack, self.spark, self.name, self.folder = stack, spark, name, folder
+        self.raw = f"{name}_raw.meter_events"
+        self.batch = 0
+        create_schema(spark, self.raw)
+        create_topic_table(spark, self.raw)
+        config = folder / f"{name}.toml"
+        config.write_text(
+            f'ledger = "{name}_raw.loader_batches"\n[files.park]\n'
+            f'path = "{folder}/park/*.csv"\ntable = "{name}_raw.park_{{name}}"\n'
+        )
+        subprocess.run(
+            [sys.executable, "-m", "loader", "--config", str(config)],
+            cwd=ROOT, env=self.environ(), check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def environ(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **self.stack.env(),
+            "DBT_TEST_SCHEMA": self.name,
+            "LACUSTRE_RAW_SCHEMA": f"{self.name}_raw",
+            "DBT_TARGET_PATH": str(self.folder / f"target-{self.name}"),
+            "DBT_LOG_PATH": str(self.folder / "logs"),
+        }
+
+    def land(self, files: list[str]) -> None:
+        """A batch of event files, as the loader writes them."""
+        self.batch += 1
+        lines = self.spark.read.text(files).select(
+            f.col("_metadata.file_name").alias("file"),
+            f.monotonically_increasing_id().alias("offset"),
+            "value",
+        )
+        message = f.concat(
+            f.lit('{"'), f.col("file"), f.lit("_row"), f.col("offset"), f.lit('":"'),
+            f.col("value"), f.lit('"}'),
+        )  # fmt: skip
+        lines.select(
+            f.lit(self.batch).cast("bigint").alias("batch_id"),
+            f.lit("meter-events").alias("topic"),
+            f.lit(self.batch).cast("int").alias("partition"),
+            "offset",
+            f.current_timestamp().alias("timestamp"),
+            f.lit(0).alias("timestamp_type"),
+            f.lit(None).cast("binary").alias("key"),
+            message.cast("binary").alias("value"),
+            f.lit(None).cast("array<struct<key: string, value: binary>>").alias("headers"),
+            f.current_timestamp().alias("loaded_at"),
+        ).write.format("delta").mode("append").option("compression", "zstd").saveAsTable(self.raw)
+
+    def dbt(self, *words: str) -> None:
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "dbt"), *words, "--target", "test",
+             "--profiles-dir", str(self.folder), "--quiet"],
+            cwd=ROOT, env=self.environ(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-3000:]
+
+    def build(self, name: str) -> tuple[float, int]:
+        """Seconds and rows read of a build."""
+        with RowsRead(int(self.spark.conf.get("spark.ui.port"))) as read:
+            start = time.perf_counter()
+            self.dbt("build", "--select", "tag:meters", "--exclude-resource-type",
+                     "test", "unit_test")  # fmt: skip
+            seconds = time.perf_counter() - start
+        print(f"{name:32} {seconds:8.1f} s {read.rows:14,} rows read", flush=True)
+        return seconds, read.rows
+
+    def versions(self) -> dict[str, int]:
+        """The Delta version of each table that dbt writes, seeds aside."""
+        found = {}
+        for layer in ("staging", "snapshots", "lake"):
+            schema = f"{self.name}_{layer}"
+            views = {row[1] for row in self.spark.sql(f"show views in {schema}").collect()}
+            for row in self.spark.sql(f"show tables in {schema}").collect():
+                name = f"{schema}.{row[1]}"
+                if row[1] not in views | {"meter_event_codes", "region_codes",
+                                          "overseas_departements"}:  # fmt: skip
+                    history = self.spark.sql(f"describe history {name} limit 1").collect()
+                    found[name] = history[0]["version"]
+        return found
+
+
+def builds(lake: Lake, files: list[str]) -> tuple[dict[str, float], dict[str, int]]:
+    """The full build and those after it: seconds and rows read by their names."""
+    late = len(files) // 3
+    lake.dbt("parse")
+    lake.land([*files[:late], *files[late + 1 : -1]])
+    seconds, rows = {}, {}
+    seconds["full"], rows["full"] = lake.build("full build")
+    lake.land(files[-1:])
+    seconds["one_more_day"], rows["one_more_day"] = lake.build("one more day")
+    lake.land([files[late]])
+    seconds["late_day"], rows["late_day"] = lake.build("one late day")
+    before = lake.versions()
+    seconds["unchanged"], rows["unchanged"] = lake.build("unchanged")
+    written = {name for name, version in lake.versions().items() if version != before[name]}
+    print(f"tables that the unchanged build wrote: {sorted(written) or 'none'}")
+    count = lake.spark.sql(
+        f"select sum(events) from {lake.name}_views.meter_event_counts_by_region_annual"
+    ).collect()[0][0]
+    assert count == 8640 * len(files), count
+    return seconds, rows
+
+
+def prototype(spark: SparkSession, folder: Path) -> float:
+    """Seconds of 24 statistics, each read from all CSV files, as the prototype does it."""
+
+    def read(path: Path) -> Any:
+        return spark.read.option("header", True).csv(str(path))
+
+    places = (
+        read(folder / "park/installation_c.csv")
+        .join(read(folder / "park/pdc.csv"), "id_pdc", "left")
+        .join(
+            read(folder / "park/communes.csv"),
+            f.col("code_insee_commune") == f.col("`Code INSEE`"),
+            "left",
+        )
+        .withColumnRenamed("id_departement", "departement")
+        .withColumnRenamed("id_region", "region")
+    )
+    columns = {"type": [], "equipment": ["id_equipement"], "commune": ["libelle_commune"],
+               "departement": ["departement"], "region": ["region"], "pdk": ["id_pdk"]}  # fmt: skip
+    jobs = [(by, PERIODS[at % 4]) for at, by in enumerate(DIMENSIONS)]
+    if JOBS == 24:
+        jobs = [(by, period) for by in DIMENSIONS for period in PERIODS]
+    start = time.perf_counter()
+    for by, period in jobs:
+        events = (
+            read(folder / "events")
+            .withColumn("year", f.year("date_occur_evt"))
+            .withColumn("month", f.month("date_occur_evt"))
+            .withColumn("week", f.weekofyear("date_occur_evt"))
+            .withColumn("day", f.dayofweek("date_occur_evt"))
+        )
+        if by not in ("type", "equipment"):
+            events = events.join(places, f.col("id_equipement") == f.col("id_compteur"), "left")
+        keys = ["year", "month", "week", "day"][: PERIODS.index(period) + 1]
+        events.groupBy(*keys, "type_evt", *columns[by]).count().limit(100).collect()
+    seconds = (time.perf_counter() - start) * 24 / len(jobs)
+    print(f"{'prototype, 24 statistics':32} {seconds:8.1f} s (from {len(jobs)})", flush=True)
+    return seconds
+
+
+def duckdb(folder: Path) -> dict[str, float] | None:
+    """Seconds of DuckDB; None where it cannot be installed."""
+    environment = ROOT / ".cache" / "bench-meters"
+    python = environment / "bin" / "python"
+    try:
+        if not python.exists():
+            subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+        subprocess.run(
+            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+             "-r", str(ROOT / "benchmarks" / "requirements-meters.txt")],
+            check=True,
+        )  # fmt: skip
+    except subprocess.CalledProcessError:
+        print("DuckDB cannot be installed here: left out")
+        return None
+    done = subprocess.run(
+        [str(python), str(ROOT / "benchmarks" / "duckdb_peer.py"), str(folder)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    seconds: dict[str, float] = json.loads(done.stdout)
+    print(f"{'DuckDB, read and 24 group-bys':32} {sum(seconds.values()):8.1f} s", flush=True)
+    return seconds
+
+
+def main() -> None:
+    stack = Stack()
+    stack.up()
+    os.environ.update(stack.env())
+    spark = SparkSession.builder.remote(stack.endpoints.spark_remote).getOrCreate()
+    ratios: dict[str, float] = {}
+    result: dict[str, Any] = {"name": "meters", "ratios": ratios}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        profile = (ROOT / "profiles.yml.example").read_text(encoding="utf-8")
+        (folder / "profiles.yml").write_text(profile, encoding="utf-8")
+        end = PROTOTYPE_START + timedelta(days=DAYS - 1)
+        subprocess.run(
+            [sys.executable, "-m", "simulator", "meters", "--like-prototype", "--out", name,
+             "--to", end.isoformat()],
+            cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        files = sorted(str(path) for path in (folder / "events").glob("event_*.csv"))
+        run = f"bench_{int(time.time())}"
+        seconds: dict[str, float] = {}
+        rows: dict[str, int] = {}
+        if "build" in PARTS:
+            seconds, rows = builds(Lake(stack, spark, run, folder), files)
+            ratios["day_rows_read"] = round(rows["one_more_day"] / rows["full"], 4)
+            result |= {"seconds": {key: round(each, 1) for key, each in seconds.items()},
+                       "rows_read": rows}  # fmt: skip
+        if "short" in PARTS and rows:
+            _, short = builds(
+                Lake(stack, spark, f"{run}_short", folder), files[-len(files) // 20 :]
+            )
+            ratios["day_rows_vs_short_history"] = round(
+                rows["one_more_day"] / short["one_more_day"], 2
+            )
+        if "prototype" in PARTS:
+            result["prototype_seconds"] = round(prototype(spark, folder), 1)
+        if "duckdb" in PARTS:
+            found = duckdb(folder)
+            if found is not None:
+                result["duckdb_seconds"] = {key: round(each, 1) for key, each in found.items()}
+        if seconds and "prototype_seconds" in result:
+            ratios["vs_prototype"] = round(result["prototype_seconds"] / seconds["full"], 2)
+        if seconds and "duckdb_seconds" in result:
+            total = sum(result["duckdb_seconds"].values())
+            ratios["vs_duckdb"] = round(total / seconds["full"], 3)
+    stack.down()
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
