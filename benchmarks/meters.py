@@ -1,12 +1,12 @@
 """`make bench-meters`: 12.6 million meter events from raw to all views, against other ways.
 
 Everything runs in one run on one local stack. The events are the prototype's in shape: 1,462 days
-by the simulator. Spark writes them into the raw table directly, in the loader's shape, since landing
-is not what is measured; the loader lands the park. A build is `dbt build` of everything tagged
-meters, without tests; its time is that of the whole command.
+by the simulator. Spark writes them into the raw table directly, in the loader's shape, since
+landing is not what is measured; the loader lands the park. A build is `dbt build` of everything
+tagged meters, without tests; its time is that of the whole command.
 
 - ``full``: from raw to all views; then ``one_more_day``, ``late_day`` (from the first third of the
-  history) and ``unchanged``. Rows read are those that Spark's tasks read from tables, by its own metrics.
+  history) and ``unchanged``. Rows read are those that Spark's tasks read, by its own metrics.
 - ``vs_prototype``: plain Spark SQL that reads all CSV files once per statistic, as the prototype
   does, by our full build. One statistic per dimension is run and stands for its four periods;
   BENCH_JOBS=24 runs them all.
@@ -15,7 +15,8 @@ meters, without tests; its time is that of the whole command.
 - ``day_rows_vs_short_history``: the same by those on a lake of a twentieth of the history (1 is
   independence of it)
 
-BENCH_DAYS sets another number of days, BENCH_ONLY names parts: build, short, prototype, duckdb.
+BENCH_DAYS sets another number of days, BENCH_ONLY names parts: build, short,
+prototype, duckdb, layout.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from stack import Stack
 ROOT = Path(__file__).resolve().parent.parent
 DAYS = int(os.environ.get("BENCH_DAYS", "1462"))
 JOBS = int(os.environ.get("BENCH_JOBS", "6"))
-PARTS = os.environ.get("BENCH_ONLY", "build,short,prototype,duckdb").split(",")
+PARTS = os.environ.get("BENCH_ONLY", "build,short,prototype,duckdb,layout").split(",")
 DIMENSIONS = ("type", "equipment", "commune", "departement", "region", "pdk")
 PERIODS = ("annual", "monthly", "weekly", "daily")
 
@@ -255,6 +256,68 @@ def duckdb(folder: Path) -> dict[str, float] | None:
     return seconds
 
 
+LAYOUTS = {
+    "month partitions": "partitioned by (occurred_month)",
+    "day partitions": "partitioned by (occurred_on)",
+    "clustered by day": "cluster by (occurred_on)",
+    "neither": "",
+}
+
+
+def layout(spark: SparkSession, run: str) -> dict[str, dict[str, Any]]:
+    """Ways to lay the lake's events out, at the prototype's volume and at a hundred times it a day.
+
+    Each table gets the history in one batch and ten single days after it. Told are the seconds of
+    the batch and of a day's append, files, and seconds and rows read to find the copies of a day.
+    """
+    facts: dict[str, dict[str, Any]] = {}
+    spark.sql(f"create schema if not exists {run}_layout")
+    for volume, days, rows in (("1x", 1462, 8640), ("100x", 61, 864_000)):
+        for name, clause in LAYOUTS.items():
+            table = f"{run}_layout.events_{len(facts)}"
+            spark.sql(
+                f"create table {table} (batch_id bigint, offset bigint, occurred_at timestamp_ntz, "
+                "occurred_on date, event_type string, equipment_type string, equipment_id bigint, "
+                f"occurred_month date) using delta {clause}"
+            )
+
+            def add(
+                first: int, last: int, batch: int, table: str = table, rows: int = rows
+            ) -> float:
+                start = time.perf_counter()
+                spark.sql(f"""
+                    insert into {table}
+                    select {batch}, id, cast(at as timestamp_ntz), cast(at as date),
+                        element_at(array('ev_C', 'ev_K', 'ev_N'), int(id % 3) + 1),
+                        'C', abs(hash(id)) % {rows // 346}, trunc(at, 'month')
+                    from (
+                        select id, timestamp_seconds(1483228800 + id * 86400 div {rows}) as at
+                        from range({first * rows}, {last * rows})
+                    )""")
+                return time.perf_counter() - start
+
+            loaded = add(0, days, 1)
+            appended = [add(days + at, days + at + 1, 2 + at) for at in range(10)]
+            detail = spark.sql(f"describe detail {table}").collect()[0]
+            day = f"date_add(date '2017-01-01', {days + 4})"
+            month = f" and occurred_month = trunc({day}, 'month')"
+            with RowsRead(int(spark.conf.get("spark.ui.port"))) as read:
+                start = time.perf_counter()
+                spark.sql(
+                    f"select count(distinct xxhash64(occurred_at, equipment_id)) from {table} "
+                    f"where occurred_on = {day}{month}"
+                ).collect()
+                seconds = time.perf_counter() - start
+            facts[f"{name}, {volume}"] = {
+                "load": round(loaded, 1), "append_a_day": round(min(appended), 2),
+                "files": detail["numFiles"], "megabytes": detail["sizeInBytes"] >> 20,
+                "find_a_day": round(seconds, 2), "rows_read": read.rows,
+            }  # fmt: skip
+            print(f"{name + ', ' + volume:32} {facts[f'{name}, {volume}']}", flush=True)
+            spark.sql(f"drop table {table}")
+    return facts
+
+
 def main() -> None:
     stack = Stack()
     stack.up()
@@ -288,6 +351,8 @@ def main() -> None:
             ratios["day_rows_vs_short_history"] = round(
                 rows["one_more_day"] / short["one_more_day"], 2
             )
+        if "layout" in PARTS:
+            result["layout"] = layout(spark, run)
         if "prototype" in PARTS:
             result["prototype_seconds"] = round(prototype(spark, folder), 1)
         if "duckdb" in PARTS:
