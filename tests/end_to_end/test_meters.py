@@ -10,12 +10,14 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.admin import KafkaAdminClient
 
 from tests.conftest import ROOT, Answer
 from tests.end_to_end import meter_counts
@@ -173,7 +175,6 @@ class Lake:
     send: Callable[..., Any]
     folder: Path
     profiles: Path
-    environ: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         (self.folder / "park").mkdir(parents=True)
@@ -240,12 +241,19 @@ def lakes(
     run: Callable[..., Answer],
     sql: Sql,
     send: Callable[..., Any],
+    kafka_bootstrap_servers: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str], Lake]:
     folder = tmp_path_factory.mktemp("meters")
     text = (ROOT / "profiles.yml.example").read_text(encoding="utf-8")
     (folder / "profiles.yml").write_text(text, encoding="utf-8")
-    return lambda name: Lake(name, run, sql, send, folder / name, folder)
+
+    def made(name: str) -> Lake:
+        with closing(KafkaAdminClient(bootstrap_servers=kafka_bootstrap_servers)) as admin:
+            admin.create_topics({name: {"num_partitions": 2}}, wait_for_metadata=True)
+        return Lake(name, run, sql, send, folder / name, folder)
+
+    return made
 
 
 @pytest.fixture(scope="module")
