@@ -37,7 +37,7 @@ held as (
         count(*) as copies
     from {{ this }}
     where {{ near_days(days) }}
-    group by all
+    group by event_hash, content
     {% else %}
     select
         {{ meter_event_hash() }} as event_hash,

@@ -2,13 +2,13 @@
 with equipment as (
     select
         'C' as equipment_type,
-        cast(id_compteur as bigint) as equipment_id,
+        try_cast(id_compteur as bigint) as equipment_id,
         try_cast(constructeur_id as bigint) as manufacturer_id
     from {{ last_import('compteurs') }} as meters
     union all
     select
         'K' as equipment_type,
-        cast(id_consentrateur as bigint) as equipment_id,
+        try_cast(id_consentrateur as bigint) as equipment_id,
         try_cast(constructeur_id as bigint) as manufacturer_id
     from {{ last_import('concentrateurs') }} as concentrators
 )

@@ -2,16 +2,16 @@
 with installations as (
     select
         'C' as equipment_type,
-        cast(id_compteur as bigint) as equipment_id,
-        cast(id_pdc as bigint) as place_id,
+        try_cast(id_compteur as bigint) as equipment_id,
+        try_cast(id_pdc as bigint) as place_id,
         {{ park_date('date_deb') }} as valid_from,
         date_add({{ park_date('date_fin') }}, 1) as valid_to
     from {{ last_import('installation_c') }} as meters
     union all
     select
         'K' as equipment_type,
-        cast(id_concentrateurs as bigint) as equipment_id,
-        cast(id_pdk as bigint) as place_id,
+        try_cast(id_concentrateurs as bigint) as equipment_id,
+        try_cast(id_pdk as bigint) as place_id,
         {{ park_date('date_deb') }} as valid_from,
         date_add({{ park_date('date_fin') }}, 1) as valid_to
     from {{ last_import('installation_k') }} as concentrators

@@ -2,15 +2,15 @@
 with places as (
     select
         'C' as equipment_type,
-        cast(id_pdc as bigint) as place_id,
+        try_cast(id_pdc as bigint) as place_id,
         try_cast(id_pdk as bigint) as pdk_id,
         code_insee_commune as commune_code
     from {{ last_import('pdc') }} as pdc
     union all
     select
         'K' as equipment_type,
-        cast(id_pdk as bigint) as place_id,
-        cast(id_pdk as bigint) as pdk_id,
+        try_cast(id_pdk as bigint) as place_id,
+        try_cast(id_pdk as bigint) as pdk_id,
         code_insee_commune as commune_code
     from {{ last_import('pdk') }} as pdk
 )
