@@ -8,6 +8,9 @@
                    says that its `replace_key` was read and has no rows. For children of a changed
                    parent.
 
+    With `prune_by`, a number that never changes for a key, `merge` and `replace_keys` read only the files
+    of the table that may hold the keys at hand.
+
     dbt-spark validates strategy names itself, hence the two overrides; every other strategy falls
     through to its own macros.
 -#}
@@ -27,6 +30,9 @@
     {% elif strategy == 'replace_keys' %}
         {{ get_replace_keys_sql(source, target, unique_key, config.require('replace_key')) }}
     {% else %}
+        {% if strategy == 'merge' and config.get('prune_by') %}
+            {% set incremental_predicates = [prune('select * from ' ~ source, 'DBT_INTERNAL_DEST.')] %}
+        {% endif %}
         {{ dbt.dbt_spark_get_incremental_sql(
             strategy, source, target, existing, unique_key, incremental_predicates
         ) }}
@@ -50,18 +56,24 @@
 
 
 {% macro get_replace_keys_sql(source, target, unique_key, replace_key) %}
+    {% set touched = 'true' %}
+    {% if config.get('prune_by') %}
+        {% set touched = prune('select * from ' ~ source) %}
+    {% endif %}
     merge into {{ target }} as current_rows
     using (
         select new_rows.*, false as is_removed from {{ source }} as new_rows
         union all
         select old_rows.*, true as is_removed
-        from {{ target }} as old_rows
+        from (select * from {{ target }} where {{ touched }}) as old_rows
         left semi join {{ source }} as touched
             on old_rows.{{ replace_key }} = touched.{{ replace_key }}
         left anti join {{ source }} as kept
             on old_rows.{{ unique_key }} = kept.{{ unique_key }}
     ) as changes
     on current_rows.{{ unique_key }} = changes.{{ unique_key }}
+        and {{ touched | replace(config.get('prune_by', ''), 'current_rows.' ~ config.get('prune_by', ''))
+            if config.get('prune_by') else 'true' }}
     when matched and changes.is_removed then delete
     when matched then update set *
     when not matched and changes.{{ unique_key }} is not null then insert *
