@@ -33,14 +33,13 @@
 {%- endmacro %}
 
 
-{% macro matomo_visits_by(label, code=none, visits='true', labels=none, by=[]) -%}
+{% macro matomo_visits_by(label, code=none, visits='true', labels=none) -%}
     {#-
         A report about visits: a row per site, period and label, with the metrics of visits and what
         they converted. A visit belongs to the site's day of its last action, a conversion to its own.
         label: an SQL expression over columns that lake.matomo_visits and lake.matomo_conversions share;
         code: one for the code behind the label; visits: a predicate on both, which visits are in it;
-        labels: SQL literals of labels that the report always has, with zeros where nothing happened;
-        by: more columns of the grain, as (expression, name).
+        labels: SQL literals of labels that the report always has, with zeros where nothing happened.
     -#}
     {%- set code = code or 'cast(null as string)' -%}
     with facts as (
@@ -49,9 +48,6 @@
             visit_date as day,
             {{ label }} as label,
             {{ code }} as code,
-            {%- for expression, name in by %}
-            {{ expression }} as {{ name }},
-            {%- endfor %}
             visit_key,
             visitor_key,
             user_id,
@@ -69,9 +65,6 @@
             conversion_date as day,
             {{ label }} as label,
             {{ code }} as code,
-            {%- for expression, name in by %}
-            {{ expression }} as {{ name }},
-            {%- endfor %}
             cast(null as string) as visit_key,
             cast(null as string) as visitor_key,
             cast(null as string) as user_id,
@@ -117,9 +110,6 @@
             coalesce(max_by(label, seen_at), max(label)) as label,
             code,
             {%- endif %}
-            {%- for _, name in by %}
-            {{ name }},
-            {%- endfor %}
             {{ matomo_visit_metrics() }},
             count(conversion_key) as nb_conversions,
             cast(round(coalesce(sum(revenue), 0), 2) as decimal(18, 2)) as revenue
@@ -128,16 +118,12 @@
         group by
             site_id, periods.period, periods.period_start,
             {{ 'label' if code == 'cast(null as string)' else 'code' }}
-            {%- for _, name in by %}, {{ name }}{% endfor %}
     )
 
     select
         site_id,
         period,
         period_start,
-        {%- for _, name in by %}
-        {{ name }},
-        {%- endfor %}
         label,
         {%- if code != 'cast(null as string)' %}
         code,
@@ -206,13 +192,12 @@
 {%- endmacro %}
 
 
-{% macro matomo_range_label(value, bounds, unit, units=none) -%}
+{% macro matomo_range_label(value, bounds, unit) -%}
     {#- Matomo's label of the range that a number is in, such as `8-14 days`; the last has no end.
-        value: an SQL expression; bounds: first numbers of the ranges; unit, units: its name for one and
-        for several. -#}
+        value: an SQL expression; bounds: first numbers of the ranges; unit: the name of one. -#}
     case
     {%- for first in bounds %}
-        {%- set name = matomo_range_name(bounds, loop.index0, unit, units) %}
+        {%- set name = matomo_range_name(bounds, loop.index0, unit) %}
         {%- if loop.last %}
         when {{ value }} >= {{ first }} then '{{ name }}'
         {%- else %}
@@ -223,10 +208,10 @@
 {%- endmacro %}
 
 
-{% macro matomo_range_name(bounds, index, unit, units=none) -%}
+{% macro matomo_range_name(bounds, index, unit) -%}
     {#- The label of range `index` of `bounds`. -#}
     {%- set first = bounds[index] -%}
-    {%- set several = units or unit ~ 's' -%}
+    {%- set several = unit ~ 's' -%}
     {%- if index == bounds | length - 1 -%}
         {{ first }}+ {{ several }}
     {%- elif bounds[index + 1] == first + 1 -%}

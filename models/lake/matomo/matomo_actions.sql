@@ -23,8 +23,9 @@ actions as (
         *,
         -- Actions have an id of Matomo's, conversions have none: the same ones are numbered.
         row_number() over (
-            partition by visit_key, action.action_type, action.page_id, action.goal_id,
-            action.order_id, action.occurred_at_local
+            partition by
+                visit_key, action.action_type, action.page_id, action.goal_id,
+                action.order_id, action.occurred_at_local
             order by action.position
         ) as same_number
     from changed_visits

@@ -21,8 +21,9 @@ conversions as (
     select
         *,
         row_number() over (
-            partition by visit_key, conversion.action_type, conversion.goal_id,
-            conversion.order_id, conversion.occurred_at_local
+            partition by
+                visit_key, conversion.action_type, conversion.goal_id,
+                conversion.order_id, conversion.occurred_at_local
             order by conversion.position
         ) as same_number
     from changed_visits
@@ -62,7 +63,7 @@ select
     conversion.item_count,
     conversion.items,
     is_converted,
-    -- A conversion is credited to the referrer that Matomo names for it, which may be an earlier one.
+    -- A conversion is credited to the referrer that Matomo names for it, maybe an earlier one.
     coalesce(conversion.referrer_type, referrer_type) as referrer_type,
     if(conversion.referrer_type is null, referrer_name, conversion.referrer_name) as referrer_name,
     if(conversion.referrer_type is null, referrer_keyword, conversion.referrer_keyword)

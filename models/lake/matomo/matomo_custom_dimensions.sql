@@ -23,7 +23,8 @@ with dimensions as (
 )
 
 select dimensions.*
-from dimensions
+from
+    dimensions
 {%- if is_incremental() %}
 left join {{ this }} as held on dimensions.custom_dimension_key = held.custom_dimension_key
 -- A dimension that is closed has no newer batch, so what differs is written and nothing else.

@@ -25,7 +25,8 @@ with goals as (
 )
 
 select goals.*
-from goals
+from
+    goals
 {%- if is_incremental() %}
 left join {{ this }} as held on goals.goal_key = held.goal_key
 -- A goal that is closed has no newer batch, so what differs is written and nothing else.

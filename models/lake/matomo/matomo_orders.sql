@@ -17,7 +17,9 @@ with changed_visits as (
 select
     case
         when ordered is not null
-            then {{ surrogate_key(['site_id', 'coalesce(ordered.order_id, visit_key || ordinal)']) }}
+            then {{ surrogate_key([
+                'site_id', 'coalesce(ordered.order_id, visit_key || ordinal)'
+            ]) }}
     end as order_key,
     visit_key,
     batch_id,
@@ -40,11 +42,10 @@ select
     device_type,
     country_code
 from changed_visits
+where {{ 'true' if is_incremental() else 'ordered is not null' }}
 -- An order belongs to one visit; one that is told twice is taken once.
-qualify row_number() over (
-    partition by site_id, coalesce(ordered.order_id, visit_key || ordinal)
-    order by visit_key, ordinal
-) = 1
-{%- if not is_incremental() %}
-and ordered is not null
-{%- endif %}
+qualify
+    row_number() over (
+        partition by site_id, coalesce(ordered.order_id, visit_key || ordinal)
+        order by visit_key, ordinal
+    ) = 1

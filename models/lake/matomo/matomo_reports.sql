@@ -13,7 +13,8 @@ select
     period_start,
     metrics
 from {{ ref('stg_matomo__reports') }} as reports
-where {{ new_batches(clock=ref('stg_matomo__documents')) }}
+where
+    {{ new_batches(clock=ref('stg_matomo__documents')) }}
 {%- if is_incremental() %}
 and not exists (
     select 1 from {{ this }} as held

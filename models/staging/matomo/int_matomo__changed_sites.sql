@@ -6,5 +6,7 @@ select
     exported_at as changed_at
 from {{ ref('stg_matomo__sites') }} as sites
 qualify row_number() over (
-    partition by site_id order by exported_at desc, row_hash, batch_id, topic, partition, offset
+    partition by site_id
+    order by
+        exported_at desc, row_hash asc, batch_id asc, topic asc, partition asc, offset asc
 ) = 1

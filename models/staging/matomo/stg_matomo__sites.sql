@@ -12,7 +12,7 @@ with sites as (
         site_id,
         fields['name'] as name,
         nullif(fields['main_url'], '') as main_url,
-        nullif(fields['timezone'], '') as time_zone,
+        {{ matomo_time_zone("fields['timezone']") }} as time_zone,
         nullif(fields['currency'], '') as currency,
         coalesce(lower(fields['ecommerce']) in ('1', 'true'), false) as has_ecommerce
     from {{ ref('stg_matomo__documents') }}

@@ -107,8 +107,9 @@ columns_of_visits as (
             actions,
             action -> map_filter(
                 action,
-                (name, text) ->
-                text is not null and not name rlike '{{ matomo_known_fields("action") }}'
+                (name, text) -> not (
+                    text is null or name rlike '{{ matomo_known_fields("action") }}'
+                )
             )
         ) as actions_rest,
         transform(actions, (action, position) -> {{ matomo_action('action', 'position') }})

@@ -12,7 +12,9 @@ select
     actions.site_id,
     periods.period,
     periods.period_start,
-    {%- for type, name in [('page', 'pageviews'), ('download', 'downloads'), ('outlink', 'outlinks')] %}
+    {%- for type, name in [
+        ('page', 'pageviews'), ('download', 'downloads'), ('outlink', 'outlinks')
+    ] %}
     count_if(actions.action_type = '{{ type }}') as nb_{{ name }},
     count(distinct if(actions.action_type = '{{ type }}', struct(visit_key, page), null))
         as nb_uniq_{{ name }},

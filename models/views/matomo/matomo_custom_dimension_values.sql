@@ -1,5 +1,6 @@
--- Matomo's CustomDimensions.getCustomDimension of every dimension: a row per site, period, dimension
--- and value. Visit dimensions have the metrics of visits, action dimensions those of pages.
+-- Matomo's CustomDimensions.getCustomDimension of every dimension: a row per site, period,
+-- dimension and value. Visit dimensions have the metrics of visits, action dimensions those of
+-- pages.
 with visit_values as (
     select
         visits.*,
@@ -36,7 +37,8 @@ conversion_sums as (
         lateral view explode(conversions.custom_dimensions) exploded as name, value
         {{ each_period('conversions.conversion_date') | replace('exploded', 'exploded_periods') }}
     where conversions.conversion_type != 'abandoned_cart'
-    group by all
+    group by
+        conversions.site_id, periods.period, periods.period_start, exploded.name, exploded.value
 ),
 
 action_values as (

@@ -1,5 +1,5 @@
--- Where Matomo's own reports, sent as messages, differ from the views: a row per site, period, report
--- and metric. Only closed days compare: Matomo's reports are up to hours late.
+-- Where Matomo's own reports, sent as messages, differ from the views: a row per site, period,
+-- report and metric. Only closed days compare: Matomo's reports are up to hours late.
 {{ matomo_report_differences([
     ('visitssummary.get', 'matomo_visits_summary', [
         'nb_visits', 'nb_uniq_visitors', 'nb_users', 'nb_actions', 'nb_visits_converted',
