@@ -4,19 +4,29 @@
     is fetched first and written as a literal, so that Delta skips the files of older batches. A
     model that failed reads its batches again by itself, since its own table did not move.
 -#}
-{% macro newer_than(relation, column='batch_id') -%}
-    {#- A predicate: `column` is above the highest batch that `relation` holds. -#}
-    {%- set mark = 0 -%}
-    {%- if execute and relation is not none -%}
-        {%- set mark = run_query('select coalesce(max(batch_id), 0) from ' ~ relation).columns[0][0] -%}
+{% macro newest_batch(relation, clock=none) -%}
+    {#- The highest batch that `relation` holds, 0 for none. Delta answers it from its statistics, but
+        not for a table with deletion vectors: `clock`, an append-only relation upstream, tells what
+        the newest batches are, and only their files are looked at first. -#}
+    {%- set newest = 'select max(batch_id) from ' ~ relation -%}
+    {%- set mark = none -%}
+    {%- if clock is not none -%}
+        {%- set now = run_query('select coalesce(max(batch_id), 0) from ' ~ clock).columns[0][0] -%}
+        {%- set mark = run_query(newest ~ ' where batch_id > ' ~ (now - 100)).columns[0][0] -%}
     {%- endif -%}
-    {{ column }} > {{ mark }}
+    {%- do return((run_query(newest).columns[0][0] if mark is none else mark) or 0) -%}
 {%- endmacro %}
 
 
-{% macro new_batches(column='batch_id') -%}
+{% macro newer_than(relation, column='batch_id', clock=none) -%}
+    {#- A predicate: `column` is above the highest batch that `relation` holds. -#}
+    {{ column }} > {{ newest_batch(relation, clock) if execute and relation is not none else 0 }}
+{%- endmacro %}
+
+
+{% macro new_batches(column='batch_id', clock=none) -%}
     {#- A predicate: what this incremental model has not read yet; everything on its first build. -#}
-    {{ newer_than(this, column) if is_incremental() else 'true' }}
+    {{ newer_than(this, column, clock) if is_incremental() else 'true' }}
 {%- endmacro %}
 
 
@@ -42,9 +52,11 @@
 {%- endmacro %}
 
 
-{% macro new_records(table) -%}
+{% macro new_records(table, taken='true') -%}
     {#- What this model has not read yet of raw table `table` (a source of Kafka records), each
-        topic, partition and offset once: a replayed record counts where no earlier batch had it. -#}
+        topic, partition and offset once: a replayed record counts where no earlier batch had it, or
+        where this model has it, but not `taken` (a predicate on its rows): it could not use it
+        then, so a replay after a fix reads the quarantine again. -#}
     {%- set again = replays(table) -%}
     {%- if again | length == 0 -%}
         (select * from {{ table }} where {{ new_batches() }})
@@ -70,7 +82,10 @@
                             and {{ new_batches('held.batch_id') }}
                     )
                     {%- if is_incremental() %}
-                    and not exists (select 1 from {{ this }} as held where {{ same }})
+                    and not exists (
+                        select 1 from (select * from {{ this }} where {{ taken }}) as held
+                        where {{ same }}
+                    )
                     {%- endif %}
                 )
         )
@@ -117,7 +132,7 @@
 {%- endmacro %}
 
 
-{% macro touched(relation, column) -%}
+{% macro touched(relation, column, clock=none) -%}
     {#- The values of `column` in what this incremental model has not read yet of `relation`, as a
         list of SQL literals; empty when there is nothing new. Literals, since Delta skips files by
         them and `REPLACE WHERE` takes nothing else. -#}
@@ -125,7 +140,7 @@
     {%- if execute and is_incremental() -%}
         {%- set rows = run_query(
             'select distinct cast(' ~ column ~ ' as string) from ' ~ relation
-            ~ ' where ' ~ column ~ ' is not null and ' ~ new_batches() ~ ' order by 1'
+            ~ ' where ' ~ column ~ ' is not null and ' ~ new_batches(clock=clock) ~ ' order by 1'
         ).columns[0].values() -%}
         {%- for value in rows -%}
             {%- do values.append("'" ~ value ~ "'") -%}

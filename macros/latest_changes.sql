@@ -1,4 +1,4 @@
-{% macro latest_changes(relation, key, snapshot, version) -%}
+{% macro latest_changes(relation, key, snapshot, version, block, clock) -%}
     {#-
         What a snapshot must look at: for each `key` that came in batches which the snapshot has not
         seen, its newest version, if that came in them. All versions of the key compete, so one that
@@ -6,21 +6,32 @@
         `changed_at` is when the version was exported, or just after the version that it replaces
         where that was exported at the same time or later: it grows with the versions of a key.
         relation: staging model, one row per version; key: its key column; snapshot: name of the
-        snapshot; version: columns that order the versions of a key.
+        snapshot; version: columns that order the versions of a key, by what they say and not by how
+        they were batched; block: column that keys share with few others and never change, by which
+        files are skipped; clock: append-only relation whose newest batch is the newest of all.
     -#}
     {%- set seen = snapshot_relation(snapshot) -%}
     {%- set order = version | join(', ') -%}
+    {%- set is_new = newer_than(seen, clock=clock) if seen is not none else 'true' -%}
+    {%- set fresh = '(select ' ~ block ~ ' from ' ~ relation ~ ' where ' ~ is_new ~ ')' -%}
+    {%- set is_near = 'true' -%}
+    {%- set was_near = 'true' -%}
+    {%- if execute and seen is not none -%}
+        {%- set is_near = near_rows(block, fresh, 'versions.') or 'false' -%}
+        {%- set was_near = near_rows(block, fresh, 'held.') or 'false' -%}
+    {%- endif -%}
     with fresh as (
         select *, struct({{ order }}) as version
         from {{ relation }}
-        where {{ newer_than(seen) if seen is not none else 'true' }}
+        where {{ is_new }}
     ),
 
     newest as (
-        -- Reads all of staging, but only the key and the columns that order its versions.
+        -- All versions of the keys that came, in the files that may hold them.
         select versions.{{ key }}, max(struct({{ order }})) as version
         from {{ relation }} as versions
         left semi join fresh on versions.{{ key }} = fresh.{{ key }}
+        where {{ is_near }}
         group by versions.{{ key }}
     )
 
@@ -34,9 +45,71 @@
     from fresh
     inner join newest on fresh.{{ key }} = newest.{{ key }} and fresh.version = newest.version
     {%- if seen is not none %}
-    left join {{ seen }} as held on fresh.{{ key }} = held.{{ key }} and held.dbt_valid_to is null
+    left join {{ seen }} as held
+        on fresh.{{ key }} = held.{{ key }} and held.dbt_valid_to is null
+        and {{ was_near }}
     {%- endif %}
     qualify row_number() over (
-        partition by fresh.{{ key }} order by fresh.topic, fresh.partition
+        partition by fresh.{{ key }}
+        order by fresh.batch_id, fresh.topic, fresh.partition, fresh.offset, fresh.document_index
     ) = 1
+{%- endmacro %}
+
+
+{% macro listed_now(relation, key, snapshot, version) -%}
+    {#-
+        What the newest catalogue of each site lists, with what came alone since then: the whole input
+        of a snapshot that closes what is listed no more. `changed_at` is when that was exported, but
+        never before the key's last version in the snapshot ended.
+        relation: staging model, one row per entry and message, with `is_catalogue`; a catalogue
+        without entries is one row without a key. key: its key column; snapshot: name of the snapshot;
+        version: columns that order messages.
+    -#}
+    {%- set seen = snapshot_relation(snapshot) -%}
+    {%- set order = version | join(', ') -%}
+    with catalogues as (
+        select site_id, max(struct({{ order }})) as version
+        from {{ relation }}
+        where is_catalogue
+        group by site_id
+    ),
+
+    listed as (
+        select entries.*
+        from {{ relation }} as entries
+        left join catalogues on entries.site_id = catalogues.site_id
+        where entries.{{ key }} is not null
+            and (
+                catalogues.version is null
+                or struct({{ version | map('replace', '', 'entries.', 1) | join(', ') }})
+                >= catalogues.version
+            )
+        qualify row_number() over (
+            partition by entries.{{ key }}
+            order by struct({{ version | map('replace', '', 'entries.', 1) | join(', ') }}) desc,
+                entries.document_index desc, entries.row_hash
+        ) = 1
+    )
+    {%- if seen is not none %},
+
+    held as (
+        select
+            {{ key }},
+            max(coalesce(dbt_valid_to, dbt_valid_from + interval 1 millisecond)) as until
+        from {{ seen }}
+        group by {{ key }}
+    )
+    {%- endif %}
+
+    select
+        listed.*,
+        {% if seen is not none -%}
+        greatest(listed.exported_at, held.until) as changed_at
+        {%- else -%}
+        listed.exported_at as changed_at
+        {%- endif %}
+    from listed
+    {%- if seen is not none %}
+    left join held on listed.{{ key }} = held.{{ key }}
+    {%- endif %}
 {%- endmacro %}

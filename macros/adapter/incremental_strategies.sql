@@ -7,10 +7,11 @@
     replace_keys   the model's rows replace all rows with the same `replace_key`; rows are told
                    apart by `unique_key`. A row whose `unique_key` is null is never stored: it only
                    says that its `replace_key` was read and has no rows. For children of a changed
-                   parent.
+                   parent. With `near`, a column that never changes for a `replace_key`, it looks
+                   only where the new rows are, as merge_near does.
     merge_near     a merge by `unique_key`, a list of columns, that looks only at the part of the
-                   table where the column `near`, one of them, has the values of the new rows, so
-                   that Delta skips all other files.
+                   table where the column `near`, which never changes for a key, has the values of the
+                   new rows, so that Delta skips all other files.
 
     dbt-spark validates strategy names itself, hence the two overrides; every other strategy falls
     through to its own macros.
@@ -66,17 +67,27 @@
 {% endmacro %}
 
 
+{% macro near_rows(near, source, prefix='') %}
+    {#- A predicate, by which Delta skips files: the column `near` has a value that it has in `source`, a
+        relation. Of many values their range. None where there are none. prefix: of the column. -#}
+    {% set literals = literals_of(near, source) %}
+    {% if literals | length > 400 %}
+        {% set ends = run_query(
+            'select cast(min(' ~ near ~ ') as string), cast(max(' ~ near ~ ') as string) from ' ~ source
+        ).rows[0] %}
+        {% do return(prefix ~ near ~ " between '" ~ ends[0] ~ "' and '" ~ ends[1] ~ "'") %}
+    {% endif %}
+    {% do return(one_of(prefix ~ near, literals) if literals else none) %}
+{% endmacro %}
+
+
 {% macro get_merge_near_sql(source, target, unique_key, near) %}
-    {% set literals = literals_of(near, source) | sort %}
-    {% if literals %}
+    {% set here = near_rows(near, source, 'held.') %}
+    {% if here %}
     merge into {{ target }} as held
     using {{ source }} as fresh
     on
-        {% if literals | length > 400 %}
-        held.{{ near }} between {{ literals[0] }} and {{ literals[-1] }}
-        {% else %}
-        {{ one_of('held.' ~ near, literals) }}
-        {% endif %}
+        {{ here }}
         {% for column in unique_key %}
         and held.{{ column }} = fresh.{{ column }}
         {% endfor %}
@@ -89,6 +100,8 @@
 
 
 {% macro get_replace_keys_sql(source, target, unique_key, replace_key) %}
+    {% set near = config.get('near') %}
+    {% if literals_of('1', source) %}
     merge into {{ target }} as current_rows
     using (
         select new_rows.*, false as is_removed from {{ source }} as new_rows
@@ -99,9 +112,14 @@
             on old_rows.{{ replace_key }} = touched.{{ replace_key }}
         left anti join {{ source }} as kept
             on old_rows.{{ unique_key }} = kept.{{ unique_key }}
+        where {{ near_rows(near, source, 'old_rows.') if near else 'true' }}
     ) as changes
     on current_rows.{{ unique_key }} = changes.{{ unique_key }}
+        and {{ near_rows(near, source, 'current_rows.') if near else 'true' }}
     when matched and changes.is_removed then delete
     when matched then update set *
     when not matched and changes.{{ unique_key }} is not null then insert *
+    {% else %}
+    select 'nothing new' as outcome
+    {% endif %}
 {% endmacro %}

@@ -33,6 +33,9 @@
         'content_interaction', nullif({{ action }}['contentInteraction'], ''),
         'goal_id', try_cast({{ action }}['goalId'] as int),
         'goal_page_id', try_cast({{ action }}['goalPageId'] as bigint),
+        'referrer_type', nullif({{ action }}['referrerType'], ''),
+        'referrer_name', nullif({{ action }}['referrerName'], ''),
+        'referrer_keyword', nullif({{ action }}['referrerKeyword'], ''),
         'order_id', nullif({{ action }}['orderId'], ''),
         'revenue', try_cast({{ action }}['revenue'] as decimal(18, 4)),
         'revenue_subtotal', try_cast({{ action }}['revenueSubTotal'] as decimal(18, 4)),
@@ -40,9 +43,81 @@
         'revenue_shipping', try_cast({{ action }}['revenueShipping'] as decimal(18, 4)),
         'revenue_discount', try_cast({{ action }}['revenueDiscount'] as decimal(18, 4)),
         'item_count', try_cast({{ action }}['items'] as int),
-        'items', {{ action }}['itemDetails'],
+        'items', transform(
+            from_json({{ action }}['itemDetails'], 'array<map<string, string>>'),
+            item -> named_struct(
+                'sku', nullif(item['itemSKU'], ''),
+                'name', nullif(item['itemName'], ''),
+                'categories', {{ matomo_categories("item['categories']", "item['itemCategory']") }},
+                'price', try_cast(item['price'] as decimal(18, 4)),
+                'quantity', try_cast(item['quantity'] as int)
+            )
+        ),
+        'product_sku', nullif({{ action }}['productViewSku'], ''),
+        'product_name', nullif({{ action }}['productViewName'], ''),
+        'product_price', try_cast({{ action }}['productViewPrice'] as decimal(18, 4)),
+        'product_categories', {{ matomo_categories(
+            action ~ "['productViewCategories']", action ~ "['productViewCategory1']"
+        ) }},
         'custom_dimensions', map_filter(
             {{ action }}, (name, text) -> name rlike '^dimension[0-9]+$' and text is not null
+        ),
+        'custom_variables', {{ matomo_custom_variables(action, page=true) }}
+    )
+{%- endmacro %}
+
+
+{% macro matomo_categories(list, first) -%}
+    {#- Categories of an item or a viewed product, at most five, in their order; empty for none.
+        list: an SQL expression, JSON array as text; first: one for where there is no list. -#}
+    coalesce(
+        filter(
+            from_json({{ list }}, 'array<string>'), category -> nullif(category, '') is not null
+        ),
+        if(nullif({{ first }}, '') is null, array(), array({{ first }}))
+    )
+{%- endmacro %}
+
+
+{% macro matomo_custom_variables(fields, page=false) -%}
+    {#- Custom variables of a visit, or of an action with `page`: an array of slot, name, value.
+        Matomo sends `[]`, an array, or an object by slot; an action may hold them flat, too.
+        fields: an SQL expression, map<string, string>. -#}
+    {%- set prefix = 'customVariable' ~ ('Page' if page else '') -%}
+    {%- set nested -%}
+        aggregate(
+            if(
+                {{ fields }}['customVariables'] like '[%',
+                from_json({{ fields }}['customVariables'], 'array<map<string, string>>'),
+                map_values(from_json(
+                    {{ fields }}['customVariables'], 'map<string, map<string, string>>'
+                ))
+            ),
+            cast(map() as map<string, string>),
+            (variables, slot) -> map_concat(variables, slot)
         )
+    {%- endset -%}
+    if(
+        nullif({{ fields }}['customVariables'], '[]') is null
+        {%- if page %}
+        and not exists(map_keys({{ fields }}), name -> name like '{{ prefix }}%')
+        {%- endif %},
+        cast(array() as array<struct<slot: int, name: string, value: string>>),
+        -- One element, so that the lambda has it under a name.
+        element_at(transform(
+            array({{ 'map_concat(' ~ fields ~ ', coalesce(' ~ nested ~ ', map()))'
+                if page else nested }}),
+            variables -> transform(
+                filter(
+                    sequence(1, 20),
+                    slot -> variables[concat('{{ prefix }}Name', slot)] is not null
+                ),
+                slot -> named_struct(
+                    'slot', slot,
+                    'name', variables[concat('{{ prefix }}Name', slot)],
+                    'value', variables[concat('{{ prefix }}Value', slot)]
+                )
+            )
+        ), 1)
     )
 {%- endmacro %}

@@ -16,45 +16,12 @@ from tests.end_to_end.conftest import (
     EVENT_DAYS,
     SITES,
     event_lines,
-    expected_reports,
     sample_messages,
 )
 
 pytestmark = [pytest.mark.stack, pytest.mark.samples, pytest.mark.usefixtures("samples")]
 
 Sql = Callable[[str], list[tuple[Any, ...]]]
-
-
-def number(text: str) -> float:
-    """A metric as Matomo prints it: "50%" is 0.5."""
-    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
-
-
-# Two of the visits of the e-commerce sample have another fingerprint than the third and no
-# visitorId, which the sample leaves out: its one visitor cannot be seen in it.
-NOT_IN_THE_LOG = {("ecommerce_order_with_items_day", "nb_uniq_visitors")}
-
-
-@pytest.mark.parametrize(
-    ("sample", "report", "view"),
-    [
-        ("one_visitor_two_visits_day", "VisitsSummary.get_day", "matomo_visits_summary"),
-        ("one_visitor_two_visits_day", "Actions.get_day", "matomo_actions_summary"),
-        ("ecommerce_order_with_items_day", "VisitsSummary.get_day", "matomo_visits_summary"),
-    ],
-)
-def test_views_equal_matomos_own_report(sample: str, report: str, view: str, sql: Sql) -> None:
-    expected = {
-        metric: number(value)
-        for metric, value in expected_reports(sample)[report].items()
-        if (sample, metric) not in NOT_IN_THE_LOG
-    }
-    found = sql(
-        f"select {', '.join(expected)} from views.{view} "
-        f"where site_id = {SITES[sample] + 1} and period = 'day'"
-    )
-    assert len(found) == 1
-    assert dict(zip(expected, map(float, found[0]), strict=True)) == expected
 
 
 @pytest.mark.parametrize("day", EVENT_DAYS)

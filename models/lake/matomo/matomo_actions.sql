@@ -2,7 +2,8 @@
     materialized='incremental',
     incremental_strategy='replace_keys',
     unique_key='action_key',
-    replace_key='visit_key'
+    replace_key='visit_key',
+    near='visit_block'
 ) }}
 
 -- What visitors did, one row per action of a visit as it is now. All actions of a visit that
@@ -10,26 +11,45 @@
 with changed_visits as (
     select
         *,
+        -- Matomo's entry and exit pages: of URLs, among page views; of titles, among searches too.
+        filter(actions, each -> each.action_type = 'page') as pages,
+        filter(actions, each -> each.action_type in ('page', 'search')) as titled,
         posexplode_outer(actions) as (ordinal, action)
-    from {{ ref('snap_matomo__visits') }}
-    where dbt_valid_to is null and {{ new_batches() }}
+    from {{ matomo_changed_visits() }} as visits
+),
+
+actions as (
+    select
+        *,
+        -- Actions have an id of Matomo's, conversions have none: the same ones are numbered.
+        row_number() over (
+            partition by
+                visit_key, action.action_type, action.page_id, action.goal_id,
+                action.order_id, action.occurred_at_local
+            order by action.position
+        ) as same_number
+    from changed_visits
 )
 
 select
     case
-        when action is not null then {{ surrogate_key(['visit_key', 'action.position']) }}
+        when action is not null
+            then {{ surrogate_key([
+                'visit_key', 'action.action_type', 'action.page_id', 'action.goal_id',
+                'action.order_id', 'action.occurred_at_local', 'same_number'
+            ]) }}
     end as action_key,
     visit_key,
     batch_id,
     site_id,
     visit_id,
+    visit_block,
+    visit_date,
     coalesce(cast(action.occurred_at_local as date), visit_date) as action_date,
     action.position as action_position,
     action.action_type,
     action.occurred_at_local,
-    timestamp_seconds(
-        unix_seconds(cast(action.occurred_at_local as timestamp)) - site_utc_offset_seconds
-    ) as occurred_at,
+    {{ matomo_utc('action.occurred_at_local', 'actions') }} as occurred_at,
     action.page_id,
     action.page_view_id,
     action.url_id,
@@ -37,6 +57,10 @@ select
     action.title,
     action.time_spent_seconds,
     action.load_time_ms,
+    coalesce(action.position = pages[0].position, false) as is_entry_url,
+    coalesce(action.position = element_at(pages, -1).position, false) as is_exit_url,
+    coalesce(action.position = titled[0].position, false) as is_entry_title,
+    coalesce(action.position = element_at(titled, -1).position, false) as is_exit_title,
     action.search_keyword,
     action.search_category,
     action.search_result_count,
@@ -48,18 +72,24 @@ select
     action.content_piece,
     action.content_target,
     action.content_interaction,
+    action.product_sku,
+    action.product_name,
+    action.product_price,
+    action.product_categories,
     action.goal_id,
-    action.goal_page_id,
     action.order_id,
     action.revenue,
-    action.revenue_subtotal,
-    action.revenue_tax,
-    action.revenue_shipping,
-    action.revenue_discount,
-    action.item_count,
-    action.items,
-    action.custom_dimensions
-from changed_visits
+    action.custom_dimensions,
+    action.custom_variables,
+    action_count as visit_action_count,
+    visit_duration_seconds,
+    is_converted,
+    visitor_key,
+    user_id,
+    visitor_type,
+    device_type,
+    country_code
+from actions
 {%- if not is_incremental() %}
 where action is not null
 {%- endif %}

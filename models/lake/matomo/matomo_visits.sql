@@ -1,4 +1,9 @@
-{{ config(materialized='incremental', incremental_strategy='merge', unique_key='visit_key') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge_near',
+    unique_key=['visit_key'],
+    near='visit_block'
+) }}
 
 -- Visits as they are now, one row each; only visits that changed are merged.
 select
@@ -7,15 +12,14 @@ select
     exported_at,
     site_id,
     visit_id,
+    visit_block,
     visit_date,
     first_action_at,
     last_action_at,
     site_utc_offset_seconds,
     visitor_id,
     fingerprint,
-    user_id,
     visit_ip,
-    visitor_type,
     visit_count,
     visit_duration_seconds,
     action_count,
@@ -28,31 +32,20 @@ select
     seconds_since_first_visit,
     seconds_since_last_visit,
     seconds_since_last_order,
-    visitor_local_time,
+    days_since_last_visit,
     referrer_type,
     referrer_name,
     referrer_keyword,
     referrer_url,
-    device_type,
-    device_brand,
-    device_model,
-    operating_system_code,
-    operating_system_name,
-    operating_system_version,
-    browser_family,
-    browser_code,
-    browser_name,
-    browser_version,
-    resolution,
     plugins,
-    language_code,
-    continent_code,
-    country_code,
-    region_code,
-    city,
     latitude,
     longitude,
     truncated_action_count,
-    custom_dimensions
-from {{ ref('snap_matomo__visits') }}
-where dbt_valid_to is null and {{ new_batches() }}
+    {%- for column in matomo_visit_dimensions() %}
+    {{ column }},
+    {%- endfor %}
+    custom_dimensions,
+    custom_variables,
+    extras,
+    rest
+from {{ matomo_changed_visits() }} as visits

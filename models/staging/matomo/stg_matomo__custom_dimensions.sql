@@ -1,6 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
--- One row per custom dimension and message: Matomo sends the whole catalogue of a site.
+-- One row per custom dimension and message: Matomo sends the whole catalogue of a site. One
+-- without dimensions is one row without a dimension, since it says that all earlier ones are gone.
 with dimensions as (
     select
         batch_id,
@@ -10,6 +11,7 @@ with dimensions as (
         document_index,
         exported_at,
         site_id,
+        is_catalogue,
         try_cast(fields['idcustomdimension'] as int) as custom_dimension_id,
         fields['name'] as name,
         try_cast(fields['index'] as int) as slot_index,
@@ -22,7 +24,10 @@ with dimensions as (
 )
 
 select
-    {{ surrogate_key(['site_id', 'custom_dimension_id']) }} as custom_dimension_key,
+    case
+        when custom_dimension_id is not null
+            then {{ surrogate_key(['site_id', 'custom_dimension_id']) }}
+    end as custom_dimension_key,
     {{ row_hash([
         'name', 'slot_index', 'scope', 'is_active', 'is_case_sensitive', 'extractions'
     ]) }} as row_hash,

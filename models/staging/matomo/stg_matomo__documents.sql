@@ -21,7 +21,7 @@ with messages as (
             ),
             (name, text) -> name
         ) as headers
-    from {{ new_records(source('raw', 'matomo')) }}
+    from {{ new_records(source('raw', 'matomo'), taken='reason is null') }}
 ),
 
 parsed as (
@@ -39,13 +39,17 @@ documents as (
     select
         parsed.* except (body, message),
         document_index,
-        fields,
+        document.fields,
+        document.entry,
+        -- A catalogue is all that a site has, so what it does not list is gone.
+        coalesce(body rlike '^\\s*\\[' or document.entry is not null, false) as is_catalogue,
+        coalesce(body rlike '^\\s*\\[\\s*\\]\\s*$', false) as is_empty,
         case
             when body is null then 'tombstone'
             when message.corrupt is not null or coalesce(size(message.documents), 0) = 0
                 then 'invalid_json'
-            when fields is null then 'not_an_object'
-            when fields['result'] = 'error' then 'matomo_error'
+            when document.fields is null then 'not_an_object'
+            when document.fields['result'] = 'error' then 'matomo_error'
         end as unusable
     from parsed
         lateral view outer posexplode(
@@ -53,27 +57,36 @@ documents as (
                 message.documents,
                 document -> if(
                     size(document) > 0
-                    and forall(map_keys(document), name -> name rlike '^[0-9]+$'),
+                    and forall(map_keys(document), name -> name rlike '^[0-9][0-9,-]*$'),
+                    -- A catalogue by id, or reports by day, week, month or year.
                     transform(
-                        map_values(document), entry -> from_json(entry, 'map<string, string>')
+                        map_entries(document),
+                        entry -> struct(
+                            from_json(entry.value, 'map<string, string>') as fields,
+                            entry.key as entry
+                        )
                     ),
-                    array(document)
+                    array(struct(document as fields, cast(null as string) as entry))
                 )
             ))
-        ) exploded as document_index, fields
-    -- Only an empty catalogue ([]) is a message of no documents.
-    where fields is not null or not coalesce(body rlike '^\\s*\\[\\s*\\]\\s*$', false)
+        ) exploded as document_index, document
 ),
 
 typed as (
     select
         *,
-        {{ matomo_message_type("coalesce(headers['type'], message_key)", 'fields') }}
-            as message_type,
+        coalesce(
+            {{ matomo_declared_type("coalesce(headers['type'], headers['message_type'])") }},
+            {{ matomo_declared_type("headers['method']") }},
+            {{ matomo_declared_type("split_part(message_key, ':', 1)") }},
+            {{ matomo_declared_type("split_part(message_key, ':', 2)") }},
+            {{ matomo_type_by_shape('fields') }}
+        ) as message_type,
         case message_type
             when 'visit' then 'idVisit'
             when 'goals' then 'idgoal'
             when 'custom_dimensions' then 'idcustomdimension'
+            when 'sites' then 'idsite'
         end as id_field,
         try_cast(coalesce(
             fields['idSite'],
@@ -81,9 +94,12 @@ typed as (
             headers['site'],
             headers['site_id'],
             headers['idsite'],
-            regexp_extract(message_key, '^([0-9]+)(:|$)', 1)
+            nullif(regexp_extract(message_key, '(^|:)([0-9]+)(:|$)', 2), '')
         ) as bigint) as site_id,
-        from_json(fields['actionDetails'], 'array<map<string, string>>') as actions
+        from_json(fields['actionDetails'], 'array<map<string, string>>') as actions,
+        -- A report says in its body, its key or a header of which period it is.
+        if(message_type = 'report', coalesce(entry, fields['date'], headers['date']), null)
+            as report_date
     from documents
 ),
 
@@ -93,7 +109,15 @@ judged as (
         -- Names of the fields without which the document cannot be placed.
         array_compact(array(
             if(site_id is null, 'site', null),
-            if(try_cast(fields[id_field] as bigint) is null, id_field, null),
+            if(
+                try_cast(fields[id_field] as bigint) is null and not is_empty, id_field, null
+            ),
+            if(
+                message_type = 'report'
+                and coalesce(report_date, '') not rlike '^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?(,|$)',
+                'date',
+                null
+            ),
             case
                 when message_type != 'visit' then null
                 when {{ epoch_seconds("fields['firstActionTimestamp']") }} is null
@@ -104,13 +128,16 @@ judged as (
             if(fields['actionDetails'] is not null and actions is null, 'actionDetails', null)
         )) as wrong_fields
     from typed
+    -- An empty list is a message of no documents, but for a catalogue whose site is known.
+    where not is_empty or (message_type in ('goals', 'custom_dimensions') and site_id is not null)
 ),
 
 reasoned as (
     select
         *,
         case
-            when unusable is not null then unusable
+            when unusable is not null and not is_empty then unusable
+            when not {{ matomo_is_wanted('message_type', 'site_id') }} then 'filtered'
             when message_type is null then 'unknown_type'
             when size(wrong_fields) > 0 then 'wrong_type'
         end as reason
@@ -132,6 +159,20 @@ select
         when 'unknown_type' then array_join(slice(array_sort(map_keys(fields)), 1, 5), ', ')
         when 'wrong_type' then array_join(wrong_fields, ', ')
     end as detail,
-    if(reason is null, map_filter(fields, (name, text) -> name != 'actionDetails'), null) as fields,
+    is_catalogue,
+    report_date,
+    if(
+        message_type = 'report',
+        lower(coalesce(
+            headers['type'], headers['message_type'], headers['method'],
+            split_part(message_key, ':', 1)
+        )),
+        null
+    ) as report_method,
+    if(
+        reason is null,
+        map_filter(coalesce(fields, map()), (name, text) -> name != 'actionDetails'),
+        null
+    ) as fields,
     if(reason is null, actions, null) as actions
 from reasoned

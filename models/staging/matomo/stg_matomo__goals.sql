@@ -1,6 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
--- One row per goal and message: Goals.getGoals sends the whole catalogue of a site.
+-- One row per goal and message: Goals.getGoals sends the whole catalogue of a site. One without
+-- goals is one row without a goal, since it says that all earlier ones are gone.
 with goals as (
     select
         batch_id,
@@ -10,6 +11,7 @@ with goals as (
         document_index,
         exported_at,
         site_id,
+        is_catalogue,
         try_cast(fields['idgoal'] as int) as goal_id,
         fields['name'] as name,
         nullif(fields['description'], '') as description,
@@ -27,7 +29,9 @@ with goals as (
 )
 
 select
-    {{ surrogate_key(['site_id', 'goal_id']) }} as goal_key,
+    case
+        when goal_id is not null then {{ surrogate_key(['site_id', 'goal_id']) }}
+    end as goal_key,
     {{ row_hash([
         'name', 'description', 'match_attribute', 'pattern', 'pattern_type', 'is_case_sensitive',
         'allows_multiple', 'revenue', 'uses_event_value_as_revenue', 'is_deleted'

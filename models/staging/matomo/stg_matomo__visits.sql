@@ -1,6 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
--- One row per version of a visit: a visit is exported again while it grows.
+-- One row per version of a visit: a visit is exported again while it grows. Only what the document
+-- itself says, so that a version is the same in whichever batch it comes.
 with times as (
     select
         *,
@@ -11,27 +12,17 @@ with times as (
     where message_type = 'visit' and reason is null and {{ new_batches() }}
 ),
 
-documents as (
+visits as (
     select
         times.* except (first_action, last_action, action_times),
         timestamp_seconds(first_action) as first_action_at,
         timestamp_seconds(last_action) as last_action_at,
         -- Matomo writes action times as the site's wall clock, visit times as UTC.
-        coalesce(
-            {{ utc_offset('array_min(action_times) - first_action') }},
-            {{ utc_offset('array_max(action_times) - last_action') }}
-        ) as measured_offset
+        cast({{ utc_offset('array_min(action_times) - first_action') }} as int)
+            as first_utc_offset_seconds,
+        cast({{ utc_offset('array_max(action_times) - last_action') }} as int)
+            as last_utc_offset_seconds
     from times
-),
-
-visits as (
-    select
-        documents.* except (measured_offset),
-        -- A visit without usable actions is taken to be where its site's other visits are.
-        cast(
-            coalesce(measured_offset, mode(measured_offset) over (partition by site_id), 0) as int
-        ) as site_utc_offset_seconds
-    from documents
 ),
 
 columns_of_visits as (
@@ -44,18 +35,15 @@ columns_of_visits as (
         exported_at,
         site_id,
         try_cast(fields['idVisit'] as bigint) as visit_id,
+        {{ visit_block("try_cast(fields['idVisit'] as bigint)") }} as visit_block,
         first_action_at,
         last_action_at,
-        site_utc_offset_seconds,
-        cast(
-            timestamp_seconds(
-                unix_seconds(last_action_at) + site_utc_offset_seconds
-            ) as date
-        ) as visit_date,
+        coalesce(first_utc_offset_seconds, last_utc_offset_seconds) as first_utc_offset_seconds,
+        coalesce(last_utc_offset_seconds, first_utc_offset_seconds) as last_utc_offset_seconds,
         nullif(nullif(fields['visitorId'], 'false'), '') as visitor_id,
         nullif(nullif(fields['fingerprint'], 'false'), '') as fingerprint,
         nullif(fields['userId'], '') as user_id,
-        fields['visitIp'] as visit_ip,
+        nullif(fields['visitIp'], '') as visit_ip,
         fields['visitorType'] as visitor_type,
         try_cast(fields['visitCount'] as int) as visit_count,
         cast(try_cast(fields['visitDuration'] as int) as bigint) as visit_duration_seconds,
@@ -71,34 +59,59 @@ columns_of_visits as (
         try_cast(
             fields['secondsSinceLastEcommerceOrder'] as bigint
         ) as seconds_since_last_order,
-        fields['visitLocalTime'] as visitor_local_time,
+        try_cast(fields['daysSinceLastVisit'] as int) as days_since_last_visit,
+        coalesce(
+            nullif(fields['visitLocalTime'], ''), lpad(fields['visitLocalHour'], 2, '0') || ':00:00'
+        ) as visitor_local_time,
         fields['referrerType'] as referrer_type,
         nullif(fields['referrerName'], '') as referrer_name,
         nullif(fields['referrerKeyword'], '') as referrer_keyword,
         nullif(fields['referrerUrl'], '') as referrer_url,
-        fields['deviceType'] as device_type,
-        fields['deviceBrand'] as device_brand,
-        fields['deviceModel'] as device_model,
-        fields['operatingSystemCode'] as operating_system_code,
-        fields['operatingSystemName'] as operating_system_name,
-        fields['operatingSystemVersion'] as operating_system_version,
-        fields['browserFamily'] as browser_family,
-        fields['browserCode'] as browser_code,
-        fields['browserName'] as browser_name,
-        fields['browserVersion'] as browser_version,
-        fields['resolution'] as resolution,
-        fields['plugins'] as plugins,
-        fields['languageCode'] as language_code,
-        fields['continentCode'] as continent_code,
-        fields['countryCode'] as country_code,
-        fields['regionCode'] as region_code,
-        fields['city'] as city,
-        try_cast(fields['latitude'] as double) as latitude,
-        try_cast(fields['longitude'] as double) as longitude,
+        nullif(fields['deviceType'], '') as device_type,
+        nullif(fields['deviceBrand'], '') as device_brand,
+        nullif(fields['deviceModel'], '') as device_model,
+        nullif(fields['operatingSystemCode'], '') as operating_system_code,
+        nullif(fields['operatingSystemName'], '') as operating_system_name,
+        nullif(fields['operatingSystemVersion'], '') as operating_system_version,
+        nullif(fields['browserFamily'], '') as browser_family,
+        nullif(fields['browserFamilyDescription'], '') as browser_family_name,
+        nullif(fields['browserCode'], '') as browser_code,
+        nullif(fields['browserName'], '') as browser_name,
+        nullif(fields['browserVersion'], '') as browser_version,
+        nullif(fields['resolution'], '') as resolution,
+        nullif(fields['plugins'], '') as plugins,
+        nullif(fields['languageCode'], '') as language_code,
+        nullif(fields['language'], '') as language_name,
+        nullif(fields['continentCode'], '') as continent_code,
+        nullif(fields['continent'], '') as continent_name,
+        nullif(fields['countryCode'], '') as country_code,
+        nullif(fields['country'], '') as country_name,
+        nullif(fields['regionCode'], '') as region_code,
+        nullif(fields['region'], '') as region_name,
+        nullif(fields['city'], '') as city,
+        {{ matomo_coordinate("fields['latitude']") }} as latitude,
+        {{ matomo_coordinate("fields['longitude']") }} as longitude,
         try_cast(fields['truncatedActionsCount'] as int) as truncated_action_count,
         map_filter(
             fields, (name, text) -> name rlike '^dimension[0-9]+$' and text is not null
         ) as custom_dimensions,
+        {{ matomo_custom_variables('fields') }} as custom_variables,
+        map_filter(
+            fields, (name, text) -> text is not null and name rlike '{{ matomo_extra_fields() }}'
+        ) as extras,
+        map_filter(
+            fields,
+            (name, text) -> text is not null and not name rlike '{{ matomo_known_fields("visit") }}'
+        ) as rest,
+        transform(
+            actions,
+            action -> map_filter(
+                action,
+                (name, text) -> not (
+                    text is null or name rlike '{{ matomo_known_fields("action") }}'
+                )
+            )
+        ) as actions_rest,
         transform(actions, (action, position) -> {{ matomo_action('action', 'position') }})
             as actions
     from visits
@@ -107,16 +120,16 @@ columns_of_visits as (
 select
     {{ surrogate_key(['site_id', 'visit_id']) }} as visit_key,
     {{ row_hash([
-        'first_action_at', 'last_action_at', 'site_utc_offset_seconds', 'visitor_id', 'fingerprint',
-        'user_id', 'visit_ip', 'visitor_type', 'visit_count', 'visit_duration_seconds',
-        'action_count', 'interaction_count', 'search_count', 'event_count',
+        'first_action_at', 'last_action_at', 'first_utc_offset_seconds', 'last_utc_offset_seconds',
+        'visitor_id', 'fingerprint', 'user_id', 'visit_ip', 'visitor_type', 'visit_count',
+        'visit_duration_seconds', 'action_count', 'interaction_count', 'search_count', 'event_count',
         'goal_conversion_count', 'is_converted', 'ecommerce_status', 'seconds_since_first_visit',
-        'seconds_since_last_visit', 'seconds_since_last_order', 'visitor_local_time',
-        'referrer_type', 'referrer_name', 'referrer_keyword', 'referrer_url', 'device_brand',
-        'device_model', 'operating_system_code', 'operating_system_version', 'browser_family',
-        'browser_code', 'browser_version', 'resolution', 'plugins', 'language_code',
-        'continent_code', 'country_code', 'region_code', 'city', 'latitude', 'longitude',
-        'truncated_action_count', 'custom_dimensions', 'actions'
+        'seconds_since_last_visit', 'seconds_since_last_order', 'visitor_local_time', 'referrer_type', 'referrer_name',
+        'referrer_keyword', 'referrer_url', 'device_brand', 'device_model', 'operating_system_code',
+        'operating_system_version', 'browser_family', 'browser_code', 'browser_version',
+        'resolution', 'plugins', 'language_code', 'continent_code', 'country_code', 'region_code',
+        'city', 'latitude', 'longitude', 'truncated_action_count', 'custom_dimensions',
+        'custom_variables', 'extras', 'actions'
     ]) }} as row_hash,
     *
 from columns_of_visits

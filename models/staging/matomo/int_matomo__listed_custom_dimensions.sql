@@ -1,8 +1,8 @@
-{{ config(materialized='table') }}
+{{ config(materialized='view') }}
 
-{{ latest_changes(
+{{ listed_now(
     ref('stg_matomo__custom_dimensions'),
     key='custom_dimension_key',
     snapshot='snap_matomo__custom_dimensions',
-    version=['exported_at', 'offset', 'document_index']
+    version=['exported_at', 'offset', 'partition', 'topic']
 ) }}

@@ -1,0 +1,77 @@
+{% macro matomo_changed_visits() -%}
+    {#- The visits as they are now that this incremental lake model has not read yet, with what only the
+        site's time zone tells: `site_utc_offset_seconds` (of the last action, seconds east of UTC),
+        `visit_date` and `last_action_at_local`. Nearly every visit says its offset itself; one that
+        does not is read again when its site's time zone becomes known. -#}
+    {%- set zoned = touched(ref('matomo_sites'), 'site_id', clock=ref('stg_matomo__documents')) -%}
+    {%- set is_uncertain = 'visits.last_utc_offset_seconds is null'
+        ~ ' or visits.first_utc_offset_seconds != visits.last_utc_offset_seconds' -%}
+    (
+        select
+            *,
+            cast(
+                timestamp_seconds(unix_seconds(last_action_at) + site_utc_offset_seconds)
+                as timestamp_ntz
+            ) as last_action_at_local,
+            cast(last_action_at_local as date) as visit_date,
+            coalesce(visitor_id, fingerprint) as visitor_key
+        from (
+            select
+                visits.* except (batch_id),
+                sites.time_zone,
+                if({{ is_uncertain }}, greatest(visits.batch_id, sites.batch_id), visits.batch_id)
+                    as batch_id,
+                coalesce(
+                    visits.last_utc_offset_seconds,
+                    cast(
+                        unix_seconds(from_utc_timestamp(visits.last_action_at, sites.time_zone))
+                        - unix_seconds(visits.last_action_at) as int
+                    ),
+                    0
+                ) as site_utc_offset_seconds
+            from {{ ref('snap_matomo__visits') }} as visits
+            left join {{ ref('matomo_sites') }} as sites on visits.site_id = sites.site_id
+            where visits.dbt_valid_to is null
+                and (
+                    {{ new_batches('visits.batch_id', clock=ref('stg_matomo__documents')) }}
+                    {%- if zoned %}
+                    or (({{ is_uncertain }}) and {{ one_of('visits.site_id', zoned) }})
+                    {%- endif %}
+                )
+        )
+    )
+{%- endmacro %}
+
+
+{% macro matomo_utc(local, visit) -%}
+    {#- The instant of an action from its wall clock. Where the clocks changed during the visit: by the
+        site's time zone, where it is known; of two possible instants the one within the visit.
+        local: an SQL expression, timestamp_ntz; visit: alias of matomo_changed_visits. -#}
+    {%- set seconds = 'unix_seconds(cast(' ~ local ~ ' as timestamp))' -%}
+    {%- set before = 'timestamp_seconds(' ~ seconds ~ ' - ' ~ visit ~ '.first_utc_offset_seconds)' -%}
+    {%- set after = 'timestamp_seconds(' ~ seconds ~ ' - ' ~ visit ~ '.site_utc_offset_seconds)' -%}
+    case
+        when coalesce({{ visit }}.first_utc_offset_seconds, {{ visit }}.site_utc_offset_seconds)
+            = {{ visit }}.site_utc_offset_seconds
+            then {{ after }}
+        when to_utc_timestamp({{ local }}, {{ visit }}.time_zone)
+            between {{ visit }}.first_action_at and {{ visit }}.last_action_at
+            then to_utc_timestamp({{ local }}, {{ visit }}.time_zone)
+        when {{ before }} <= {{ visit }}.last_action_at then {{ before }}
+        else {{ after }}
+    end
+{%- endmacro %}
+
+
+{% macro matomo_visit_dimensions() -%}
+    {#- Columns of a visit that its actions and conversions carry, too: reports group by them, and people
+        filter by them as Matomo's segments do. -#}
+    {%- do return([
+        'visitor_key', 'user_id', 'visitor_type', 'device_type', 'device_brand', 'device_model',
+        'operating_system_code', 'operating_system_name', 'operating_system_version',
+        'browser_family', 'browser_family_name', 'browser_code', 'browser_name', 'browser_version',
+        'resolution', 'language_code', 'language_name', 'continent_code', 'continent_name',
+        'country_code', 'country_name', 'region_code', 'region_name', 'city', 'visitor_local_time',
+        'last_action_at_local'
+    ]) -%}
+{%- endmacro %}

@@ -1,0 +1,7 @@
+{% test at_most_one_open_version(model, key) %}
+    {#- A snapshot that closes what is gone holds one current version of each key, or none. -#}
+    select {{ key }}, count_if(dbt_valid_to is null) as open_versions
+    from {{ model }}
+    group by {{ key }}
+    having count_if(dbt_valid_to is null) > 1
+{% endtest %}

@@ -1,0 +1,56 @@
+{{ config(materialized='view') }}
+
+-- The complete history of each visit, the same however it was batched, sent again or out of order.
+-- A version begins when it was exported, or just after the one before where that is not earlier.
+with exports as (
+    select
+        *,
+        lag(row_hash) over (
+            partition by visit_key
+            order by
+                last_action_at, exported_at, action_count, visit_duration_seconds, row_hash
+        ) as previous_hash
+    from {{ ref('stg_matomo__visits') }}
+),
+
+versions as (
+    select
+        *,
+        row_number() over (
+            partition by visit_key
+            order by
+                last_action_at, exported_at, action_count, visit_duration_seconds, row_hash
+        ) as version_number
+    from exports
+    where row_hash is distinct from previous_hash
+),
+
+begun as (
+    select
+        *,
+        timestamp_millis(
+            version_number + max(unix_millis(exported_at) - version_number) over (
+                partition by visit_key order by version_number
+            )
+        ) as valid_from
+    from versions
+)
+
+select
+    visit_key,
+    site_id,
+    visit_id,
+    version_number,
+    valid_from,
+    lead(valid_from) over (partition by visit_key order by version_number) as valid_to,
+    row_hash,
+    exported_at,
+    last_action_at,
+    action_count,
+    visit_duration_seconds,
+    batch_id,
+    topic,
+    partition,
+    offset,
+    document_index
+from begun

@@ -1,0 +1,2 @@
+-- Matomo's Contents.getContentNames.
+{{ matomo_contents_by('content_name') }}

@@ -1,0 +1,2 @@
+-- Matomo's Contents.getContentPieces.
+{{ matomo_contents_by('content_piece') }}

@@ -1,0 +1,4 @@
+-- Matomo's DevicesDetection.getBrand.
+{{ matomo_visits_by(
+    label="coalesce(device_brand, 'Unknown')"
+) }}

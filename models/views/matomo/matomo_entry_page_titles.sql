@@ -1,0 +1,9 @@
+-- Matomo's Actions.getEntryPageTitles.
+{{ matomo_pages_by(
+    label="coalesce(trim(title), 'Page Name not defined')",
+    page="coalesce(title, '')",
+    types=['page'],
+    entry='is_entry_title',
+    exit='is_exit_title',
+    only='entry_nb_visits > 0'
+) }}

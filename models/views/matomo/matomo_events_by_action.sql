@@ -1,0 +1,2 @@
+-- Matomo's Events.getAction.
+{{ matomo_events_by('event_action') }}

@@ -1,0 +1,2 @@
+-- Matomo's Events.getCategory.
+{{ matomo_events_by('event_category') }}

@@ -1,0 +1,2 @@
+-- Matomo's Events.getName.
+{{ matomo_events_by('event_name') }}

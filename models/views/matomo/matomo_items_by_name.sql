@@ -1,0 +1,2 @@
+-- Matomo's Goals.getItemsName.
+{{ matomo_items_by('name', 'order', 'Product Name not defined') }}

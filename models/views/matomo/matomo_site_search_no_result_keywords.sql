@@ -1,0 +1,13 @@
+-- Matomo's Actions.getSiteSearchNoResultKeywords.
+{{ matomo_pages_by(
+    label="coalesce(search_keyword, 'Keyword not defined')",
+    page="coalesce(search_keyword, '')",
+    types=['search'],
+    exit='is_exit_title',
+    columns={
+        'nb_pages_per_search': "round(count_if(fact = 'hit')"
+            ~ " / nullif(count(distinct if(fact = 'hit', visit_key, null)), 0), 1)",
+        'nb_no_result_hits': "count_if(fact = 'hit' and search_result_count = 0)"
+    },
+    only='nb_no_result_hits > 0'
+) }}
