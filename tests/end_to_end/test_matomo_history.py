@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,7 +32,8 @@ FIRST = 1_717_900_000
 
 def page(number: int, second: int, **more: Any) -> dict[str, Any]:
     return {
-        "type": "action", "url": f"https://www.example.org/p{number}", "pageTitle": f"Page {number}",
+        "type": "action", "url": f"https://www.example.org/p{number}",
+        "pageTitle": f"Page {number}",
         "pageId": 100 + number, "timestamp": FIRST + 7200 + second, "timeSpent": "5", **more,
     }  # fmt: skip
 
@@ -274,8 +275,8 @@ def of_each(sql: Sql, query: str) -> dict[int, list[tuple[Any, ...]]]:
         "select site_id, visit_id, visit_date, country_code, action_count, visit_duration_seconds, "
         "is_converted, site_utc_offset_seconds from lake.matomo_visits "
         "where site_id between {sites}",
-        "select site_id, visit_id, action_type, url, title, cast(occurred_at as string), is_exit_url "
-        "from lake.matomo_actions where site_id between {sites}",
+        "select site_id, visit_id, action_type, url, title, cast(occurred_at as string), "
+        "is_exit_url from lake.matomo_actions where site_id between {sites}",
         "select site_id, visit_id, goal_id, revenue, country_code, cast(occurred_at as string) "
         "from lake.matomo_conversions where site_id between {sites}",
         "select site_id, goal_id, name, is_current from lake.matomo_goals "
