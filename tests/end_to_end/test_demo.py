@@ -56,28 +56,58 @@ def test_a_second_demo_works_and_adds_nothing_twice(
     assert counts(sql) == before
 
 
-@pytest.mark.parametrize(
-    ("report", "view"),
-    [
-        ("VisitsSummary.get", "matomo_visits_summary"),
-        ("Actions.get", "matomo_actions_summary"),
-    ],
-)
+# Report of the simulator's answers, view, and what of the view its label is.
+REPORTS = [
+    ("VisitsSummary.get", "visits_summary", "''"),
+    ("Actions.get", "actions_summary", "''"),
+    ("Actions.getPageTitles", "page_titles", "label"),
+    ("Actions.getDownloads", "downloads", "url"),
+    ("Actions.getSiteSearchKeywords", "site_search_keywords", "label"),
+    ("Actions.getSiteSearchCategories", "site_search_categories", "label"),
+    ("Actions.getSiteSearchNoResultKeywords", "site_search_no_result_keywords", "label"),
+    ("Events.getCategory", "events_by_category", "label"),
+    ("Events.getAction", "events_by_action", "label"),
+    ("Events.getName", "events_by_name", "label"),
+    ("Contents.getContentNames", "contents_by_name", "label"),
+    ("Contents.getContentPieces", "contents_by_piece", "label"),
+    ("Goals.get", "goals_summary", "''"),
+    ("Goals.get_orders", "orders_summary", "''"),
+    ("Goals.get_abandoned_carts", "abandoned_carts_summary", "''"),
+    ("Goals.getItemsSku", "items_by_sku", "label"),
+    ("Goals.getItemsCategory", "items_by_category", "label"),
+    ("Referrers.getReferrerType", "referrer_types", "code"),
+    ("Referrers.getCampaigns", "campaigns", "label"),
+    ("UserCountry.getCountry", "countries", "code"),
+    ("UserCountry.getContinent", "continents", "code"),
+    ("DevicesDetection.getBrowsers", "browsers", "code"),
+    ("DevicesDetection.getBrand", "device_brands", "label"),
+    ("Resolution.getResolution", "resolutions", "label"),
+    ("UserLanguage.getLanguageCode", "language_codes", "code"),
+    ("UserId.getUsers", "user_ids", "label"),
+]
+
+
+@pytest.mark.parametrize(("report", "view", "label"), REPORTS, ids=[row[0] for row in REPORTS])
 def test_matomo_views_equal_the_simulators_answers(
-    report: str, view: str, matomo: dict[str, Any], demo_folder: Path, sql: Sql
+    report: str, view: str, label: str, matomo: dict[str, Any], demo_folder: Path, sql: Sql
 ) -> None:
     answers = read_answers(demo_folder / "matomo", f"changes/{report}")
-    metrics = [name for name in answers[0] if name.startswith(("nb_", "max_", "sum_", "bounce_c"))]
+    names = ("nb_", "max_", "sum_", "bounce_c", "revenue", "quantity", "entry_", "exit_")
+    metrics = [name for name in answers[0] if name.startswith(names)]
     last = max(site["idSite"] for site in matomo["sites"])
     found = sql(
-        f"select site_id, period, cast(period_start as string), {', '.join(metrics)} "
-        f"from views.{view} where site_id <= {last}"
+        f"select site_id, period, cast(period_start as string), {label}, {', '.join(metrics)} "
+        f"from views.matomo_{view} where site_id <= {last}"
     )
-    expected = {
-        (int(row["idSite"]), row["period"], row["date"]): tuple(int(row[name]) for name in metrics)
-        for row in answers
-    }
-    assert {row[:3]: tuple(row[3:]) for row in found} == expected
+    # Rows that are always there, and products that were viewed and not bought, are no answers.
+    ours = {row[:4]: row[4:] for row in found}
+    for row in answers:
+        key = (int(row["idSite"]), row["period"], row["date"], row["label"])
+        for name, mine in zip(metrics, ours.pop(key), strict=True):
+            # Of years some distinct counts are left out, as in Matomo.
+            if row[name] != "":
+                assert float(mine or 0) == pytest.approx(float(row[name]), abs=0.006), (key, name)
+    assert all(not any(values[:2]) for values in ours.values()) or view.startswith("items_"), ours
 
 
 @pytest.mark.parametrize("view", ["annual", "monthly", "weekly", "daily"])

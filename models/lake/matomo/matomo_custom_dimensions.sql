@@ -5,28 +5,36 @@
 -- Every custom dimension there ever was, as it was last: values of the past keep their names.
 with dimensions as (
     select
-        custom_dimension_key,
-        batch_id,
-        exported_at,
-        site_id,
-        custom_dimension_id,
-        name,
-        slot_index,
-        scope,
-        is_active,
-        is_case_sensitive,
-        extractions,
-        dbt_valid_to is null as is_current,
-        row_hash
-    from {{ ref('snap_matomo__custom_dimensions') }}
-    qualify row_number() over (partition by custom_dimension_key order by dbt_valid_from desc) = 1
+        dimensions.custom_dimension_key,
+        dimensions.batch_id,
+        dimensions.exported_at,
+        dimensions.site_id,
+        dimensions.custom_dimension_id,
+        dimensions.name,
+        dimensions.slot_index,
+        dimensions.scope,
+        dimensions.is_active,
+        dimensions.is_case_sensitive,
+        dimensions.extractions,
+        listed.custom_dimension_key is not null as is_current,
+        dimensions.row_hash
+    from {{ ref('stg_matomo__custom_dimensions') }} as dimensions
+    left join {{ ref('int_matomo__listed_custom_dimensions') }} as listed
+        on dimensions.custom_dimension_key = listed.custom_dimension_key
+    where dimensions.custom_dimension_key is not null
+    qualify
+        row_number() over (
+            partition by dimensions.custom_dimension_key
+            order by dimensions.exported_at desc, dimensions.offset desc, dimensions.row_hash asc
+        ) = 1
 )
 
 select dimensions.*
-from
-    dimensions
+from dimensions
 {%- if is_incremental() %}
 left join {{ this }} as held on dimensions.custom_dimension_key = held.custom_dimension_key
 -- A dimension that is closed has no newer batch, so what differs is written and nothing else.
-where dimensions.row_hash is distinct from held.row_hash or dimensions.is_current != held.is_current
+where
+    dimensions.row_hash is distinct from held.row_hash
+    or dimensions.is_current != held.is_current
 {%- endif %}

@@ -4,31 +4,37 @@
 -- newest catalogue lists no more is not current.
 with goals as (
     select
-        goal_key,
-        batch_id,
-        exported_at,
-        site_id,
-        goal_id,
-        name,
-        description,
-        match_attribute,
-        pattern,
-        pattern_type,
-        is_case_sensitive,
-        allows_multiple,
-        revenue,
-        uses_event_value_as_revenue,
-        dbt_valid_to is null and not is_deleted as is_current,
-        row_hash
-    from {{ ref('snap_matomo__goals') }}
-    qualify row_number() over (partition by goal_key order by dbt_valid_from desc) = 1
+        goals.goal_key,
+        goals.batch_id,
+        goals.exported_at,
+        goals.site_id,
+        goals.goal_id,
+        goals.name,
+        goals.description,
+        goals.match_attribute,
+        goals.pattern,
+        goals.pattern_type,
+        goals.is_case_sensitive,
+        goals.allows_multiple,
+        goals.revenue,
+        goals.uses_event_value_as_revenue,
+        listed.goal_key is not null and not goals.is_deleted as is_current,
+        goals.row_hash
+    from {{ ref('stg_matomo__goals') }} as goals
+    left join {{ ref('int_matomo__listed_goals') }} as listed on goals.goal_key = listed.goal_key
+    where goals.goal_key is not null
+    qualify
+        row_number() over (
+            partition by goals.goal_key
+            order by goals.exported_at desc, goals.offset desc, goals.row_hash asc
+        ) = 1
 )
 
 select goals.*
-from
-    goals
+from goals
 {%- if is_incremental() %}
 left join {{ this }} as held on goals.goal_key = held.goal_key
 -- A goal that is closed has no newer batch, so what differs is written and nothing else.
-where goals.row_hash is distinct from held.row_hash or goals.is_current != held.is_current
+where
+    goals.row_hash is distinct from held.row_hash or goals.is_current != held.is_current
 {%- endif %}
