@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, Answer
+from tests.end_to_end.conftest import DATA_ONLY
 
 pytestmark = pytest.mark.stack
 
@@ -65,20 +66,20 @@ def rounds(demo: Answer, send: Callable[..., Any], build: Callable[..., Answer])
     send("meter-events", lines(*range(100)))
     send("matomo", visit(1), NOON)
     send("matomo", goals("Newsletter"), NOON)
-    build("--exclude-resource-type", "test")
+    build(*DATA_ONLY)
 
     # Half of the lines again and as many new ones; the visit with the same Kafka time; the goal
     # as it was, later.
     send("meter-events", lines(*range(50, 200)))
     send("matomo", visit(2), NOON)
     send("matomo", goals("Newsletter"), NOON + 20_000)
-    build("--exclude-resource-type", "test")
+    build(*DATA_ONLY)
 
     # One late line; the visit with an earlier Kafka time; another goal between the two others.
     send("meter-events", lines(300))
     send("matomo", visit(4) + visit(3), NOON - 5_000)
     send("matomo", goals("Brochure"), NOON + 10_000)
-    build()
+    build(*DATA_ONLY)
 
 
 def test_a_day_that_comes_in_several_batches_is_counted_once(rounds: None, sql: Sql) -> None:
@@ -142,5 +143,5 @@ def test_replays_double_nothing_and_bring_back_what_raw_lost(
             answer = run(*loader, "replay", "--topic", topic, "--from", "earliest")
             assert answer.code == 0, answer.text
     assert sql("select count(*) from raw.meter_events")[0][0] > before[0][2] * 2
-    build("--exclude-resource-type", "test")
+    build(*DATA_ONLY)
     assert [tuple(row) for row in sql(counts)] == before

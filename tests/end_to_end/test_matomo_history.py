@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.conftest import ROOT, Answer
+from tests.end_to_end.conftest import DATA_ONLY
 
 pytestmark = pytest.mark.stack
 
@@ -243,15 +244,7 @@ def rounds(
                 "earliest",
             )
             assert answer.code == 0, answer.text
-        build(
-            "--select",
-            "tag:matomo",
-            "--exclude",
-            "views.matomo",
-            "--exclude-resource-type",
-            "test",
-            "unit_test",
-        )
+        build("--select", "tag:matomo", *DATA_ONLY)
 
 
 def of_each(sql: Sql, query: str) -> dict[int, list[tuple[Any, ...]]]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Answer
+from tests.end_to_end.conftest import DATA_ONLY
 
 pytestmark = pytest.mark.stack
 
@@ -110,7 +111,7 @@ def coordinates(
             }, indent=1).encode(), None),
         ],
     )  # fmt: skip
-    build("--exclude-resource-type", "test")
+    build(*DATA_ONLY)
     return {"matomo": bad, "lines": lines, "other": other}
 
 

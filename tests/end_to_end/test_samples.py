@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import SAMPLES, Answer
 from tests.end_to_end import meter_counts
 from tests.end_to_end.conftest import (
+    DATA_ONLY,
     EVENT_DAYS,
     SITES,
     event_lines,
@@ -176,9 +177,9 @@ def test_a_changed_visit_closes_its_old_version_and_the_lake_shows_only_the_new_
     # The older version comes after the newer one, in the same batch and again in the next.
     send("matomo", [(key, json.dumps(grown).encode(), headers),
                     (key, json.dumps(visit).encode(), headers)])  # fmt: skip
-    build("--select", "tag:matomo")
+    build("--select", "tag:matomo", *DATA_ONLY)
     send("matomo", [(key, json.dumps(visit).encode(), headers)])
-    build("--select", "tag:matomo", "--exclude-resource-type", "test")
+    build("--select", "tag:matomo", *DATA_ONLY)
 
     versions = sql(
         "select action_count, dbt_valid_to is null from snapshots.snap_matomo__visits "
