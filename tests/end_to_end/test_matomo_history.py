@@ -212,26 +212,18 @@ def rounds(
                     )
                 ],
             )
-            # Matomo's own report of a day that is right in all but one metric, by day.
+            # Matomo's own reports, sent while the day went on: one is right, one is not.
             send(
                 "matomo",
                 [
-                    (
-                        f"{VARIANTS[0]}".encode(),
-                        json.dumps({"2024-06-09": REPORTED}).encode(),
-                        [("type", b"VisitsSummary.get")],
-                    ),
-                    (
-                        f"{VARIANTS[1]}".encode(),
-                        json.dumps({**REPORTED, "nb_visits": 4}).encode(),
-                        [
-                            ("type", b"VisitsSummary.get"),
-                            ("date", b"2024-06-09"),
-                            ("period", b"day"),
-                        ],
-                    ),
+                    (f"{VARIANTS[0]}".encode(), json.dumps({"2024-06-09": REPORTED}).encode(),
+                     [("type", b"VisitsSummary.get")]),
+                    (f"{VARIANTS[1]}".encode(), json.dumps({**REPORTED, "nb_visits": 4}).encode(),
+                     [("type", b"VisitsSummary.get"), ("date", b"2024-06-09"),
+                      ("period", b"day")]),
                 ],
-            )
+                NOON,
+            )  # fmt: skip
         if number == 2:
             answer = run(
                 "loader",
