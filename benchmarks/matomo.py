@@ -21,9 +21,7 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.request
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -31,6 +29,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from benchmarks.spark_work import SparkWork
 from stack import Stack
 from stack.config import KAFKA_PORTS, SPARK_PORTS
 from stack.sql import Client
@@ -58,44 +57,6 @@ PLAIN = (
     .replace(" string", ": string")
     .replace("actionDetails array", "actionDetails: array")
 )
-
-
-class Work:
-    """Rows that Spark's stages read and wrote, by asking its REST interface as they end."""
-
-    def __init__(self, ui: str) -> None:
-        self._applications = f"{ui}/api/v1/applications"
-        (application,) = self._ask(self._applications)
-        self._stages = f"{self._applications}/{application['id']}/stages?status=complete"
-        self._seen: dict[tuple[int, int], tuple[int, int]] = {}
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def total(self) -> tuple[int, int]:
-        """Rows read and written since the start."""
-        self._look()
-        found = list(self._seen.values())
-        return sum(read for read, _ in found), sum(written for _, written in found)
-
-    def close(self) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._done.wait(1):
-            self._look()
-
-    def _look(self) -> None:
-        for stage in self._ask(self._stages):
-            self._seen[stage["stageId"], stage["attemptId"]] = (
-                stage["inputRecords"], stage["outputRecords"],
-            )  # fmt: skip
-
-    def _ask(self, url: str) -> list[dict[str, object]]:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            found: list[dict[str, object]] = json.load(answer)
-            return found
 
 
 class Lake:
@@ -206,16 +167,16 @@ def main() -> None:
 def measure(
     lake: Lake, stack: Stack, short: list[bytes], rest: list[bytes], days: list[list[bytes]]
 ) -> dict[str, object]:
-    work = Work(stack.endpoints.spark_ui)
+    port = stack.spark.ports["spark_ui"]
 
-    def day(lines: list[bytes], name: str) -> tuple[int, int]:
+    def day(lines: list[bytes], name: str) -> SparkWork:
         lake.send(lines)
         lake.load()
-        before = work.total()
-        seconds = sum(lake.build().values())
-        read, written = (new - old for new, old in zip(work.total(), before, strict=True))
-        print(f"one more day on {name}: {seconds:.1f} s, {read:,} rows read, {written:,} written")
-        return read, written
+        with SparkWork(port) as work:
+            seconds = sum(lake.build().values())
+        print(f"one more day on {name}: {seconds:.1f} s, {work.read:,} rows read, "
+              f"{work.written:,} written", flush=True)  # fmt: skip
+        return work
 
     lake.send(short)
     lake.load()
@@ -234,10 +195,9 @@ def measure(
         print(f"{'view':10} {view}: {seconds:.1f} s over {visits:,} visits", flush=True)
     on_long = day(days[1], f"{len(short) + len(rest):,} messages")
 
-    before = work.total()
-    lake.build()
-    idle = work.total()[1] - before[1]
-    print(f"nothing new: {idle:,} rows written")
+    with SparkWork(port) as idle:
+        lake.build()
+    print(f"nothing new: {idle.read:,} rows read, {idle.written:,} written", flush=True)
 
     plain = timed(lambda: lake.sql(
         "create or replace table staging.plain using delta as "
@@ -245,15 +205,14 @@ def measure(
         "where batch_id = 3"
     ))  # fmt: skip
     print(f"{'plain':10} {len(rest) / plain:10,.0f} messages/s  ({plain:.1f} s)")
-    work.close()
     return {
         "name": "matomo",
         "ratios": {
             "vs_plain_spark": round(plain / steps["staging"], 2),
-            "day_read_growth": round(on_long[0] / on_short[0], 2),
-            "day_written_growth": round(on_long[1] / on_short[1], 2),
+            "day_read_growth": round(on_long.read / on_short.read, 2),
+            "day_written_growth": round(on_long.written / on_short.written, 2),
         },
-        "idle_written": idle,
+        "idle_written": idle.written,
         "messages_per_second": {
             step: round(len(rest) / seconds) for step, seconds in steps.items()
         },
