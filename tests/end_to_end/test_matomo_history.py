@@ -160,6 +160,7 @@ def zoned_visits() -> list[tuple[int, dict[str, Any], str]]:
     return found
 
 
+MISREAD = 2198
 REPORTED = {"nb_visits": 5, "nb_actions": 11, "bounce_count": 0, "max_actions": "2"}
 
 
@@ -169,6 +170,7 @@ def rounds(
     send: Callable[..., Any],
     build: Callable[..., Answer],
     run: Callable[..., Answer],
+    sql: Sql,
 ) -> None:
     messages = stream()
     rest = {}
@@ -190,6 +192,7 @@ def rounds(
                 send("matomo", [encoded(site, message)], message[2])
         if number == 0:
             send("matomo", [(None, json.dumps(body).encode(), None) for _, body, _ in zoned])
+            send("matomo", [encoded(MISREAD, ("visit", visit(1, [page(1, 0)]), 0))])
         if number == 1:
             # The time zones come after the visits; one is no zone at all.
             send(
@@ -225,6 +228,13 @@ def rounds(
                 NOON,
             )  # fmt: skip
         if number == 2:
+            # As if an older release could not have read this one.
+            for statement in (
+                "update staging.stg_matomo__documents set reason = 'unknown_type', "
+                f"fields = null, actions = null where site_id = {MISREAD}",
+                f"delete from staging.stg_matomo__visits where site_id = {MISREAD}",
+            ):
+                sql(statement)
             answer = run(
                 "loader",
                 "--config",
@@ -370,3 +380,10 @@ def test_differences_from_matomos_own_reports_are_shown_by_site_day_and_metric(
         f"and {VARIANTS[-1]} and metric in ('nb_visits', 'bounce_count', 'max_actions') order by 1"
     )
     assert [tuple(row) for row in found] == [(VARIANTS[1], "2024-06-09", "nb_visits", 4.0, 5.0)]
+
+
+def test_a_replay_reads_the_quarantine_again(rounds: None, sql: Sql) -> None:
+    assert sql(f"select count(*) from staging.stg_matomo__visits where site_id = {MISREAD}") == [
+        (1,)
+    ]
+    assert sql(f"select * from quarantine.matomo_messages where site_id = {MISREAD}") == []
