@@ -42,7 +42,7 @@ def macro() -> Callable[..., Any]:
     for file in ("matomo_privacy", "matomo_known_fields", "epoch_seconds"):
         source = (ROOT / "macros" / "matomo" / f"{file}.sql").read_text(encoding="utf-8")
         template = environment.from_string(source)
-        templates.update({name: template for name in re.findall(r"{%-? macro (\w+)", source)})
+        templates.update(dict.fromkeys(re.findall(r"{%-? macro (\w+)", source), template))
 
     def call(name: str, *arguments: Any, variables: dict[str, Any] | None = None) -> Any:
         def refuse(message: str) -> None:

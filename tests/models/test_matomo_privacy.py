@@ -96,7 +96,7 @@ PATTERNS = {
     "https://example.org/?m=jane%2540example%2Eorg&b=1": "https://example.org/?m=hidden-email&b=1",
     "jürgen.müller@bücher.example": "hidden-email",
     "o'brien@example.org": "hidden-email",
-    '{"1":{"customVariableValue1":"a@example.org"}}': '{"1":{"customVariableValue1":"hidden-email"}}',
+    '{"1":{"value":"a@example.org"}}': '{"1":{"value":"hidden-email"}}',
     "Tel. +33 6 12 34 56 78 (mobile)": "Tel. hidden-phone (mobile)",
     "0612345678": "hidden-phone",
     "06.12.34.56.78": "hidden-phone",
@@ -133,9 +133,7 @@ def test_an_address_is_masked_as_matomo_does(masked: int, macro: Render, sql: Sq
 
 @stack
 def test_the_pseudonym_of_a_user_id_is_matomos(macro: Render, sql: Sql) -> None:
-    found = results(
-        sql, macro("matomo_hashed_user_id", "text", "'simpleuseridsalt1'"), ["foobar"]
-    )
+    found = results(sql, macro("matomo_hashed_user_id", "text", "'simpleuseridsalt1'"), ["foobar"])
     assert found == ["11d45007a54ea2dce76e57b9a1c2f0644b79687e"]
 
 
