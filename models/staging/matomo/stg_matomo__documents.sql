@@ -172,7 +172,8 @@ select
     if(
         reason is null,
         map_filter(
-            coalesce({{ matomo_anonymised('fields') }}, map()), (name, text) -> name != 'actionDetails'
+            coalesce({{ matomo_anonymised('fields') }}, map()),
+            (name, text) -> name != 'actionDetails'
         ),
         null
     ) as fields,
