@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -269,3 +270,29 @@ def test_no_policy_of_the_profile_is_left_at_its_default(macro: Render) -> None:
     same = [name for name in options if policy["policy"][name] == options[name]["default"]]
     # The visitor's hash changes with no period unless one is asked for, so that counts stay.
     assert same == ["hash_rotation"]
+
+
+@stack
+def test_a_site_may_round_drop_and_rotate(macro: Render, sql: Sql) -> None:
+    """Two visits of one visitor in two years; a third at another site."""
+    privacy = {
+        "default": {"visitor_id": "hash", "hash_rotation": "year", "coordinate_decimals": 1},
+        "sites": {2: {"user_id": "drop", "order_id": "drop", "resolution": "drop"}},
+    }
+    expression = macro("matomo_anonymised", "fields", variables={"matomo_privacy": privacy})
+    rows = sql(
+        f"select to_json({expression}) from (select site_id, 'visit' as message_type, map("
+        "'visitorId', 'aa', 'fingerprint', 'false', 'userId', 'jane', 'orderId', 'o', 'latitude', "
+        "'48.16', 'resolution', '1x1', 'firstActionTimestamp', first) as fields from values "
+        "(1, '1703980800'), (1, '1703900000'), (1, '1704067200'), (2, '1703980800') "
+        "as t (site_id, first)) cross join (select 'k' as hash_key) as site_keys "
+        "cross join (select 'k' as hash_key) as common_keys"
+    )
+    first, same_year, next_year, other = (json.loads(row[0]) for row in rows)
+    visitors = [each["visitorId"] for each in (first, same_year, next_year, other)]
+    assert all(len(visitor) == 16 for visitor in visitors)
+    assert visitors[0] == visitors[1]
+    assert len(set(visitors)) == 3
+    kept = {"fingerprint": "false", "latitude": "48.2", "userId": "jane", "orderId": "o"}
+    assert kept.items() <= first.items()
+    assert {"userId", "orderId", "resolution"}.isdisjoint(other)
