@@ -171,8 +171,12 @@ select
     ) as report_method,
     if(
         reason is null,
-        map_filter(coalesce(fields, map()), (name, text) -> name != 'actionDetails'),
+        map_filter(
+            coalesce({{ matomo_anonymised('fields') }}, map()),
+            (name, text) -> name != 'actionDetails'
+        ),
         null
     ) as fields,
-    if(reason is null, actions, null) as actions
+    if(reason is null, {{ matomo_anonymised('actions') }}, null) as actions
 from reasoned
+{{ matomo_keys_joined() }}

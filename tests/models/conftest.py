@@ -1,0 +1,69 @@
+"""Macros of the project, called as dbt calls them but without a run of dbt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from dbt_common.clients.jinja import BaseMacroGenerator, get_environment
+from dbt_common.exceptions.macros import MacroReturn
+
+from tests.conftest import ROOT
+
+
+class Refused(Exception):
+    """What `exceptions.raise_compiler_error` says."""
+
+
+class Macro(BaseMacroGenerator):
+    """A macro of the project in a context of other macros and variables."""
+
+    def __init__(self, name: str, template: Any, context: dict[str, Any]) -> None:
+        super().__init__(context)
+        self._name, self._template = name, template
+
+    def get_name(self) -> str:
+        return self._name
+
+    def get_template(self) -> Any:
+        return self._template
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self.call_macro(*arguments, **named)
+
+
+@pytest.fixture(scope="session")
+def macro() -> Callable[..., Any]:
+    """Render a macro: ``macro("matomo_masked_ip", "ip", 2)``; ``variables`` are dbt's `var`."""
+    environment, templates = get_environment(), {}
+    for file in ("matomo_privacy", "matomo_known_fields", "epoch_seconds"):
+        source = (ROOT / "macros" / "matomo" / f"{file}.sql").read_text(encoding="utf-8")
+        template = environment.from_string(source)
+        templates.update(dict.fromkeys(re.findall(r"{%-? macro (\w+)", source), template))
+
+    def call(name: str, *arguments: Any, variables: dict[str, Any] | None = None) -> Any:
+        def refuse(message: str) -> None:
+            raise Refused(message)
+
+        def leave(value: Any = None) -> None:
+            raise MacroReturn(value)
+
+        context: dict[str, Any] = {
+            "var": lambda name, default=None: (variables or {}).get(name, default),
+            "modules": SimpleNamespace(re=re),
+            "exceptions": SimpleNamespace(raise_compiler_error=refuse),
+            "return": leave,
+            "execute": False,
+            "api": SimpleNamespace(
+                Relation=SimpleNamespace(create=lambda schema, identifier: f"{schema}.{identifier}")
+            ),
+            "generate_schema_name": lambda layer, node: layer,
+        }
+        for each, template in templates.items():
+            context[each] = Macro(each, template, context)
+        return context[name](*arguments)
+
+    return call
