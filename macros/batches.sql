@@ -132,7 +132,7 @@
 {%- endmacro %}
 
 
-{% macro touched(relation, column, clock=none) -%}
+{% macro touched(relation, column) -%}
     {#- The values of `column` in what this incremental model has not read yet of `relation`, as a
         list of SQL literals; empty when there is nothing new. Literals, since Delta skips files by
         them and `REPLACE WHERE` takes nothing else. -#}
@@ -140,7 +140,7 @@
     {%- if execute and is_incremental() -%}
         {%- set rows = run_query(
             'select distinct cast(' ~ column ~ ' as string) from ' ~ relation
-            ~ ' where ' ~ column ~ ' is not null and ' ~ new_batches(clock=clock) ~ ' order by 1'
+            ~ ' where ' ~ column ~ ' is not null and ' ~ new_batches() ~ ' order by 1'
         ).columns[0].values() -%}
         {%- for value in rows -%}
             {%- do values.append("'" ~ value ~ "'") -%}

@@ -15,10 +15,8 @@
     {%- set is_new = newer_than(seen, clock=clock) if seen is not none else 'true' -%}
     {%- set fresh = '(select ' ~ block ~ ' from ' ~ relation ~ ' where ' ~ is_new ~ ')' -%}
     {%- set is_near = 'true' -%}
-    {%- set was_near = 'true' -%}
     {%- if execute and seen is not none -%}
         {%- set is_near = near_rows(block, fresh, 'versions.') or 'false' -%}
-        {%- set was_near = near_rows(block, fresh, 'held.') or 'false' -%}
     {%- endif -%}
     with fresh as (
         select *, struct({{ order }}) as version
@@ -47,7 +45,7 @@
     {%- if seen is not none %}
     left join {{ seen }} as held
         on fresh.{{ key }} = held.{{ key }} and held.dbt_valid_to is null
-        and {{ was_near }}
+        and {{ is_near | replace('versions.', 'held.') }}
     {%- endif %}
     qualify row_number() over (
         partition by fresh.{{ key }}

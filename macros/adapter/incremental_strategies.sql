@@ -100,8 +100,9 @@
 
 
 {% macro get_replace_keys_sql(source, target, unique_key, replace_key) %}
-    {% set near = config.get('near') %}
-    {% if literals_of('1', source) %}
+    {% set near = config.get('near', replace_key) %}
+    {% set here = near_rows(near, source, 'old_rows.') %}
+    {% if here %}
     merge into {{ target }} as current_rows
     using (
         select new_rows.*, false as is_removed from {{ source }} as new_rows
@@ -112,10 +113,10 @@
             on old_rows.{{ replace_key }} = touched.{{ replace_key }}
         left anti join {{ source }} as kept
             on old_rows.{{ unique_key }} = kept.{{ unique_key }}
-        where {{ near_rows(near, source, 'old_rows.') if near else 'true' }}
+        where {{ here }}
     ) as changes
     on current_rows.{{ unique_key }} = changes.{{ unique_key }}
-        and {{ near_rows(near, source, 'current_rows.') if near else 'true' }}
+        and {{ here | replace('old_rows.', 'current_rows.') }}
     when matched and changes.is_removed then delete
     when matched then update set *
     when not matched and changes.{{ unique_key }} is not null then insert *

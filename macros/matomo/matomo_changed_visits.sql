@@ -3,7 +3,17 @@
         site's time zone tells: `site_utc_offset_seconds` (of the last action, seconds east of UTC),
         `visit_date` and `last_action_at_local`. Nearly every visit says its offset itself; one that
         does not is read again when its site's time zone becomes known. -#}
-    {%- set zoned = touched(ref('matomo_sites'), 'site_id', clock=ref('stg_matomo__documents')) -%}
+    {%- set sites = ref('matomo_sites') -%}
+    {%- set mark = -1 -%}
+    {%- set zoned = [] -%}
+    {%- if execute and is_incremental() -%}
+        {%- set mark = newest_batch(this, ref('stg_matomo__documents')) -%}
+        {%- for site in run_query(
+            'select distinct site_id from ' ~ sites ~ ' where batch_id > ' ~ mark
+        ).columns[0].values() -%}
+            {%- do zoned.append(site | string) -%}
+        {%- endfor -%}
+    {%- endif -%}
     {%- set is_uncertain = 'visits.last_utc_offset_seconds is null'
         ~ ' or visits.first_utc_offset_seconds != visits.last_utc_offset_seconds' -%}
     (
@@ -30,10 +40,10 @@
                     0
                 ) as site_utc_offset_seconds
             from {{ ref('snap_matomo__visits') }} as visits
-            left join {{ ref('matomo_sites') }} as sites on visits.site_id = sites.site_id
+            left join {{ sites }} as sites on visits.site_id = sites.site_id
             where visits.dbt_valid_to is null
                 and (
-                    {{ new_batches('visits.batch_id', clock=ref('stg_matomo__documents')) }}
+                    visits.batch_id > {{ mark }}
                     {%- if zoned %}
                     or (({{ is_uncertain }}) and {{ one_of('visits.site_id', zoned) }})
                     {%- endif %}
