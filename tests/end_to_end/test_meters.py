@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -299,11 +300,11 @@ def by_day(lakes: Callable[[str], Lake]) -> Steps:
 
 @pytest.fixture(scope="module")
 def out_of_order(lakes: Callable[[str], Lake]) -> Lake:
-    """The last days first, the first days late, the park's correction in between."""
+    """Days in random order, half of the events late and after the park's correction."""
     lake = lakes("out_of_order")
-    lake.round([*messages(PARTS[2]), *BROKEN], FIRST_PARK, *WITHOUT_VIEWS)
-    lake.round([*messages(PARTS[0]), *messages(AGAIN)], PARK, *WITHOUT_VIEWS)
-    lake.round(messages(PARTS[1]), None, *WITHOUT_VIEWS)
+    rows = random.Random(5).sample([*EVENTS, *AGAIN], len(EVENTS) + len(AGAIN))
+    lake.round([*messages(rows[::2]), *BROKEN], FIRST_PARK, *WITHOUT_VIEWS)
+    lake.round(messages(rows[1::2]), PARK, *WITHOUT_VIEWS)
     return lake
 
 
