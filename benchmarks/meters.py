@@ -326,15 +326,15 @@ def main() -> None:
     ratios: dict[str, float] = {}
     result: dict[str, Any] = {"name": "meters", "ratios": ratios}
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = Path(name) / "data"
         profile = (ROOT / "profiles.yml.example").read_text(encoding="utf-8")
-        (folder / "profiles.yml").write_text(profile, encoding="utf-8")
         end = PROTOTYPE_START + timedelta(days=DAYS - 1)
         subprocess.run(
-            [sys.executable, "-m", "simulator", "meters", "--like-prototype", "--out", name,
+            [sys.executable, "-m", "simulator", "meters", "--like-prototype", "--out", str(folder),
              "--to", end.isoformat()],
             cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
+        (folder / "profiles.yml").write_text(profile, encoding="utf-8")
         files = sorted(str(path) for path in (folder / "events").glob("event_*.csv"))
         run = f"bench_{int(time.time())}"
         seconds: dict[str, float] = {}

@@ -85,6 +85,9 @@ def test_every_macro_has_a_description(manifests: dict[str, dict[str, Any]]) -> 
         ("matomo_visits_summary", "matomo"),
         ("matomo_actions_summary", "matomo"),
         ("meter_event_counts_by_type_daily", "meter_events"),
+        ("meter_event_counts_by_region_monthly", "meter_events"),
+        ("meter_event_counts_by_region_monthly", "park_installation_c"),
+        ("meter_event_counts_by_region_monthly", "parc_installation_c"),
     ],
 )
 def test_the_lineage_leads_from_a_raw_source_to_each_view(
@@ -98,6 +101,19 @@ def test_the_lineage_leads_from_a_raw_source_to_each_view(
             seen.add(node)
             todo += manifest["parent_map"].get(node, [])
     assert f"source.lacustre.raw.{source}" in seen
+
+
+def test_there_are_24_statistics_of_meter_events(manifests: dict[str, dict[str, Any]]) -> None:
+    found = {
+        node["name"]: list(node["columns"])
+        for node in manifests["local"]["nodes"].values()
+        if node["name"].startswith("meter_event_counts_by_") and node["resource_type"] == "model"
+    }
+    for by in ("type", "equipment", "commune", "departement", "region", "pdk"):
+        for period in ("annual", "monthly", "weekly", "daily"):
+            columns = found[f"meter_event_counts_by_{by}_{period}"]
+            assert columns[0] == "period_start"
+            assert columns[-1] == "events"
 
 
 def test_only_staging_reads_raw(manifests: dict[str, dict[str, Any]]) -> None:

@@ -15,14 +15,15 @@
 -- small table that every statistic adds up. Days that new events touch are counted again. Rows of
 -- equipment whose intervals have changed are placed again, and written where their place differs.
 with counted as (
+    -- Copies are not counted, but move the mark, or their days would be counted by each build.
     select
         max(batch_id) as batch_id,
         occurred_on,
         event_type,
         equipment_type,
         equipment_id,
-        count(*) as events
-    from {{ ref('meter_events') }}
+        count_if(copy_number = 1) as events
+    from {{ ref('meter_event_arrivals') }}
     where {{ near_days(days) }}
     group by occurred_on, event_type, equipment_type, equipment_id
 ),

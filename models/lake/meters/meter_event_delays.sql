@@ -11,18 +11,20 @@ with delays as (
     select
         batch_id,
         occurred_on,
+        copy_number,
         {{ is_future_event() }} as is_future,
         timestampdiff(second, occurred_at_local, arrived_at_local) as delay_seconds
-    from {{ ref('meter_events') }}
+    from {{ ref('meter_event_arrivals') }}
     where {{ near_days(days) }}
 )
 
+-- Copies are not counted, but move the mark, or their days would be counted by each build.
 select
     max(batch_id) as batch_id,
     occurred_on,
     is_future,
     cast(ceil(delay_seconds / 60) as bigint) as delay_minutes,
-    count(*) as events,
+    count_if(copy_number = 1) as events,
     max(delay_seconds) as max_delay_seconds
 from delays
 group by occurred_on, is_future, cast(ceil(delay_seconds / 60) as bigint)
