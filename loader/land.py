@@ -405,42 +405,27 @@ def _counted(batch: Batch, counted: Mapping[tuple[str | None, int], Row]) -> Bat
 
 
 def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
-    """Write the CSV files of ``batch``, each column as text, and count the rows.
+    """Write the files of ``batch`` and count the rows.
 
-    Column names are the header's in lower case with underscores (``Code INSEE`` becomes
-    ``code_insee``). A line that does not fit the header keeps its text in ``corrupt_record``.
+    Column names are the file's in lower case with underscores (``Code INSEE`` becomes
+    ``code_insee``). A line that does not fit the header, or is no JSON object, keeps its text in
+    ``corrupt_record``.
 
     A file that is not what was planned, before or after it was read, loses its checksum in the
     returned batch: the ledger then does not know its content, and the next run lands it anew.
     """
-    frames = []
     planned = [file for file in batch.files if unchanged(spark, file)]
-    for file in planned:
-        path = as_literal(file.path)
-        lines = spark.read.option("encoding", config.encoding).text(path)
-        header = lines.first()
-        if header is None:
-            continue
-        names = _column_names(header["value"], config.delimiter, file.path)
-        schema = ", ".join(f"`{name}` string" for name in [*names, "corrupt_record"])
-        frames.append(
-            spark.read.schema(schema)
-            .option("header", "true")
-            .option("enforceSchema", "true")
-            .option("delimiter", config.delimiter)
-            .option("escape", '"')  # a quote within quotes is doubled, as everywhere but in Spark
-            .option("encoding", config.encoding)
-            .option("mode", "PERMISSIVE")
-            .option("columnNameOfCorruptRecord", "corrupt_record")
-            .csv(path)
-            .select(
-                f.lit(batch.batch_id).cast("bigint").alias("batch_id"),
-                f.lit(file.path).alias("file_path"),
-                f.current_timestamp().alias("loaded_at"),
-                "corrupt_record",
-                *[f.col(f"`{name}`") for name in names],
-            )
+    frames = [
+        frame.select(
+            f.lit(batch.batch_id).cast("bigint").alias("batch_id"),
+            f.lit(file.path).alias("file_path"),
+            f.current_timestamp().alias("loaded_at"),
+            "corrupt_record",
+            *[f.col(f"`{name}`") for name in frame.columns if name != "corrupt_record"],
         )
+        for file in planned
+        if (frame := _file_rows(spark, config, file.path)) is not None
+    ]
     if frames:
         rows = frames[0]
         for frame in frames[1:]:
@@ -452,6 +437,51 @@ def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
         for file in batch.files
     )
     return replace(batch, files=landed, records=count, bytes=sum(file.size for file in planned))
+
+
+def _file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | None:
+    """The rows of one file, with ``corrupt_record``; None for a CSV or JSON file that is empty."""
+    literal = as_literal(path)
+    if config.format == "parquet":
+        held = spark.read.parquet(literal)
+        names = _column_names(held.columns, path)
+        renamed = [
+            f.col(f"`{old}`").alias(new) for old, new in zip(held.columns, names, strict=True)
+        ]
+        return held.select(f.lit(None).cast("string").alias("corrupt_record"), *renamed)
+    reader = (
+        spark.read.option("encoding", config.encoding)
+        .option("mode", "PERMISSIVE")
+        .option("columnNameOfCorruptRecord", "corrupt_record")
+    )
+    if config.format == "json":
+        fields = [
+            name
+            for name in spark.read.option("encoding", config.encoding).json(literal).columns
+            if name != "_corrupt_record"
+        ]
+        names = _column_names(fields, path) if fields else []
+        # A member that is declared as text comes as its text, whatever it is.
+        escaped = [name.replace("`", "``") for name in fields]
+        schema = ", ".join(f"`{name}` string" for name in [*escaped, "corrupt_record"])
+        renamed = [f.col(f"`{old}`").alias(new) for old, new in zip(escaped, names, strict=True)]
+        return reader.schema(schema).json(literal).select("corrupt_record", *renamed)
+    first = spark.read.option("encoding", config.encoding).text(literal).first()
+    if first is None:
+        return None
+    cells = next(csv.reader([first["value"].lstrip("\ufeff")], delimiter=config.delimiter)) or [""]
+    if not config.header:
+        cells = list(config.columns) or [f"c{at}" for at in range(1, len(cells) + 1)]
+    names = _column_names(cells, path)
+    schema = ", ".join(f"`{name}` string" for name in [*names, "corrupt_record"])
+    return (
+        reader.schema(schema)
+        .option("header", str(config.header).lower())
+        .option("enforceSchema", "true")
+        .option("delimiter", config.delimiter)
+        .option("escape", '"')  # a quote within quotes is doubled, as everywhere but in Spark
+        .csv(literal)
+    )
 
 
 def create_file_table(spark: SparkSession, table: str) -> None:
@@ -468,15 +498,14 @@ def create_file_table(spark: SparkSession, table: str) -> None:
     until_no_conflict(lambda: spark.sql(statement), table)
 
 
-def _column_names(header: str, delimiter: str, path: str) -> list[str]:
-    cells = next(csv.reader([header.lstrip("\ufeff")], delimiter=delimiter)) or [""]
+def _column_names(cells: Sequence[str], path: str) -> list[str]:
     names = [re.sub(r"\W+", "_", cell.strip().lower()).strip("_") for cell in cells]
     twice = {name for name in names if names.count(name) > 1 or not name}
     owned = {"batch_id", "file_path", "loaded_at", "corrupt_record"} & set(names)
     if twice or owned:
         message = (
             f"The header of {path} cannot name columns: {min(twice | owned)!r} is empty, "
-            "repeated, or a name that the loader uses itself. Correct the file's first line."
+            "repeated, or a name that the loader uses itself. Correct the names in the file."
         )
         raise ConfigurationError(message, path=path)
     return names

@@ -601,7 +601,13 @@ class Loader:
         self, survey: Survey, found: Mapping[str, tuple[str, list[File]]]
     ) -> Iterator[Batch]:
         for table, (section, listed) in found.items():
-            new = changed_files(survey.positions[table].files, listed)
+            known = survey.positions[table].files
+            new = changed_files(known, listed)
+            survey.notes += [
+                f"{file.path} changed since it was loaded and is loaded again, as a new version"
+                for file in new
+                if file.path in known and known[file.path].checksum
+            ]
             if new:
                 yield Batch(
                     table_name=table,
