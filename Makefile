@@ -14,7 +14,7 @@ PY := $(BIN)/python
 STACK_ENV := eval "$$($(PY) -m stack env)"
 STAMP := .venv/.installed
 
-.PHONY: help install up down status demo load build docs test test-fast torture bench-loader bench-simulator bench-meters lint format clean
+.PHONY: help install up down status demo load build docs test test-fast torture bench-loader bench-simulator bench-meters bench-imports lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' Makefile
@@ -72,6 +72,9 @@ torture: install ## The loader under random kills for about half an hour (TORTUR
 
 bench-loader: install ## The loader against a stream, a driver loop and the bare read
 	@$(PY) -m benchmarks.loader
+
+bench-imports: install ## Imports from PostgreSQL against a plain JDBC read and COPY
+	@$(PY) -m benchmarks.imports
 
 bench-simulator: install ## Making and playing 12.6 million meter events, against peers
 	@$(PY) -m benchmarks.simulator
