@@ -338,6 +338,7 @@ class Source:
     url: str
     user: str
     ask: Callable[..., list[tuple[Any, ...]]]
+    admin: str  # as the simulator takes it
 
     def section(self, body: str = "", *, name: str = "src") -> str:
         """``[jdbc.<name>]`` of a test's ``loader.toml``; ``body`` is the rest of it."""
@@ -388,7 +389,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
                 return cursor.fetchall() if cursor.description else []
 
         ask("grant pg_read_all_data to loader")
-        yield Source(f"jdbc:postgresql://127.0.0.1:{port}/parc", "loader", ask)
+        url = f"postgresql://postgres@/parc?host={sockets}&port={port}"
+        yield Source(f"jdbc:postgresql://127.0.0.1:{port}/parc", "loader", ask, url)
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
@@ -444,7 +446,8 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
         ask(f"create user loader@localhost identified by '{PLANTED}'")
         for host in ("'127.0.0.1'", "localhost"):
             ask(f"grant select on parc.* to loader@{host}")
-        yield Source(f"jdbc:mariadb://127.0.0.1:{port}/parc", "loader", ask)
+        url = f"mariadb://root@127.0.0.1:{port}/parc"
+        yield Source(f"jdbc:mariadb://127.0.0.1:{port}/parc", "loader", ask, url)
     finally:
         process.terminate()
         process.wait(timeout=60)

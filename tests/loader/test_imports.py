@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
 import urllib.request
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from loader import imports
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.settings import load
+from simulator.databases import fill
+from simulator.meters import MeterSettings, meter_park, write_meters
+from tests.conftest import ROOT
 from tests.loader.conftest import PLANTED, text_of
 
 # Every type in so many rows; a million take about two minutes.
@@ -384,6 +390,78 @@ def test_skewed_null_text_and_composite_keys_are_divided_by_quantiles(
         assert ours == sorted(map(tuple, source.ask("select k, s, v from skewed")), key=repr)
     configured(lake, source, entry + 'split_by = "nope"')
     assert "no column 'nope'" in loaded(lake, 2)
+
+
+# --- the shipped example
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_the_nine_tables_of_the_park_are_imported_by_the_shipped_section(
+    lake: Any, request: pytest.FixtureRequest, password: str, kind: str, tmp_path: Path
+) -> None:
+    """From the database that the simulator fills; the rows are those of its files."""
+    source = request.getfixturevalue(kind)
+    write_meters(tmp_path, MeterSettings(7, date(2024, 1, 1), date(2024, 1, 3), meters=60))
+    park = meter_park(json.loads((tmp_path / "manifest.json").read_bytes()))
+    fill(source.admin, park)
+    text = (ROOT / "loader.toml.example").read_text(encoding="utf-8")
+    section = text[text.index("[jdbc.parc]") : text.index("# The park's reference files")]
+    assert "${PARC_URL}" in section
+    section = section.replace("${PARC_URL}", source.url).replace("${PARC_USER}", source.user)
+    lake.configure(tail=section.replace("raw.parc_", f"{lake.schema}.parc_"))
+    loaded(lake)
+    loaded_tables = {}
+    for name, content in park.files(None):
+        header, *rows = csv.reader(content.splitlines())
+        columns = [re.sub(r"\W+", "_", each.lower()) for each in header]
+        texts = ", ".join(
+            f"coalesce(date_format({each}, 'yyyyMMdd'), '')"
+            if each.startswith("date_")
+            else f"cast({each} as string)"
+            for each in columns
+        )
+        ours = [list(row) for row in rows_of(lake, f"parc_{name}", texts)]
+        assert sorted(ours) == sorted(rows), name
+        loaded_tables[name] = len(rows)
+    assert len(loaded_tables) == 9
+    assert "0 records in 0 batches" in loaded(lake)
+
+
+# --- files
+
+
+@pytest.mark.stack
+def test_files_of_each_format_land_once_and_a_changed_one_is_said(
+    lake: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "plain.csv").write_bytes("1|é\n2|b\n".encode("latin-1"))
+    lines = ['{"Id": 1, "price": 1.50, "tags": ["a", {"b": null}]}', "no json", '{"Id": "2"}']
+    (tmp_path / "objects.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    held = pyarrow.table({"Id": [1, 2], "when": [date(2024, 1, 1), None]})
+    pyarrow.parquet.write_table(held, tmp_path / "typed.parquet")
+    tail = "".join(
+        f'[files.{name}]\npath = "{tmp_path}/{file}"\ntable = "{lake.schema}.f_{{name}}"\n{more}\n'
+        for name, file, more in (
+            ("one", "*.csv", 'delimiter = "|"\nheader = false\nencoding = "ISO-8859-1"'),
+            ("two", "*.jsonl", 'format = "json"'),
+            ("three", "*.parquet", 'format = "parquet"'),
+        )
+    )
+    lake.configure(
+        tail=tail.replace("f_{name}", "one_{name}", 1).replace("f_{name}", "two_{name}", 1)
+    )
+    loaded(lake)
+    assert rows_of(lake, "one_plain", "c1, c2") == [("1", "é"), ("2", "b")]
+    assert rows_of(lake, "two_objects", "id, price, tags, corrupt_record") == [
+        ("1", "1.50", '["a",{"b":null}]', None), ("2", None, None, None),
+        (None, None, None, "no json"),
+    ]  # fmt: skip
+    assert rows_of(lake, "f_typed", "id, cast(when as string)") == [(1, "2024-01-01"), (2, None)]
+    assert "0 records in 0 batches" in loaded(lake)
+    (tmp_path / "objects.jsonl").write_text('{"Id": 3}', encoding="utf-8")
+    assert "objects.jsonl changed since it was loaded" in loaded(lake)
+    assert rows_of(lake, "two_objects", "id") == [("3",)]
 
 
 # --- what goes wrong
