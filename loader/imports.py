@@ -435,7 +435,8 @@ def create_table(spark: SparkSession, table: str) -> None:
         ) using delta
         comment 'Rows of a table of a database; only the loader writes here'
         tblproperties (
-            'delta.enableTypeWidening' = 'true', 'delta.feature.timestampNtz' = 'supported'
+            'delta.enableTypeWidening' = 'true', 'delta.feature.timestampNtz' = 'supported',
+            'delta.dataSkippingStatsColumns' = 'batch_id', 'delta.checkpointInterval' = '50'
         )
         """
     land.until_no_conflict(lambda: spark.sql(statement), table)

@@ -464,6 +464,8 @@ class _MySQL:
             totals = ((f"sum(length({c}))", "sum(octet_length({c}))"),)
         elif base in ("char", "varchar") or base.endswith("text"):
             family = "text"
+            if base == "char":  # which Spark would fill up with spaces
+                expression = f"cast({c} as char)"
         else:
             # time, enum, set, json, uuid, inet and all others: their text is exact.
             expression = f"cast({c} as char)"

@@ -8,7 +8,6 @@ silently, hence ``saveAsTable``.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -449,27 +448,26 @@ def _file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | Non
             f.col(f"`{old}`").alias(new) for old, new in zip(held.columns, names, strict=True)
         ]
         return held.select(f.lit(None).cast("string").alias("corrupt_record"), *renamed)
-    reader = (
-        spark.read.option("encoding", config.encoding)
-        .option("mode", "PERMISSIVE")
-        .option("columnNameOfCorruptRecord", "corrupt_record")
-    )
+    reader = spark.read.option("mode", "PERMISSIVE")
+    reader = reader.option("columnNameOfCorruptRecord", "corrupt_record")
+    if config.format == "csv" or config.encoding.upper() not in ("UTF-8", "UTF8"):
+        # Not for JSON that is UTF-8 anyway: told so, Spark would write its numbers anew.
+        reader = reader.option("encoding", config.encoding)
     if config.format == "json":
-        fields = [
-            name
-            for name in spark.read.option("encoding", config.encoding).json(literal).columns
-            if name != "_corrupt_record"
-        ]
+        fields = [name for name in reader.json(literal).columns if name != "corrupt_record"]
         names = _column_names(fields, path) if fields else []
         # A member that is declared as text comes as its text, whatever it is.
         escaped = [name.replace("`", "``") for name in fields]
         schema = ", ".join(f"`{name}` string" for name in [*escaped, "corrupt_record"])
         renamed = [f.col(f"`{old}`").alias(new) for old, new in zip(escaped, names, strict=True)]
         return reader.schema(schema).json(literal).select("corrupt_record", *renamed)
-    first = spark.read.option("encoding", config.encoding).text(literal).first()
+    # A quote within quotes is doubled, as everywhere but in Spark.
+    reader = reader.option("delimiter", config.delimiter).option("escape", '"')
+    # The text source would read the first line as UTF-8, whatever the encoding.
+    first = reader.csv(literal).first()
     if first is None:
         return None
-    cells = next(csv.reader([first["value"].lstrip("\ufeff")], delimiter=config.delimiter)) or [""]
+    cells = [(cell or "").lstrip("\ufeff") for cell in first]
     if not config.header:
         cells = list(config.columns) or [f"c{at}" for at in range(1, len(cells) + 1)]
     names = _column_names(cells, path)
@@ -478,8 +476,6 @@ def _file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | Non
         reader.schema(schema)
         .option("header", str(config.header).lower())
         .option("enforceSchema", "true")
-        .option("delimiter", config.delimiter)
-        .option("escape", '"')  # a quote within quotes is doubled, as everywhere but in Spark
         .csv(literal)
     )
 

@@ -80,8 +80,9 @@ create table every_type (id bigint unsigned primary key, ti tinyint, flag tinyin
     day date, dt datetime(6), ts timestamp(6) null, tm time(6), ch char(12), vc varchar(20),
     t longtext, e enum('sad', 'ok'), s set('a', 'b'), j json, vb varbinary(40), bl blob, u uuid,
     nothing text) character set utf8mb4;
-insert into every_type select 18446744073709551615 - seq, seq % 128 * -1, seq % 7, seq % 256,
-    seq % 65536, seq % 16777216, 4294967295 - seq, -9223372036854775808 + seq, seq / 7,
+insert into every_type select 18446744073709551615 - seq, -1 * cast(seq % 128 as signed),
+    seq % 7, seq % 256, seq % 65536, seq % 16777216, 4294967295 - seq,
+    -9223372036854775808 + cast(seq as signed), seq / 7,
     seq * 1234567890123456789012345678901234567890.0123456789, seq / 7, seq / 3,
     1901 + seq % 250, 18446744073709551615 - seq, date '1000-01-01' + interval seq % 300000 day,
     timestamp '1582-10-01 00:00:00.123456' + interval seq hour + interval seq microsecond,
@@ -454,7 +455,7 @@ def test_files_of_each_format_land_once_and_a_changed_one_is_said(
     loaded(lake)
     assert rows_of(lake, "one_plain", "c1, c2") == [("1", "é"), ("2", "b")]
     assert rows_of(lake, "two_objects", "id, price, tags, corrupt_record") == [
-        ("1", "1.50", '["a",{"b":null}]', None), ("2", None, None, None),
+        ("1", "1.50", '["a", {"b": null}]', None), ("2", None, None, None),
         (None, None, None, "no json"),
     ]  # fmt: skip
     assert rows_of(lake, "f_typed", "id, cast(when as string)") == [(1, "2024-01-01"), (2, None)]
