@@ -325,6 +325,15 @@ class Settings(_Section):
     files: dict[str, Files] = {}
     jdbc: dict[str, Jdbc] = {}
 
+    @property
+    def schemas(self) -> set[str]:
+        """The schemas of everything that the loader writes."""
+        tables = [self.ledger, *(files.table for files in self.files.values())]
+        tables += [topic.table for kafka in self.kafka.values() for topic in kafka.topics]
+        for jdbc in self.jdbc.values():
+            tables += [jdbc.table, *(each.table for each in jdbc.tables if each.table)]
+        return {table.partition(".")[0] for table in tables}
+
     @model_validator(mode="after")
     def _one_source_per_table(self) -> Settings:
         owners = {self.ledger: "ledger"}
