@@ -18,7 +18,8 @@ tables, and a stream begins a new checkpoint. The last line is one JSON object w
 five million and tells the highest resident memory of the loader and of the server.
 
 Peers that take ten times as long read a twentieth. BENCH_SMALL, BENCH_BIG, BENCH_BACKLOG,
-BENCH_TOPICS, BENCH_COMMITS and BENCH_LEDGER set other sizes; BENCH_ONLY names parts to run.
+BENCH_TOPICS, BENCH_COMMITS, BENCH_LEDGER and BENCH_TURNS set other sizes; BENCH_ONLY names parts to
+run.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ TOPICS = int(os.environ.get("BENCH_TOPICS", "100"))
 COMMITS = int(os.environ.get("BENCH_COMMITS", "10000"))
 LEDGER = int(os.environ.get("BENCH_LEDGER", "100000"))
 PARTS = os.environ.get("BENCH_ONLY", "speed,idle,history,layout,backlog").split(",")
+TURNS = int(os.environ.get("BENCH_TURNS", "3"))
 PARTITIONS = 4
 # As a meter event is sent, about 180 bytes with its key; and 2 kB of what does not compress away.
 VALUES = {
@@ -186,7 +188,7 @@ def speed(bench: Bench) -> None:
     bench.again(bench.id)
     peers = {"loader": loader, "streaming": peer("streaming"), "noop": peer("noop")}
     best: dict[tuple[str, str], float] = {}
-    for turn in range(3):
+    for turn in range(TURNS):
         for kinds in (("small",), ("big",), ("small", "big")):
             for name, work in peers.items():
                 records = sum(SIZES[kind] for kind in kinds)

@@ -200,8 +200,8 @@ class Ledger:
         """Mark ``batches``, whose data is committed and counted, as committed; of ``rows``, the
         current ones as they were read, take those out that say nothing more then.
 
-        Returns those that this call closed, and an error for each that another loader closed
-        first.
+        Returns those that are closed now, by this call or by a statement that a dead loader had
+        left with the server, and an error for each that a living one closed first.
         """
         old = retirable([*rows, *(replace(batch, state=COMMITTED) for batch in batches)])
         mine = {(batch.table_name, batch.batch_id) for batch in batches}
@@ -228,7 +228,7 @@ class Ledger:
         ours, fenced = [], []
         for batch in batches:
             closer = closers.get((batch.table_name, batch.batch_id))
-            if closer == self.owner:
+            if closer == self.owner or (closer and closer == batch.owner and not is_alive(closer)):
                 ours.append(batch)
             elif closer:
                 fenced.append(fenced_by(batch, closer))

@@ -9,16 +9,17 @@ import subprocess
 import sys
 import time
 from datetime import datetime
+from typing import Any
 
 import psutil
 import pytest
 
-from loader import errors, telling
+from loader import errors, land, telling
 from loader.errors import ConfigurationError, DataLoss, Fenced, LoaderError, SourceUnavailable
 from loader.files import as_literal
 from loader.land import _column_names, check_table, connect, reason, until_no_conflict
 from loader.ledger import is_alive, new_owner
-from loader.plan import Batch, Position, Range, position
+from loader.plan import Batch, Gap, Position, Range, position
 from loader.settings import Settings
 
 KINDS = [ConfigurationError, DataLoss, Fenced, SourceUnavailable, errors.Bug]
@@ -182,3 +183,27 @@ def test_times_are_told_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("observed", "records"),
+    [
+        ({"records_0": 15, "bytes_0": 40, "records_1": 7, "bytes_1": None}, [15, 7]),
+        ({"records_0": 14, "bytes_0": 40, "records_1": 7, "bytes_1": 9}, []),  # a hole: which?
+        ({"records_0": 15, "bytes_0": 40}, []),
+        ({}, []),  # Delta skipped the write
+        (None, []),  # the session cannot tell
+    ],
+)
+def test_only_a_row_for_every_offset_spares_the_count_in_the_table(
+    observed: dict[str, Any] | None, records: list[int]
+) -> None:
+    ranges = (Range(0, 5, 15), Range(1, 0, 10), Range(2, 3, 3))
+    lost = (Gap(1, 0, 5, "retention"),)
+    one = Batch("raw.t", 2, "kafka.c", "one", "id", "d", ranges, gaps=lost)
+    two = Batch("raw.t", 2, "kafka.c", "two", "id", "d", (Range(0, 0, 7),))
+    counted = land._wholly_counted([one, two], observed)
+    assert [batch.records for batch in counted] == records
+    if counted:
+        assert [each.records for each in counted[0].ranges] == [10, 5, 0]
+        assert [batch.bytes for batch in counted] == [40, 0]
