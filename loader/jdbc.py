@@ -19,9 +19,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl
 
-import psycopg
-import pymysql  # type: ignore[import-untyped]
-
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.plan import Split
 from loader.settings import Jdbc, JdbcTable
@@ -36,6 +33,16 @@ _SAMPLE = 20_000
 _FIRST, _LAST = "0001-01-01", "9999-12-31"
 _SPLITTABLE = ("number", "date", "time", "text")
 _DEFAULT_OVERLAP = {"append": "10000", "last_modified": "10m"}
+
+
+def _errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """What the drivers raise. They are imported where a database is asked: a run without one, and
+    with nothing new, is little but imports.
+    """
+    import psycopg
+    import pymysql  # type: ignore[import-untyped]
+
+    return psycopg.Error, pymysql.Error, *more
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,8 @@ class _PostgreSQL:
         known: dict[str, Any] = {
             key: value for key, value in parse_qsl(parameters) if re.match("ssl.", key)
         }
+        import psycopg
+
         password = config.password.get_secret_value() if config.password else None
         connection = psycopg.connect(
             host=",".join(each[0].strip("[]") for each in hosts),
@@ -301,6 +310,8 @@ class _MySQL:
         if given.get("serverSslCert"):
             secure = {"ssl_ca": given["serverSslCert"]}
             secure["ssl_verify_identity"] = given.get("sslMode") == "verify-full"
+        import pymysql
+
         password = config.password.get_secret_value() if config.password else ""
         connection = pymysql.connect(
             host=name,
@@ -364,7 +375,9 @@ class _MySQL:
     def literal(self, value: str, column: Column) -> str:
         if column.family == "number":
             return value
-        return f"'{pymysql.converters.escape_string(value)}'"
+        from pymysql.converters import escape_string  # type: ignore[import-untyped]
+
+        return f"'{escape_string(value)}'"
 
     catalogue = """
         select c.table_schema, c.table_name, t.table_type like '%TABLE%', c.column_name,
@@ -479,6 +492,8 @@ class _MySQL:
         return _overridden(made, override, f"cast({c} as char)", f"sum({c})")
 
     def estimate(self, connection: Any, select: str) -> int:
+        import pymysql
+
         try:
             rows = self.run(connection, f"explain {select}")
         except pymysql.MySQLError as error:
@@ -558,7 +573,7 @@ class Database:
         try:
             self._connection = self._dialect.connect(config)
             self.snapshot: str | None = self._dialect.snapshot(self._connection)
-        except (psycopg.Error, pymysql.Error, OSError, ValueError) as error:
+        except _errors(OSError, ValueError) as error:
             raise self._failed(error) from None
         self.title: str = self._dialect.title
         self.shares_snapshot: bool = self._dialect.shares_snapshot
@@ -574,7 +589,7 @@ class Database:
         with self._lock:
             try:
                 rows: list[tuple[Any, ...]] = self._dialect.run(self._connection, statement)
-            except (psycopg.Error, pymysql.Error) as error:
+            except _errors() as error:
                 raise self._failed(error) from None
         return rows
 
@@ -662,7 +677,7 @@ class Database:
         with self._lock:
             try:
                 return int(self._dialect.estimate(self._connection, select))
-            except (psycopg.Error, pymysql.Error) as error:
+            except _errors() as error:
                 raise self._failed(error) from None
 
     def count(self, relation: Relation, condition: str, column: Column) -> tuple[int, Any]:
@@ -787,7 +802,7 @@ class Database:
         with self._lock:
             try:
                 described = self._dialect.described(self._connection, query)
-            except (psycopg.Error, pymysql.Error) as error:
+            except _errors() as error:
                 raise self._failed(error) from None
         catalogue = [(column, kind, True) for column, kind in described]
         return Relation(
@@ -896,6 +911,9 @@ class Database:
         return comparison
 
     def _failed(self, error: Exception) -> LoaderError:
+        import psycopg
+        import pymysql
+
         lines = str(error.args[-1] if error.args else error).strip().splitlines()
         told = self.hide(lines[0].strip() if lines else type(error).__name__).rstrip(".")
         refused = re.search(
