@@ -98,15 +98,19 @@ class Lake:
             producer.flush()
 
     def load(self, *arguments: object, **environ: object) -> Answer:
-        """``python -m loader --config <ours> …``: a process of its own where it gets an environment
-        of its own, else within this one, which is quicker by its start and imports.
+        """``python -m loader --config <ours> …`` (``run``), within this process: quicker by its
+        start and imports. With an environment of its own it is a ``process``.
         """
-        words = arguments or ["run"]
         if environ:
-            answer: Answer = self._run("loader", "--config", self.config, *words, **environ)
-            return answer
-        done = self.command(*words)
+            return self.process(*arguments, **environ)
+        done = self.command(*(arguments or ["run"]))
         return Answer(done.exit_code, done.stdout, done.stderr)
+
+    def process(self, *arguments: object, **environ: object) -> Answer:
+        """The same as a process, which is dead afterwards: what it left planned is taken over."""
+        words = arguments or ["run"]
+        answer: Answer = self._run("loader", "--config", self.config, *words, **environ)
+        return answer
 
     def command(self, *arguments: object) -> Any:
         """The same within this process, as click's runner gives it."""
