@@ -111,20 +111,16 @@ def main() -> None:
             frame = spark.read.jdbc(url, "big", properties=properties)
             frame.write.format("delta").mode("overwrite").saveAsTable(f"{schema}.plain")
 
-        number = 0
-
         def ours() -> None:
-            nonlocal number
-            number += 1
             steps.clear()
             table = JdbcTable(name="big", splits=2 * CONNECTIONS)
             section = Jdbc(
                 url=f"jdbc:postgresql://127.0.0.1:{port}/postgres", user="postgres",
-                table=f"{schema}.ours_{number}_{{table}}", tables=(table,), connections=CONNECTIONS,
+                table=f"{schema}.ours_{{table}}", tables=(table,), connections=CONNECTIONS,
                 every=1.0,
             )  # fmt: skip
             settings = Settings(
-                spark_remote=stack.endpoints.spark_remote, ledger=f"{schema}.ledger_{number}",
+                spark_remote=stack.endpoints.spark_remote, ledger=f"{schema}.ledger",
                 jdbc={"bench": section},
             )  # fmt: skip
             outcome = loader_of(settings, spark).round(ignore, ignore)

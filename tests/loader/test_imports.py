@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import subprocess
 import urllib.request
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -14,6 +15,7 @@ from typing import Any
 
 import pyarrow
 import pyarrow.parquet
+import pyspark
 import pytest
 
 from loader import imports
@@ -647,12 +649,23 @@ def test_passwords_come_from_the_environment_a_file_or_a_credential_provider(
     def password_of(reference: str) -> str:
         text = body.replace("{name}", "x") + f'password = "{reference}"\n'
         file.write_text(text.replace("{{", "{").replace("}}", "}"), encoding="utf-8")
-        found = load(file).jdbc["x"].password
+        settings = load(file)
+        found = settings.jdbc["x"].password
         assert found is not None
-        assert PLANTED not in repr(load(file))
+        assert PLANTED not in repr(settings)
         return found.get_secret_value()
 
     assert password_of("${A_PASSWORD}") == PLANTED
     assert password_of(f"${{file:{tmp_path}/secret}}") == PLANTED
     with pytest.raises(ConfigurationError, match="would show the password"):
         load(file, {"jdbc.x.password": "shown"})
+    provider = f"jceks://file{tmp_path}/parc.jceks"
+    jars = Path(str(pyspark.__file__)).parent / "jars" / "*"
+    subprocess.run(
+        ["java", "-cp", str(jars), "org.apache.hadoop.security.alias.CredentialShell", "create",
+         "parc", "-value", PLANTED, "-provider", provider],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    assert password_of(f"${{credential:{provider}#parc}}") == PLANTED
+    with pytest.raises(ConfigurationError, match="has no alias 'other'"):
+        password_of(f"${{credential:{provider}#other}}")
