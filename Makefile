@@ -14,7 +14,7 @@ PY := $(BIN)/python
 STACK_ENV := eval "$$($(PY) -m stack env)"
 STAMP := .venv/.installed
 
-.PHONY: help install up down status demo load build docs test test-fast torture bench-loader bench-matomo bench-meters bench-simulator lint format clean
+.PHONY: help install up down status demo load build docs test test-fast torture bench-loader bench-imports bench-matomo bench-meters bench-simulator lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' Makefile
@@ -75,6 +75,9 @@ bench-loader: install ## The loader against a stream, a driver loop and the bare
 
 bench-matomo: install ## 100,000 visits from raw to views, and one more day on a long history
 	@$(PY) -m benchmarks.matomo
+
+bench-imports: install ## Imports from PostgreSQL against a plain JDBC read and COPY
+	@$(PY) -m benchmarks.imports
 
 bench-simulator: install ## Making and playing 12.6 million meter events, against peers
 	@$(PY) -m benchmarks.simulator

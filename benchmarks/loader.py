@@ -1,7 +1,9 @@
 """`make bench-loader`: the loader against other ways to land the same topics in Delta.
 
-Everything runs side by side in one run on one local stack, each peer twice in turns, and the better
-time counts. The last line is one JSON object with ratios:
+Everything runs side by side in one run on one local stack, each peer three times in turns, and the
+best time counts. Loader, streaming and bare read are processes: start, imports and session are in
+their times, as in a job that a scheduler starts; all three read with the same options into new
+tables, and a stream begins a new checkpoint. The last line is one JSON object with ratios:
 
 - ``vs_streaming``: Structured Streaming, ``availableNow``, into Delta; our speed by its speed
 - ``vs_noop``: Spark's Kafka source read into nothing, the limit of any JVM reader
@@ -16,7 +18,8 @@ time counts. The last line is one JSON object with ratios:
 five million and tells the highest resident memory of the loader and of the server.
 
 Peers that take ten times as long read a twentieth. BENCH_SMALL, BENCH_BIG, BENCH_BACKLOG,
-BENCH_TOPICS, BENCH_COMMITS and BENCH_LEDGER set other sizes; BENCH_ONLY names parts to run.
+BENCH_TOPICS, BENCH_COMMITS, BENCH_LEDGER and BENCH_TURNS set other sizes; BENCH_ONLY names parts to
+run.
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ TOPICS = int(os.environ.get("BENCH_TOPICS", "100"))
 COMMITS = int(os.environ.get("BENCH_COMMITS", "10000"))
 LEDGER = int(os.environ.get("BENCH_LEDGER", "100000"))
 PARTS = os.environ.get("BENCH_ONLY", "speed,idle,history,layout,backlog").split(",")
+TURNS = int(os.environ.get("BENCH_TURNS", "3"))
 PARTITIONS = 4
 # As a meter event is sent, about 180 bytes with its key; and 2 kB of what does not compress away.
 VALUES = {
@@ -141,45 +145,26 @@ def speed(bench: Bench) -> None:
         bench.produce(topics[kind], kind, records)
         bench.produce(loop[kind], kind, records // 20)
     bench.produce(warm, "small", 50_000)
-    source = {
-        "kafka.bootstrap.servers": bench.servers,
-        "startingOffsets": "earliest",
-        "includeHeaders": "true",
-    }
     number = 0
 
     def loader(*kinds: str) -> None:
         nonlocal number
         number += 1
         # A table of its own each time, as each stream has, beside a ledger that is there.
-        settings = bench.settings(f"{bench.id}_lake", *(topics[kind] for kind in kinds))
-        entries = settings.kafka["default"].topics
-        renamed = tuple(e.model_copy(update={"table": f"{e.table}_{number}"}) for e in entries)
-        kafka = settings.kafka["default"].model_copy(update={"topics": renamed})
-        landed = bench.load(settings.model_copy(update={"kafka": {"default": kafka}}))
-        assert landed == sum(SIZES[kind] for kind in kinds), landed
+        with tempfile.TemporaryDirectory() as folder:
+            mine = [topics[kind] for kind in kinds]
+            said = loaded(
+                config(Path(folder), f"{bench.id}_lake", *mine, table=f"{{topic}}_{number}")
+            )
+        records = sum(SIZES[kind] for kind in kinds)
+        assert f"{records:,} records" in said.splitlines()[-1], said
 
-    def streaming(*kinds: str) -> None:
-        nonlocal number
-        for kind in kinds:
-            number += 1
-            with tempfile.TemporaryDirectory() as folder:
-                query = (
-                    bench.spark.readStream.format("kafka")
-                    .options(**source, subscribe=topics[kind])
-                    .load()
-                    .writeStream.format("delta")
-                    .option("checkpointLocation", str(Path(folder) / "checkpoint"))
-                    .trigger(availableNow=True)
-                    .toTable(f"{bench.id}.streamed_{number}")
-                )
-                query.awaitTermination()
+    def peer(name: str) -> Callable[..., None]:
+        def work(*kinds: str) -> None:
+            words = ["-m", "benchmarks.spark_peer", name, bench.id]
+            python(*words, *(topics[kind] for kind in kinds))
 
-    def noop(*kinds: str) -> None:
-        for kind in kinds:
-            bench.spark.read.format("kafka").options(
-                **source, subscribe=topics[kind]
-            ).load().write.format("noop").mode("overwrite").save()
+        return work
 
     def driver_loop(kind: str) -> None:
         left = SIZES[kind] // 20
@@ -201,9 +186,9 @@ def speed(bench: Bench) -> None:
 
     bench.load(bench.settings(f"{bench.id}_lake", warm))  # warms everybody's JVM
     bench.again(bench.id)
-    peers = {"loader": loader, "streaming": streaming, "noop": noop}
+    peers = {"loader": loader, "streaming": peer("streaming"), "noop": peer("noop")}
     best: dict[tuple[str, str], float] = {}
-    for turn in range(2):
+    for turn in range(TURNS):
         for kinds in (("small",), ("big",), ("small", "big")):
             for name, work in peers.items():
                 records = sum(SIZES[kind] for kind in kinds)
@@ -263,22 +248,29 @@ spark.sql("select 1").collect()
 """
 
 
+def python(*words: str) -> str:
+    """What ``python …`` says, a process of its own."""
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def process(*words: str) -> float:
-    """The better time of three of ``python …`` in a process of its own."""
-
-    def once() -> None:
-        done = subprocess.run(
-            [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    return min(timed(once) for _ in range(3))
+    """The best time of five of ``python …``."""
+    return min(timed(lambda: python(*words)) for _ in range(5))
 
 
-def config(folder: Path, lake: str, *topics: str) -> str:
+def loaded(file: str) -> str:
+    """What the loader says of a run by the configuration ``file``."""
+    return python("-m", "loader", "--config", file)
+
+
+def config(folder: Path, lake: str, *topics: str, table: str = "{topic}") -> str:
     lines = [f'ledger = "{lake}.batches"']
     for topic in topics:
-        lines += ["[[kafka.default.topics]]", f'topic = "{topic}"', f'table = "{lake}.{{topic}}"']
+        lines += ["[[kafka.default.topics]]", f'topic = "{topic}"', f'table = "{lake}.{table}"']
     path = folder / f"{lake}.toml"
     path.write_text("\n".join(lines))
     return str(path)
@@ -293,21 +285,12 @@ def idle(bench: Bench) -> None:
         few_file = config(Path(name), f"{bench.id}_few", one)
         many_file = config(Path(name), f"{bench.id}_many", *many)
         for file in (few_file, many_file):
-            told("first run", timed(lambda: process_once(file)))
+            told("first run", timed(lambda: loaded(file)))
         session = told("one session, one query", process("-c", _ONE_QUERY))
         few = told("nothing new, one topic", process("-m", "loader", "--config", few_file))
         lots = told(f"nothing new, {TOPICS} topics", process("-m", "loader", "--config", many_file))
     bench.ratios["idle_vs_session"] = round(few / session, 2)
     bench.ratios[f"idle_{TOPICS}_vs_1"] = round(lots / few, 2)
-
-
-def process_once(file: str) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "loader", "--config", file],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
 
 
 def history(bench: Bench) -> None:
@@ -324,12 +307,12 @@ def history(bench: Bench) -> None:
             age(bench, lake, topic)
         with tempfile.TemporaryDirectory() as folder:
             file = config(Path(folder), lake, topic)
-            process_once(file)
+            loaded(file)
             nothing = told(f"nothing new, {name}", process("-m", "loader", "--config", file))
             loads = []
             for _ in range(3):
                 bench.produce(topic, "small", 1000)
-                loads.append(timed(lambda: process_once(file)))
+                loads.append(timed(lambda: loaded(file)))
             times[name] = nothing, told(f"1,000 new, {name}", min(loads), 1000)
     bench.ratios["history_idle"] = round(times["old"][0] / times["young"][0], 2)
     bench.ratios["history_load"] = round(times["old"][1] / times["young"][1], 2)

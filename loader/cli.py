@@ -25,8 +25,7 @@ from grpc import RpcError
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from loader import __version__, imports, land, rewind, run
-from loader import verify as verification
+from loader import __version__, imports, land, run
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable, gravest
 from loader.plan import ACCEPT, Acceptance
 from loader.settings import DEFAULT_FILE, Settings, load, redacted
@@ -322,6 +321,8 @@ def replay(context: _Context, topic: str, cluster: str, start: Any, end: Any) ->
     Nothing is doubled for readers that take each topic, partition and offset once, as the staging
     models do; a table that has lost rows has them again.
     """
+    from loader import rewind
+
     started = time.monotonic()
     with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
         outcome = rewind.replay(
@@ -342,6 +343,8 @@ def adopt(context: _Context, group: str, topics: tuple[str, ...], cluster: str) 
 
     Only for topics that were never loaded.
     """
+    from loader import rewind
+
     settings = context.settings()
     if cluster not in settings.kafka:
         raise ConfigurationError(f"{context.config} has no section [kafka.{cluster}].")
@@ -380,6 +383,8 @@ def accept(
 
     The error of a run names the options; the ledger keeps the gap.
     """
+    from loader import rewind
+
     what = Acceptance(
         lost={partition: (first, last) for partition, first, last in lost},
         rewind=dict(back),
@@ -433,6 +438,8 @@ def verify(context: _Context, topics: tuple[str, ...], sample: int, full: bool, 
     Counts per batch and partition, the order of the batches, and checksums of a sample of the
     records that Kafka still holds. Each damage is an error that names what to do.
     """
+    from loader import verify as verification
+
     with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
         findings, errors = verification.verify(loader, topics, sample=sample, full=full, seed=seed)
     context.teller.rows("verified", FINDINGS, [finding_row(each) for each in findings])

@@ -19,9 +19,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl
 
-import psycopg
-import pymysql  # type: ignore[import-untyped]
-
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.plan import Split
 from loader.settings import Jdbc, JdbcTable
@@ -36,6 +33,16 @@ _SAMPLE = 20_000
 _FIRST, _LAST = "0001-01-01", "9999-12-31"
 _SPLITTABLE = ("number", "date", "time", "text")
 _DEFAULT_OVERLAP = {"append": "10000", "last_modified": "10m"}
+
+
+def _errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """What the drivers raise. They are imported where a database is asked: a run without one, and
+    with nothing new, is little but imports.
+    """
+    import psycopg
+    import pymysql  # type: ignore[import-untyped]
+
+    return psycopg.Error, pymysql.Error, *more
 
 
 @dataclass(frozen=True)
@@ -90,8 +97,15 @@ def _source_name(name: str) -> str:
     return re.sub(r"\W+", "_", name.strip().lower()).strip("_")
 
 
-def _whole(name: str, spark: str = "") -> tuple[str, str]:
-    return f"sum({name})", f"try_sum(cast({spark or '{c}'} as decimal(38, 0)))"
+def _whole(name: str, spark: str = "{c}", *, is_long: bool = True) -> tuple[str, str]:
+    """The sum of whole numbers in the database, and in Spark."""
+    if not is_long:
+        return f"sum({name})", f"try_sum(cast({spark} as decimal(38, 0)))"
+    # Two sums of half the bits cannot overflow, and are quicker than one of decimals.
+    high, low = f"sum(shiftright(cast({spark} as bigint), 32))", f"sum({spark} & 4294967295)"
+    return f"sum({name})", (
+        f"cast({high} as decimal(38, 0)) * cast(4294967296 as decimal(10, 0)) + {low}"
+    )
 
 
 class _PostgreSQL:
@@ -108,6 +122,8 @@ class _PostgreSQL:
         known: dict[str, Any] = {
             key: value for key, value in parse_qsl(parameters) if re.match("ssl.", key)
         }
+        import psycopg
+
         password = config.password.get_secret_value() if config.password else None
         connection = psycopg.connect(
             host=",".join(each[0].strip("[]") for each in hosts),
@@ -294,6 +310,8 @@ class _MySQL:
         if given.get("serverSslCert"):
             secure = {"ssl_ca": given["serverSslCert"]}
             secure["ssl_verify_identity"] = given.get("sslMode") == "verify-full"
+        import pymysql
+
         password = config.password.get_secret_value() if config.password else ""
         connection = pymysql.connect(
             host=name,
@@ -357,7 +375,9 @@ class _MySQL:
     def literal(self, value: str, column: Column) -> str:
         if column.family == "number":
             return value
-        return f"'{pymysql.converters.escape_string(value)}'"
+        from pymysql.converters import escape_string  # type: ignore[import-untyped]
+
+        return f"'{escape_string(value)}'"
 
     catalogue = """
         select c.table_schema, c.table_name, t.table_type like '%TABLE%', c.column_name,
@@ -405,14 +425,16 @@ class _MySQL:
             landed_as = whole[base][unsigned]
             read_as = landed_as if base == "bigint" and unsigned else "bigint"
             expression = f"cast({c} as {'unsigned' if unsigned else 'signed'})"
-            convert, totals, family = f"cast({{c}} as {landed_as})", (_whole(c),), "number"
+            is_long = not read_as.startswith("decimal")
+            totals, family = (_whole(c, is_long=is_long),), "number"
+            convert = f"cast({{c}} as {landed_as})"
         elif base == "year":
             expression, read_as, landed_as = f"cast({c} as unsigned)", "bigint", "smallint"
             convert, totals, family = "cast({c} as smallint)", (_whole(expression),), "number"
         elif base == "bit":
             expression = f"cast({c} as unsigned)"
             read_as = "bigint" if numbers[0] < 64 else "decimal(20, 0)"
-            totals = (_whole(expression),)
+            totals = (_whole(expression, is_long=numbers[0] < 64),)
         elif base in ("decimal", "numeric"):
             family = "number"
             if numbers[0] <= 38:
@@ -455,6 +477,8 @@ class _MySQL:
             totals = ((f"sum(length({c}))", "sum(octet_length({c}))"),)
         elif base in ("char", "varchar") or base.endswith("text"):
             family = "text"
+            if base == "char":  # which Spark would fill up with spaces
+                expression = f"cast({c} as char)"
         else:
             # time, enum, set, json, uuid, inet and all others: their text is exact.
             expression = f"cast({c} as char)"
@@ -468,6 +492,8 @@ class _MySQL:
         return _overridden(made, override, f"cast({c} as char)", f"sum({c})")
 
     def estimate(self, connection: Any, select: str) -> int:
+        import pymysql
+
         try:
             rows = self.run(connection, f"explain {select}")
         except pymysql.MySQLError as error:
@@ -547,7 +573,7 @@ class Database:
         try:
             self._connection = self._dialect.connect(config)
             self.snapshot: str | None = self._dialect.snapshot(self._connection)
-        except (psycopg.Error, pymysql.Error, OSError, ValueError) as error:
+        except _errors(OSError, ValueError) as error:
             raise self._failed(error) from None
         self.title: str = self._dialect.title
         self.shares_snapshot: bool = self._dialect.shares_snapshot
@@ -563,7 +589,7 @@ class Database:
         with self._lock:
             try:
                 rows: list[tuple[Any, ...]] = self._dialect.run(self._connection, statement)
-            except (psycopg.Error, pymysql.Error) as error:
+            except _errors() as error:
                 raise self._failed(error) from None
         return rows
 
@@ -651,7 +677,7 @@ class Database:
         with self._lock:
             try:
                 return int(self._dialect.estimate(self._connection, select))
-            except (psycopg.Error, pymysql.Error) as error:
+            except _errors() as error:
                 raise self._failed(error) from None
 
     def count(self, relation: Relation, condition: str, column: Column) -> tuple[int, Any]:
@@ -678,8 +704,11 @@ class Database:
             parts.append(" and ".join(part for part in (condition, above, below) if part))
         return parts
 
-    def measure(self, relation: Relation, conditions: Sequence[str]) -> tuple[list[Split], str]:
-        """What the database itself counts in each part, by one scan, and a fingerprint of all.
+    def measure(
+        self, relation: Relation, conditions: Sequence[str], *, with_fingerprint: bool = False
+    ) -> tuple[list[Split], str]:
+        """What the database itself counts in each part, by one scan, and a fingerprint of all where
+        that is wanted; it costs as much as the rest.
 
         Raises ``ConfigurationError`` for values that the type of their column cannot hold.
         """
@@ -689,7 +718,9 @@ class Database:
             aggregates += [total for total, _ in each.totals]
         refused = [each for each in relation.columns if each.refused]
         aggregates += [f"sum(case when {each.refused} then 1 else 0 end)" for each in refused]
-        aggregates.append(self._dialect.fingerprint(relation.columns))
+        aggregates.append(
+            self._dialect.fingerprint(relation.columns) if with_fingerprint else "null"
+        )
         which = "0"
         if len(conditions) > 1:
             cases = (f"when {each} then {index}" for index, each in enumerate(conditions))
@@ -727,7 +758,7 @@ class Database:
                     raise ConfigurationError(message, relation=relation.name, column=each.source)
             fingerprint += int(next(values) or 0)
             splits.append(Split(condition, count, totals))
-        return splits, str(fingerprint)
+        return splits, str(fingerprint) if with_fingerprint else ""
 
     def select(self, relation: Relation, columns: Sequence[Column], condition: str = "") -> str:
         """The statement that reads ``columns``, each called as in raw."""
@@ -771,7 +802,7 @@ class Database:
         with self._lock:
             try:
                 described = self._dialect.described(self._connection, query)
-            except (psycopg.Error, pymysql.Error) as error:
+            except _errors() as error:
                 raise self._failed(error) from None
         catalogue = [(column, kind, True) for column, kind in described]
         return Relation(
@@ -880,6 +911,9 @@ class Database:
         return comparison
 
     def _failed(self, error: Exception) -> LoaderError:
+        import psycopg
+        import pymysql
+
         lines = str(error.args[-1] if error.args else error).strip().splitlines()
         told = self.hide(lines[0].strip() if lines else type(error).__name__).rstrip(".")
         refused = re.search(

@@ -8,21 +8,20 @@ silently, hence ``saveAsTable``.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
 import socket
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 from typing import TypeVar
 
 from pydantic import ByteSize, TypeAdapter, ValidationError
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.connect.client.retries import DefaultPolicy
 
@@ -71,6 +70,15 @@ _GONE = (
 # A dead Connect server is told of after about five seconds instead of ten minutes.
 _ACCEPT = "`python -m loader accept --table {} --batches {}-{}`"
 _RETRIES, _BACKOFF_MS = 5, 2000
+# What a statement on a few rows is quicker with: nothing compiled, planned once, one task.
+_SMALL = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
+# Topics of one batch whose rows and bytes are counted while they are written.
+_OBSERVED = 4
 # With it, Delta forgets the marks of old batches, and a batch that is tried again lands twice.
 _FORGETS = "delta.setTransactionRetentionDuration"
 
@@ -104,8 +112,9 @@ def reason(error: Exception) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
-def connect(settings: Settings) -> SparkSession:
-    """A session of the Spark Connect server at ``spark_remote``, or an own one when that is empty.
+def connect(settings: Settings, *, small: bool = False) -> SparkSession:
+    """A session of the Spark Connect server at ``spark_remote``, or an own one when that is empty;
+    with ``small`` one for statements on a few rows, which are planned and not compiled.
 
     Raises ``SourceUnavailable`` when nothing listens there: a Connect client would otherwise
     retry for minutes.
@@ -115,7 +124,13 @@ def connect(settings: Settings) -> SparkSession:
         # pyspark takes an empty address for one, and a flag of an earlier session for a wish.
         for name in ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"):
             os.environ.pop(name, None)
-        return SparkSession.builder.appName("lacustre-loader").enableHiveSupport().getOrCreate()
+        own = SparkSession.builder.appName("lacustre-loader").enableHiveSupport().getOrCreate()
+        if not small:
+            return own
+        session = own.newSession()
+        for name, value in _SMALL.items():
+            session.conf.set(name, value)
+        return session
     # Parameters after the address (sc://host:port/;token=…) may be secrets.
     shown = re.split(r"[/;?]", remote.partition("://")[2], maxsplit=1)[0]
     match = re.fullmatch(r"sc://(\[[^\]]+\]|[^:/;]+)(?::(\d+))?(/.*)?", remote)
@@ -134,7 +149,10 @@ def connect(settings: Settings) -> SparkSession:
             "(`python -m stack up`) or set SPARK_REMOTE, and run again."
         )
         raise SourceUnavailable(message, spark_remote=f"{host}:{port}") from error
-    spark: SparkSession = SparkSession.builder.remote(remote).getOrCreate()
+    builder = SparkSession.builder.remote(remote)
+    for name, value in (_SMALL if small else {}).items():
+        builder = builder.config(name, value)
+    spark: SparkSession = builder.create()
     spark.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES, max_backoff=_BACKOFF_MS)])
     # The client says so twice: as a warning, and as the error that we tell of.
     warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
@@ -164,15 +182,24 @@ def existing_tables(
     spark: SparkSession, tables: Sequence[str], *, make_schemas: bool = True
 ) -> set[str]:
     """Those of ``tables`` (``schema.name``) that the metastore has."""
+    schemas = {table.split(".")[0] for table in tables}
+    found = tables_of(spark, schemas, make_schemas=make_schemas)
+    return {table for table in tables if table.lower() in found}
+
+
+def tables_of(
+    spark: SparkSession, schemas: Iterable[str], *, make_schemas: bool = True
+) -> set[str]:
+    """The tables (``schema.name``, in lower case) that the metastore has in ``schemas``."""
     found = set()
-    for schema in sorted({table.split(".")[0] for table in tables}):
+    for schema in sorted(set(schemas)):
         if not spark.catalog.databaseExists(schema):
             if make_schemas:
                 create_schema(spark, schema)
             continue
         rows = spark.sql(f"show tables in {schema}").collect()
         found |= {f"{schema}.{row['tableName']}".lower() for row in rows}
-    return {table for table in tables if table.lower() in found}
+    return found
 
 
 def create_topic_table(spark: SparkSession, table: str) -> None:
@@ -205,8 +232,20 @@ def table_state(spark: SparkSession, table: str, *, is_new: bool = False) -> tup
         raise ConfigurationError(message, table=table)
     if is_new:
         return str(detail["id"]), 0
-    newest = spark.sql(f"select max(batch_id) from {table}").collect()[0][0]
-    return str(detail["id"]), newest or 0
+    return str(detail["id"]), newest_batch(spark, table)
+
+
+def newest_batch(spark: SparkSession, table: str) -> int:
+    """The newest batch that ``table`` holds, 0 for none.
+
+    Its last commit usually says so; only where that is not a batch's, the statistics of all files
+    are asked, which takes longer the more there are.
+    """
+    last = spark.sql(f"describe history {table} limit 1").collect()
+    if last and last[0]["operation"] == "WRITE" and last[0]["userMetadata"]:
+        with suppress(ValueError, TypeError, KeyError):
+            return int(json.loads(last[0]["userMetadata"])["batch_id"])
+    return int(spark.sql(f"select max(batch_id) from {table}").collect()[0][0] or 0)
 
 
 def check_table(
@@ -346,7 +385,11 @@ def land_topics(
             topic: {r.partition: [r.from_offset, r.until_offset] for r in each_of if r.span}
             for topic, each_of in ranges.items()
         }
-        _append(rows, first, {"ranges": content})
+        whole = _wholly_counted(
+            batches, _append(rows, first, {"ranges": content}, _counts(batches))
+        )
+        if whole:
+            return whole
     counted = {
         (row["topic"], row["partition"]): row
         for row in spark.table(first.table_name)
@@ -372,6 +415,38 @@ def land_topics(
         )
         raise DataLoss(message, table=first.table_name, batch_id=first.batch_id)
     return [_counted(batch, counted) for batch in batches]
+
+
+def _counts(batches: Sequence[Batch]) -> dict[str, Column]:
+    """What is counted of each topic of ``batches`` while its rows are written."""
+    if len(batches) > _OBSERVED:
+        return {}
+    size = f.coalesce(f.length("key"), f.lit(0)) + f.coalesce(f.length("value"), f.lit(0))
+    counts = {}
+    for at, batch in enumerate(batches):
+        mine = f.col("topic") == f.lit(batch.topic)
+        one = len(batches) == 1
+        counts[f"records_{at}"] = f.count(f.lit(1)) if one else f.count_if(mine)
+        counts[f"bytes_{at}"] = f.sum(size if one else f.when(mine, size))
+    return counts
+
+
+def _wholly_counted(batches: Sequence[Batch], observed: Mapping[str, int] | None) -> list[Batch]:
+    """``batches`` by what was counted as they were written; empty unless there was a row for every
+    offset: which offsets have none, only the table says.
+    """
+    whole = []
+    for at, batch in enumerate(batches):
+        if not observed or observed.get(f"records_{at}") != sum(e.span for e in batch.readable):
+            return []
+        ranges = tuple(
+            replace(each, records=readable.span)
+            for each, readable in zip(batch.ranges, batch.readable, strict=True)
+        )
+        records = sum(each.records or 0 for each in ranges)
+        size = observed[f"bytes_{at}"] or 0
+        whole.append(replace(batch, ranges=ranges, records=records, bytes=size))
+    return whole
 
 
 def _counted(batch: Batch, counted: Mapping[tuple[str | None, int], Row]) -> Batch:
@@ -405,42 +480,27 @@ def _counted(batch: Batch, counted: Mapping[tuple[str | None, int], Row]) -> Bat
 
 
 def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
-    """Write the CSV files of ``batch``, each column as text, and count the rows.
+    """Write the files of ``batch`` and count the rows.
 
-    Column names are the header's in lower case with underscores (``Code INSEE`` becomes
-    ``code_insee``). A line that does not fit the header keeps its text in ``corrupt_record``.
+    Column names are the file's in lower case with underscores (``Code INSEE`` becomes
+    ``code_insee``). A line that does not fit the header, or is no JSON object, keeps its text in
+    ``corrupt_record``.
 
     A file that is not what was planned, before or after it was read, loses its checksum in the
     returned batch: the ledger then does not know its content, and the next run lands it anew.
     """
-    frames = []
     planned = [file for file in batch.files if unchanged(spark, file)]
-    for file in planned:
-        path = as_literal(file.path)
-        lines = spark.read.option("encoding", config.encoding).text(path)
-        header = lines.first()
-        if header is None:
-            continue
-        names = _column_names(header["value"], config.delimiter, file.path)
-        schema = ", ".join(f"`{name}` string" for name in [*names, "corrupt_record"])
-        frames.append(
-            spark.read.schema(schema)
-            .option("header", "true")
-            .option("enforceSchema", "true")
-            .option("delimiter", config.delimiter)
-            .option("escape", '"')  # a quote within quotes is doubled, as everywhere but in Spark
-            .option("encoding", config.encoding)
-            .option("mode", "PERMISSIVE")
-            .option("columnNameOfCorruptRecord", "corrupt_record")
-            .csv(path)
-            .select(
-                f.lit(batch.batch_id).cast("bigint").alias("batch_id"),
-                f.lit(file.path).alias("file_path"),
-                f.current_timestamp().alias("loaded_at"),
-                "corrupt_record",
-                *[f.col(f"`{name}`") for name in names],
-            )
+    frames = [
+        frame.select(
+            f.lit(batch.batch_id).cast("bigint").alias("batch_id"),
+            f.lit(file.path).alias("file_path"),
+            f.current_timestamp().alias("loaded_at"),
+            "corrupt_record",
+            *[f.col(f"`{name}`") for name in frame.columns if name != "corrupt_record"],
         )
+        for file in planned
+        if (frame := _file_rows(spark, config, file.path)) is not None
+    ]
     if frames:
         rows = frames[0]
         for frame in frames[1:]:
@@ -452,6 +512,48 @@ def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
         for file in batch.files
     )
     return replace(batch, files=landed, records=count, bytes=sum(file.size for file in planned))
+
+
+def _file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | None:
+    """The rows of one file, with ``corrupt_record``; None for a CSV or JSON file that is empty."""
+    literal = as_literal(path)
+    if config.format == "parquet":
+        held = spark.read.parquet(literal)
+        names = _column_names(held.columns, path)
+        renamed = [
+            f.col(f"`{old}`").alias(new) for old, new in zip(held.columns, names, strict=True)
+        ]
+        return held.select(f.lit(None).cast("string").alias("corrupt_record"), *renamed)
+    reader = spark.read.option("mode", "PERMISSIVE")
+    reader = reader.option("columnNameOfCorruptRecord", "corrupt_record")
+    if config.format == "csv" or config.encoding.upper() not in ("UTF-8", "UTF8"):
+        # Not for JSON that is UTF-8 anyway: told so, Spark would write its numbers anew.
+        reader = reader.option("encoding", config.encoding)
+    if config.format == "json":
+        fields = [name for name in reader.json(literal).columns if name != "corrupt_record"]
+        names = _column_names(fields, path) if fields else []
+        # A member that is declared as text comes as its text, whatever it is.
+        escaped = [name.replace("`", "``") for name in fields]
+        schema = ", ".join(f"`{name}` string" for name in [*escaped, "corrupt_record"])
+        renamed = [f.col(f"`{old}`").alias(new) for old, new in zip(escaped, names, strict=True)]
+        return reader.schema(schema).json(literal).select("corrupt_record", *renamed)
+    # A quote within quotes is doubled, as everywhere but in Spark.
+    reader = reader.option("delimiter", config.delimiter).option("escape", '"')
+    # The text source would read the first line as UTF-8, whatever the encoding.
+    first = reader.csv(literal).first()
+    if first is None:
+        return None
+    cells = [(cell or "").lstrip("\ufeff") for cell in first]
+    if not config.header:
+        cells = list(config.columns) or [f"c{at}" for at in range(1, len(cells) + 1)]
+    names = _column_names(cells, path)
+    schema = ", ".join(f"`{name}` string" for name in [*names, "corrupt_record"])
+    return (
+        reader.schema(schema)
+        .option("header", str(config.header).lower())
+        .option("enforceSchema", "true")
+        .csv(literal)
+    )
 
 
 def create_file_table(spark: SparkSession, table: str) -> None:
@@ -468,28 +570,51 @@ def create_file_table(spark: SparkSession, table: str) -> None:
     until_no_conflict(lambda: spark.sql(statement), table)
 
 
-def _column_names(header: str, delimiter: str, path: str) -> list[str]:
-    cells = next(csv.reader([header.lstrip("\ufeff")], delimiter=delimiter)) or [""]
+def _column_names(cells: Sequence[str], path: str) -> list[str]:
     names = [re.sub(r"\W+", "_", cell.strip().lower()).strip("_") for cell in cells]
     twice = {name for name in names if names.count(name) > 1 or not name}
     owned = {"batch_id", "file_path", "loaded_at", "corrupt_record"} & set(names)
     if twice or owned:
         message = (
             f"The header of {path} cannot name columns: {min(twice | owned)!r} is empty, "
-            "repeated, or a name that the loader uses itself. Correct the file's first line."
+            "repeated, or a name that the loader uses itself. Correct the names in the file."
         )
         raise ConfigurationError(message, path=path)
     return names
 
 
-def _append(rows: DataFrame, batch: Batch, content: Mapping[str, object]) -> None:
-    writer = (
-        rows.write.format("delta")
-        .mode("append")
-        .option("mergeSchema", "true")
-        .option("compression", "zstd")  # as fast as Delta's default here, and a fifth of its size
-        .option("txnAppId", f"lacustre-loader:{batch.table_id}")
-        .option("txnVersion", str(batch.batch_id))
-        .option("userMetadata", json.dumps({"batch_id": batch.batch_id, **content}))
-    )
-    until_no_conflict(lambda: writer.saveAsTable(batch.table_name), batch.table_name)
+def _is_connect(rows: DataFrame) -> bool:
+    return hasattr(rows.sparkSession, "client")
+
+
+def _append(
+    rows: DataFrame,
+    batch: Batch,
+    content: Mapping[str, object],
+    counts: Mapping[str, Column] | None = None,
+) -> Mapping[str, int] | None:
+    """Commit ``rows`` with the mark of ``batch``; the ``counts`` of what this call committed, None
+    where there are none: Delta skipped the write, or the session cannot tell.
+    """
+
+    def write() -> Mapping[str, int] | None:
+        observation = None
+        frame = rows
+        # A session of our own would wait for ever for the counts of a write that was skipped.
+        if counts and _is_connect(rows):
+            observation = Observation()
+            frame = rows.observe(observation, *(c.alias(name) for name, c in counts.items()))
+        (
+            frame.write.format("delta")
+            .mode("append")
+            .option("mergeSchema", "true")
+            .option("compression", "zstd")  # as fast as Delta's default, and a fifth of its size
+            .option("txnAppId", f"lacustre-loader:{batch.table_id}")
+            .option("txnVersion", str(batch.batch_id))
+            .option("userMetadata", json.dumps({"batch_id": batch.batch_id, **content}))
+            .saveAsTable(batch.table_name)
+        )
+        return observation.get if observation else None
+
+    # Counts are those of the attempt that went through: one that lost counted what it threw away.
+    return until_no_conflict(write, batch.table_name)

@@ -15,6 +15,7 @@ import os
 import platform
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -52,8 +53,6 @@ _COLUMNS = (
     "table_name, batch_id, source, topic, topic_id, table_id, kind, ranges, gaps, files, "
     "imported, records, bytes"
 )
-# Rows that no position needs are retired together: one statement for so many.
-_RETIRE = 50
 # The kernel counts a start in ticks since boot; as a time of day it varies by less than this.
 _SAME_START_MS = 2000
 
@@ -83,10 +82,13 @@ def is_alive(owner: str) -> bool:
 
 
 class Ledger:
-    """Reads and writes the ledger table ``name`` (``schema.table``); creates it when missing."""
+    """Reads and writes the ledger table ``name`` (``schema.table``); creates it when missing.
+
+    Its statements are small: give it a session that is made for such (``land.connect``).
+    """
 
     def __init__(self, spark: SparkSession, name: str, owner: str | None = None) -> None:
-        self._spark = spark
+        self.spark = spark
         self.name = name
         self.owner = owner or new_owner()
 
@@ -123,7 +125,11 @@ class Ledger:
             )
             comment 'What the loader loaded: one row per batch, source and topic'
             """
-        until_no_conflict(lambda: self._spark.sql(statement), self.name)
+        until_no_conflict(lambda: self.spark.sql(statement), self.name)
+
+    def exists(self) -> bool:
+        """Whether the table is there."""
+        return bool(self.spark.catalog.tableExists(self.name))
 
     def current(self) -> list[Batch]:
         """The rows that say where every table stands, and what is unfinished.
@@ -131,7 +137,7 @@ class Ledger:
         Raises ``ConfigurationError`` for a table that is no ledger of this version.
         """
         try:
-            rows = self._spark.table(self.name).where("current").collect()
+            rows = self.spark.table(self.name).where("current").collect()
         except AnalysisException as error:
             if error.getCondition() != "UNRESOLVED_COLUMN.WITH_SUGGESTION":
                 raise
@@ -140,31 +146,22 @@ class Ledger:
                 "ledger (and other raw tables) in loader.toml, or start with an empty lake."
             )
             raise ConfigurationError(message, table=self.name) from error
-        if "imported" not in (rows[0].asDict() if rows else self._spark.table(self.name).columns):
+        if "imported" not in (rows[0].asDict() if rows else self.spark.table(self.name).columns):
             # A ledger from before there were imports.
             added = f"alter table {self.name} add column (imported {_IMPORT} after files)"
-            until_no_conflict(lambda: self._spark.sql(added), self.name)
+            until_no_conflict(lambda: self.spark.sql(added), self.name)
             return self.current()
         return [_batch(row) for row in rows]
 
     def history(self, tables: Sequence[str]) -> list[Batch]:
         """Every row of ``tables``, by table and batch."""
         rows = (
-            self._spark.table(self.name)
+            self.spark.table(self.name)
             .where(f.col("table_name").isin(*tables))
             .orderBy("table_name", "batch_id", "source", "topic")
             .collect()
         )
         return [_batch(row) for row in rows]
-
-    def retire(self, rows: Sequence[Batch]) -> None:
-        """Take ``rows`` (as ``current`` gave them) out of the current ones where newer ones say
-        all that they said; a no-op until there are many.
-        """
-        old = retirable(rows)
-        if len(old) < _RETIRE:
-            return
-        self._change(self._rows(old), COMMITTED, "current = false")
 
     def propose(self, batches: Sequence[Batch]) -> tuple[list[Batch], list[Fenced]]:
         """Write ``batches`` as planned by us; one statement serves them all.
@@ -197,32 +194,41 @@ class Ledger:
                 fenced[batch.table_name] = fenced_by(batch, owner)
         return ours, list(fenced.values())
 
-    def close(self, batches: Sequence[Batch]) -> tuple[list[Batch], list[Fenced]]:
-        """Mark ``batches``, whose data is committed and counted, as committed.
+    def close(
+        self, batches: Sequence[Batch], rows: Sequence[Batch] = ()
+    ) -> tuple[list[Batch], list[Fenced]]:
+        """Mark ``batches``, whose data is committed and counted, as committed; of ``rows``, the
+        current ones as they were read, take those out that say nothing more then.
 
-        Returns those that this call closed, and an error for each that another loader closed
-        first.
+        Returns those that are closed now, by this call or by a statement that a dead loader had
+        left with the server, and an error for each that a living one closed first.
         """
-        if not batches:
+        old = retirable([*rows, *(replace(batch, state=COMMITTED) for batch in batches)])
+        mine = {(batch.table_name, batch.batch_id) for batch in batches}
+        old = [row for row in old if (row.table_name, row.batch_id) not in mine]
+        if not batches and not old:
             return [], []
-        source = self._rows(batches)
+        # One statement for both: each costs as much as a small write, and the old rows are
+        # rewritten with the new, so that the current ones stay in few files.
+        source = self._rows([*(replace(batch, state=PLANNED) for batch in batches), *old])
         changed = self._change(
             source,
-            PLANNED,
             f"""
-            state = '{COMMITTED}', files = batch.files, ranges = batch.ranges,
-            imported = batch.imported,
-            records = batch.records, bytes = batch.bytes,
-            committed_at = current_timestamp(), closed_by = '{self.owner}'
+            when matched and batch.state = '{PLANNED}' then update set
+                state = '{COMMITTED}', files = batch.files, ranges = batch.ranges,
+                imported = batch.imported,
+                records = batch.records, bytes = batch.bytes,
+                committed_at = current_timestamp(), closed_by = '{self.owner}'
+            when matched then update set current = false
             """,
         )
-        if changed == len(batches):
+        if changed == len(batches) + len(old):
             return list(batches), []
         closers = self._who("closed_by", source)
         ours, fenced = [], []
         for batch in batches:
             closer = closers.get((batch.table_name, batch.batch_id))
-            if closer == self.owner:
+            if closer == self.owner or (closer and closer == batch.owner and not is_alive(closer)):
                 ours.append(batch)
             elif closer:
                 fenced.append(fenced_by(batch, closer))
@@ -236,25 +242,26 @@ class Ledger:
 
     def amend(self, batch: Batch) -> None:
         """Write ranges, gaps and table of an unfinished batch; ``Fenced`` when it is finished."""
-        changes = (
-            "ranges = batch.ranges, gaps = batch.gaps, table_id = batch.table_id, "
-            "imported = batch.imported"
-        )
-        if self._change(self._rows([batch]), PLANNED, changes) != 1:
+        changes = """
+            when matched then update set
+                ranges = batch.ranges, gaps = batch.gaps, table_id = batch.table_id,
+                imported = batch.imported
+            """
+        if self._change(self._rows([replace(batch, state=PLANNED)]), changes) != 1:
             raise fenced_by(batch, "")
 
-    def _change(self, batches: DataFrame, state: str, changes: str) -> int:
-        """Set ``changes`` in the current rows of ``batches`` that are still in ``state``; how many
-        these are.
+    def _change(self, batches: DataFrame, clauses: str) -> int:
+        """Do ``clauses`` to the current rows of ``batches`` that are in the state that these say;
+        how many there were.
         """
         answer = self._compare_and_set(
             batches,
             f"""
             merge into {self.name} as ledger using {{source}} as batch
-            on ledger.current and ledger.state = '{state}'
+            on ledger.current and ledger.state = batch.state
                 and ledger.table_name = batch.table_name and ledger.batch_id = batch.batch_id
                 and ledger.source = batch.source and ledger.topic <=> batch.topic
-            when matched then update set {changes}
+            {clauses}
             """,
         )
         return int(answer["num_updated_rows"])
@@ -263,7 +270,7 @@ class Ledger:
         """The value of ``column`` in the ledger for each (table, batch id) of ``batches``."""
         keys = batches.select("table_name", "batch_id").distinct()
         found = (
-            self._spark.table(self.name)
+            self.spark.table(self.name)
             .join(keys, ["table_name", "batch_id"])
             .select("table_name", "batch_id", column)
             .distinct()
@@ -287,21 +294,22 @@ class Ledger:
                 _import_row(batch.imported),
                 batch.records,
                 batch.bytes,
+                batch.state,
             )
             for batch in batches
         ]
         schema = (
             "table_name string, batch_id bigint, source string, topic string, topic_id string, "
             f"table_id string, kind string, ranges {_RANGES}, gaps {_GAPS}, files {_FILES}, "
-            f"imported {_IMPORT}, records bigint, bytes bigint"
+            f"imported {_IMPORT}, records bigint, bytes bigint, state string"
         )
-        return self._spark.createDataFrame(rows, schema)
+        return self.spark.createDataFrame(rows, schema)
 
     def _compare_and_set(self, source: DataFrame, statement: str) -> Row:
         """Run ``statement`` on ``{source}`` until it does not conflict with another loader."""
 
         def run() -> Row:
-            answer: Row = self._spark.sql(statement, source=source).collect()[0]
+            answer: Row = self.spark.sql(statement, source=source).collect()[0]
             return answer
 
         return until_no_conflict(run, self.name)

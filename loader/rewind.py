@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from loader import land
+from loader import imports, land
 from loader.errors import ConfigurationError, DataLoss, LoaderError
 from loader.kafka import TopicState
 from loader.ledger import fenced_by, is_alive, positions
@@ -161,6 +161,8 @@ def accept_table(
     if table not in land.existing_tables(loader.spark, [table]):
         is_topic = any(batch.topic for batch in position.newest.values())
         make = land.create_topic_table if is_topic else land.create_file_table
+        if any(batch.source.startswith("jdbc.") for batch in position.newest.values()):
+            make = imports.create_table
         make(loader.spark, table)
     table_id, newest = land.table_state(loader.spark, table)
     made_anew = bool(position.table_ids - {table_id})

@@ -142,7 +142,11 @@ class Outcome:
 
 
 class Loader:
-    """The loader, bound to one lake and its configuration; make it with ``opened``."""
+    """The loader, bound to one lake and its configuration; make it with ``opened``.
+
+    ``spark`` writes; what is only asked or planned goes through the session of the ledger, which is
+    made for small statements, so that a run with nothing new opens no other.
+    """
 
     def __init__(self, settings: Settings, spark: SparkSession, ledger: Ledger) -> None:
         self.settings = settings
@@ -178,10 +182,14 @@ class Loader:
         with ``cluster`` only that cluster is asked, and no files are looked at.
         """
         survey = Survey()
-        if self.spark.catalog.tableExists(self.ledger.name):
-            survey.rows = self.ledger.current()
-        elif make_tables:
-            land.create_schema(self.spark, self.ledger.name)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(
+                land.tables_of, self.ledger.spark, self.settings.schemas, make_schemas=make_tables
+            )
+            if self.ledger.exists():
+                survey.rows = self.ledger.current()
+            there = asked.result()
+        if make_tables and self.ledger.name not in there:
             self.ledger.create()
         for name in self.settings.kafka:
             if cluster in (None, name):
@@ -192,7 +200,7 @@ class Loader:
             self._find_imports(survey, topic_tables | set(found))
         tables = sorted(topic_tables | set(found) | set(survey.imports))
         survey.positions |= positions(survey.rows, [*found, *survey.imports])
-        existing = land.existing_tables(self.spark, tables, make_schemas=make_tables)
+        existing = {table for table in tables if table.lower() in there}
         proposed = [
             *self._new_records(survey),
             *self._new_files(survey, found),
@@ -269,8 +277,6 @@ class Loader:
         ours, fenced = self.ledger.propose(survey.batches)
         errors += fenced
         closed = self.land(survey, ours, told, noted, errors)
-        if not any(error.facts.get("gone") for error in errors):
-            self.ledger.retire(survey.rows)
         lag = {key: survey.lag(key) for key in survey.topics}
         for batch in closed:
             if batch.topic is not None:
@@ -317,7 +323,7 @@ class Loader:
                         # Whatever it is, other tables must not suffer from it.
                         errors.append(_not_written(groups[ended][0], error))
                 # One statement closes whatever is ready: each costs more than a small write.
-                closed, fenced = self.ledger.close(written)
+                closed, fenced = self.ledger.close(written, survey.rows)
                 errors += fenced
                 done += closed
                 for batch in closed:
@@ -601,7 +607,13 @@ class Loader:
         self, survey: Survey, found: Mapping[str, tuple[str, list[File]]]
     ) -> Iterator[Batch]:
         for table, (section, listed) in found.items():
-            new = changed_files(survey.positions[table].files, listed)
+            known = survey.positions[table].files
+            new = changed_files(known, listed)
+            survey.notes += [
+                f"{file.path} changed since it was loaded and is loaded again, as a new version"
+                for file in new
+                if file.path in known and known[file.path].checksum
+            ]
             if new:
                 yield Batch(
                     table_name=table,
@@ -664,10 +676,10 @@ class Loader:
                 land.check_table(position, table, None)
                 if make is None:
                     return ""
-                make(self.spark, table)
+                make(self.ledger.spark, table)
             if not has_new and not position.unfinished:
                 return ""
-            table_id, newest = land.table_state(self.spark, table, is_new=not exists)
+            table_id, newest = land.table_state(self.ledger.spark, table, is_new=not exists)
             if newest > position.last_batch_id:
                 # Unless another loader began just now, and our own plan will be fenced.
                 current = positions(self.ledger.current(), [table])[table]
@@ -719,7 +731,7 @@ class Loader:
             check_unfinished(batch, survey.topics.get(batch.key))
         except LoaderError:
             # What is in the table needs no source any more.
-            if not land.holds(self.spark, batch):
+            if not land.holds(self.ledger.spark, batch):
                 raise
 
     def _write(self, group: list[Batch], record_size: float = _RECORD_SIZE) -> list[Batch]:
@@ -808,12 +820,14 @@ def opened(settings: Settings, owner: str | None = None) -> Iterator[Loader]:
 
     One that goes on where another of this process was is the same ``owner``.
     """
+    small = land.connect(settings, small=True)
     spark = land.connect(settings)
-    loader = Loader(settings, spark, Ledger(spark, settings.ledger, owner))
+    loader = Loader(settings, spark, Ledger(small, settings.ledger, owner))
     try:
         yield loader
     finally:
         loader.close()
+        land.disconnect(small)
         land.disconnect(spark)
 
 

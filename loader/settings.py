@@ -194,15 +194,28 @@ class Files(_Section):
     """One set of reference files: ``[files.<name>]``.
 
     ``path`` is a path or glob that Spark reads (local, ``hdfs://``, ``s3a://``). Each file lands
-    in ``table``, where ``{name}`` stands for the file's name without its extension. Files are CSV
-    with a header line; every column lands as text. A section whose path names an environment
-    variable that is not set is skipped, and the run says so.
+    in ``table``, where ``{name}`` stands for the file's name without its extension. Files are CSV,
+    JSON lines or Parquet; every column of the first two lands as text (of JSON each member of the
+    objects), those of Parquet as they are. CSV without a header line has ``columns``, or c1, c2 and
+    so on. A section whose path names an environment variable that is not set is skipped, and the
+    run says so.
     """
 
     path: str = Field(min_length=1)
     table: _FileTable
+    format: Literal["csv", "json", "parquet"] = "csv"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+    header: bool = True
+    columns: tuple[str, ...] = ()
     encoding: str = "UTF-8"
+
+    @model_validator(mode="after")
+    def _columns_without_header(self) -> Files:
+        if self.columns and (self.header or self.format != "csv"):
+            raise ValueError(
+                "columns is for csv with header = false; elsewhere the file names them"
+            )
+        return self
 
 
 class JdbcTable(_Section):
@@ -311,6 +324,15 @@ class Settings(_Section):
     kafka: dict[str, Kafka] = {}
     files: dict[str, Files] = {}
     jdbc: dict[str, Jdbc] = {}
+
+    @property
+    def schemas(self) -> set[str]:
+        """The schemas of everything that the loader writes."""
+        tables = [self.ledger, *(files.table for files in self.files.values())]
+        tables += [topic.table for kafka in self.kafka.values() for topic in kafka.topics]
+        for jdbc in self.jdbc.values():
+            tables += [jdbc.table, *(each.table for each in jdbc.tables if each.table)]
+        return {table.partition(".")[0] for table in tables}
 
     @model_validator(mode="after")
     def _one_source_per_table(self) -> Settings:

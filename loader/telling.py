@@ -11,21 +11,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.openmetrics.exposition import generate_latest
 from pyspark.sql import SparkSession
 from pythonjsonlogger.json import JsonFormatter
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from loader.errors import LoaderError
 from loader.imports import Source
 from loader.plan import ACCEPT, ADOPT, LOAD, Batch, Import
 from loader.run import Key, Landed, Outcome, Survey
-from loader.verify import Finding
+
+# What only some commands need is imported there: a run with nothing new is little but imports.
+if TYPE_CHECKING:
+    from prometheus_client import Counter, Gauge
+
+    from loader.verify import Finding
 
 # A file or a pipe has no width that a table would have to fit.
 _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
@@ -169,12 +171,14 @@ class Teller:
         if self.json or not _err.is_terminal:
             yield
             return
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} tasks"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+        from rich import progress
+
+        bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.completed}/{task.total} tasks"),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
             console=_err,
             transient=True,
         )
@@ -407,6 +411,8 @@ class Metrics:
     """
 
     def __init__(self, file: Path) -> None:
+        from prometheus_client import CollectorRegistry, Counter, Gauge
+
         self._file = file
         self._registry = CollectorRegistry()
         labels = ("table", "topic")
@@ -443,6 +449,8 @@ class Metrics:
         self._round.set_to_current_time()
         if not outcome.errors:
             self._good.set_to_current_time()
+        from prometheus_client.openmetrics.exposition import generate_latest
+
         # A reader never finds half a file.
         part = self._file.with_name(f".{self._file.name}.{os.getpid()}")
         part.write_bytes(generate_latest(self._registry))  # type: ignore[no-untyped-call]

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
+import subprocess
 import urllib.request
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
+import pyspark
 import pytest
 
 from loader import imports
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.settings import load
+from simulator.databases import fill
+from simulator.meters import MeterSettings, meter_park, write_meters
+from tests.conftest import ROOT
 from tests.loader.conftest import PLANTED, text_of
 
 # Every type in so many rows; a million take about two minutes.
@@ -74,8 +82,9 @@ create table every_type (id bigint unsigned primary key, ti tinyint, flag tinyin
     day date, dt datetime(6), ts timestamp(6) null, tm time(6), ch char(12), vc varchar(20),
     t longtext, e enum('sad', 'ok'), s set('a', 'b'), j json, vb varbinary(40), bl blob, u uuid,
     nothing text) character set utf8mb4;
-insert into every_type select 18446744073709551615 - seq, seq % 128 * -1, seq % 7, seq % 256,
-    seq % 65536, seq % 16777216, 4294967295 - seq, -9223372036854775808 + seq, seq / 7,
+insert into every_type select 18446744073709551615 - seq, -1 * cast(seq % 128 as signed),
+    seq % 7, seq % 256, seq % 65536, seq % 16777216, 4294967295 - seq,
+    -9223372036854775808 + cast(seq as signed), seq / 7,
     seq * 1234567890123456789012345678901234567890.0123456789, seq / 7, seq / 3,
     1901 + seq % 250, 18446744073709551615 - seq, date '1000-01-01' + interval seq % 300000 day,
     timestamp '1582-10-01 00:00:00.123456' + interval seq hour + interval seq microsecond,
@@ -386,6 +395,78 @@ def test_skewed_null_text_and_composite_keys_are_divided_by_quantiles(
     assert "no column 'nope'" in loaded(lake, 2)
 
 
+# --- the shipped example
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_the_nine_tables_of_the_park_are_imported_by_the_shipped_section(
+    lake: Any, request: pytest.FixtureRequest, password: str, kind: str, tmp_path: Path
+) -> None:
+    """From the database that the simulator fills; the rows are those of its files."""
+    source = request.getfixturevalue(kind)
+    write_meters(tmp_path, MeterSettings(7, date(2024, 1, 1), date(2024, 1, 3), meters=60))
+    park = meter_park(json.loads((tmp_path / "manifest.json").read_bytes()))
+    fill(source.admin, park)
+    text = (ROOT / "loader.toml.example").read_text(encoding="utf-8")
+    section = text[text.index("[jdbc.parc]") : text.index("# The park's reference files")]
+    assert "${PARC_URL}" in section
+    section = section.replace("${PARC_URL}", source.url).replace("${PARC_USER}", source.user)
+    lake.configure(tail=section.replace("raw.parc_", f"{lake.schema}.parc_"))
+    loaded(lake)
+    loaded_tables = {}
+    for name, content in park.files(None):
+        header, *rows = csv.reader(content.splitlines())
+        columns = [re.sub(r"\W+", "_", each.lower()) for each in header]
+        texts = ", ".join(
+            f"coalesce(date_format({each}, 'yyyyMMdd'), '')"
+            if each.startswith("date_")
+            else f"cast({each} as string)"
+            for each in columns
+        )
+        ours = [list(row) for row in rows_of(lake, f"parc_{name}", texts)]
+        assert sorted(ours) == sorted(rows), name
+        loaded_tables[name] = len(rows)
+    assert len(loaded_tables) == 9
+    assert "0 records in 0 batches" in loaded(lake)
+
+
+# --- files
+
+
+@pytest.mark.stack
+def test_files_of_each_format_land_once_and_a_changed_one_is_said(
+    lake: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "plain.csv").write_bytes("1|é\n2|b\n".encode("latin-1"))
+    lines = ['{"Id": 1, "price": 1.50, "tags": ["a", {"b": null}]}', "no json", '{"Id": "2"}']
+    (tmp_path / "objects.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    held = pyarrow.table({"Id": [1, 2], "when": [date(2024, 1, 1), None]})
+    pyarrow.parquet.write_table(held, tmp_path / "typed.parquet")
+    tail = "".join(
+        f'[files.{name}]\npath = "{tmp_path}/{file}"\ntable = "{lake.schema}.f_{{name}}"\n{more}\n'
+        for name, file, more in (
+            ("one", "*.csv", 'delimiter = "|"\nheader = false\nencoding = "ISO-8859-1"'),
+            ("two", "*.jsonl", 'format = "json"'),
+            ("three", "*.parquet", 'format = "parquet"'),
+        )
+    )
+    lake.configure(
+        tail=tail.replace("f_{name}", "one_{name}", 1).replace("f_{name}", "two_{name}", 1)
+    )
+    loaded(lake)
+    assert rows_of(lake, "one_plain", "c1, c2") == [("1", "é"), ("2", "b")]
+    assert rows_of(lake, "two_objects", "id, price, tags, corrupt_record") == [
+        ("1", "1.50", '["a", {"b": null}]', None), ("2", None, None, None),
+        (None, None, None, "no json"),
+    ]  # fmt: skip
+    assert rows_of(lake, "f_typed", "id, cast(when as string)") == [(1, "2024-01-01"), (2, None)]
+    assert "0 records in 0 batches" in loaded(lake)
+    (tmp_path / "objects.jsonl").write_text('{"Id": 3}', encoding="utf-8")
+    assert "objects.jsonl changed since it was loaded" in loaded(lake)
+    assert rows_of(lake, "two_objects", "id") == [("3",)]
+
+
 # --- what goes wrong
 
 
@@ -568,12 +649,23 @@ def test_passwords_come_from_the_environment_a_file_or_a_credential_provider(
     def password_of(reference: str) -> str:
         text = body.replace("{name}", "x") + f'password = "{reference}"\n'
         file.write_text(text.replace("{{", "{").replace("}}", "}"), encoding="utf-8")
-        found = load(file).jdbc["x"].password
+        settings = load(file)
+        found = settings.jdbc["x"].password
         assert found is not None
-        assert PLANTED not in repr(load(file))
+        assert PLANTED not in repr(settings)
         return found.get_secret_value()
 
     assert password_of("${A_PASSWORD}") == PLANTED
     assert password_of(f"${{file:{tmp_path}/secret}}") == PLANTED
     with pytest.raises(ConfigurationError, match="would show the password"):
         load(file, {"jdbc.x.password": "shown"})
+    provider = f"jceks://file{tmp_path}/parc.jceks"
+    jars = Path(str(pyspark.__file__)).parent / "jars" / "*"
+    subprocess.run(
+        ["java", "-cp", str(jars), "org.apache.hadoop.security.alias.CredentialShell", "create",
+         "parc", "-value", PLANTED, "-provider", provider],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    assert password_of(f"${{credential:{provider}#parc}}") == PLANTED
+    with pytest.raises(ConfigurationError, match="has no alias 'other'"):
+        password_of(f"${{credential:{provider}#other}}")

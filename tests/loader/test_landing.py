@@ -419,7 +419,7 @@ def test_a_table_that_cannot_be_written_stops_no_other(lake: Any) -> None:
         f"create table {lake.table('marks')} (batch_id bigint) using delta tblproperties "
         "('delta.setTransactionRetentionDuration' = 'interval 1 days')"
     )
-    answer = lake.load()
+    answer = lake.process()
     assert answer.code in (2, 5), answer.text
     text = text_of(answer)
     assert f"Batch 1 of {lake.table('bad')} could not be written: " in text
@@ -554,10 +554,10 @@ def test_a_file_that_changes_under_the_loader_is_not_taken_for_another(
             (tmp_path / "during.csv").write_text("a\nnew\n", encoding="utf-8")
         append(rows, batch, content)
 
-    monkeypatch.setattr(first.ledger, "propose", changed_after_planning)
-    monkeypatch.setattr(land, "_append", changed_while_reading)
-    outcome = first.round(lambda landed: None, lambda note: None)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(first.ledger, "propose", changed_after_planning)
+        patch.setattr(land, "_append", changed_while_reading)
+        outcome = first.round(lambda landed: None, lambda note: None)
     assert outcome.errors == []
     checksums = {
         batch.table_name.split(".f_")[1]: bool(batch.files[0].checksum) for batch in outcome.batches
@@ -580,7 +580,7 @@ def test_a_file_may_not_feed_the_table_of_another_section(lake: Any, tmp_path: P
     tail = f'[files.f]\npath = "{tmp_path}/*.csv"\ntable = "{lake.schema}.f_{{name}}"'
     lake.configure("events", tail=tail, events="f_events")
     lake.produce("events", 3)
-    answer = lake.load()
+    answer = lake.process()
     assert answer.code == 2
     assert "[files.f] would load file:" in answer.err
     assert "cannot name columns: 'batch_id'" in answer.err

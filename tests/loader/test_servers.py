@@ -13,11 +13,15 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
 
 from loader import land
+from loader.ledger import Ledger
 from loader.run import opened
 from loader.settings import load
 from tests.conftest import ROOT
@@ -125,22 +129,35 @@ def test_a_loop_survives_its_spark_and_stops_cleanly(own: Any) -> None:
     assert text.endswith("# EOF\n")
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.7])
+@pytest.mark.parametrize(
+    ("step", "seconds"),
+    [("plan", 0.0), ("write", 0.0), ("write", 0.7), ("close", 0.0)],
+)
 def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
-    own: Any, seconds: float, monkeypatch: pytest.MonkeyPatch
+    own: Any, step: str, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = f"died_{int(seconds * 10)}"
+    """The server JVM is killed as a step begins, and within the write."""
+    own.stack.up()
+    name = f"died_{step}_{int(seconds * 10)}"
     own.make(name, 20_000)
     config = own.config(name, name)
     for key, value in own.environ.items():
         monkeypatch.setenv(key, value)
-    append = land._append
+    owner, function = {
+        "plan": (Ledger, "propose"),
+        "write": (land, "_append"),
+        "close": (Ledger, "close"),
+    }[step]
+    real = getattr(owner, function)
 
-    def dies(*arguments: Any) -> None:
-        threading.Timer(seconds, own.stack.spark.kill).start()
-        append(*arguments)
+    def dies(*arguments: Any) -> Any:
+        if seconds:
+            threading.Timer(seconds, own.stack.spark.kill).start()
+        else:
+            own.stack.spark.kill()
+        return real(*arguments)
 
-    monkeypatch.setattr(land, "_append", dies)
+    monkeypatch.setattr(owner, function, dies)
     start = time.monotonic()
     with opened(load(config), owner="elsewhere/1/1/x") as loader:  # not this process, which lives
         try:
@@ -148,14 +165,50 @@ def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
         except Exception as error:
             assert land.is_gone(error), error
         else:
+            assert step == "write"
             assert "The Spark server went away while batch 1" in str(outcome.errors[0])
     assert time.monotonic() - start < 60, "it hung"
     monkeypatch.undo()
     own.stack.up()
     answer = own.run(config, "run")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert "finishing batch 1" in answer.stdout
+    assert ("finishing batch 1" in answer.stdout) == (step != "plan")
     assert own.rows(name) == (20_000, 20_000)
+
+
+def test_clusters_are_loaded_side_by_side(own: Any, kafka_bootstrap_servers: str) -> None:
+    """One run, two brokers, a topic of one name on each; one that is away stops only itself."""
+    own.stack.up()
+    own.make("twice", 30)
+    with closing(KafkaAdminClient(bootstrap_servers=kafka_bootstrap_servers)) as admin:
+        admin.create_topics({"twice": {"num_partitions": 1}}, wait_for_metadata=True)
+        with closing(KafkaProducer(bootstrap_servers=kafka_bootstrap_servers)) as producer:
+            for _ in range(20):
+                producer.send("twice", b"other")
+            producer.flush()
+        clusters = {"here": own.servers, "there": kafka_bootstrap_servers, "away": "127.0.0.1:1"}
+        config = own.folder / "clusters.toml"
+        config.write_text(
+            'ledger = "clusters.batches"\n'
+            + "".join(
+                f'[kafka.{name}]\nbootstrap_servers = "{servers}"\nrequest_timeout_seconds = 5\n'
+                f'topics = [{{topic = "twice", table = "clusters.{name}"}}]\n'
+                for name, servers in clusters.items()
+            )
+        )
+        answer = own.run(config)
+        admin.delete_topics(["twice"])
+    assert answer.returncode == 5, answer.stdout + answer.stderr
+    assert "Kafka cluster [kafka.away] at 127.0.0.1:1 does not answer" in answer.stderr
+    assert "50 records in 2 batches" in answer.stdout
+    found = own.sql(
+        "select source, topic, records from clusters.batches where state = 'committed' order by 1"
+    )
+    assert [tuple(row) for row in found] == [
+        ("kafka.here", "twice", 30),
+        ("kafka.there", "twice", 20),
+    ]
+    assert own.sql("select distinct cast(value as string) from clusters.there") == [("other",)]
 
 
 def test_a_session_of_its_own_goes_on_in_the_same_lake(own: Any) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import pickle
 import subprocess
 import sys
 import time
 from datetime import datetime
+from typing import Any
 
 import psutil
 import pytest
 
-from loader import errors, telling
+from loader import errors, land, telling
 from loader.errors import ConfigurationError, DataLoss, Fenced, LoaderError, SourceUnavailable
 from loader.files import as_literal
 from loader.land import _column_names, check_table, connect, reason, until_no_conflict
 from loader.ledger import is_alive, new_owner
-from loader.plan import Batch, Position, Range, position
+from loader.plan import Batch, Gap, Position, Range, position
 from loader.settings import Settings
 
 KINDS = [ConfigurationError, DataLoss, Fenced, SourceUnavailable, errors.Bug]
@@ -121,7 +123,8 @@ def test_a_dropped_and_a_remade_table_are_loss() -> None:
     ],
 )
 def test_a_header_names_the_columns(header: str, names: list[str]) -> None:
-    assert _column_names(header, ";", "f.csv") == names
+    cells = next(csv.reader([header.lstrip("\ufeff")], delimiter=";"))
+    assert _column_names(cells, "f.csv") == names
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_a_header_names_the_columns(header: str, names: list[str]) -> None:
 )
 def test_a_header_that_cannot_name_columns_is_refused(header: str, named: str) -> None:
     with pytest.raises(ConfigurationError, match=f"header of f.csv .*{named}"):
-        _column_names(header, ";", "f.csv")
+        _column_names(header.split(";"), "f.csv")
 
 
 def test_globs_in_a_file_name_are_taken_literally() -> None:
@@ -180,3 +183,27 @@ def test_times_are_told_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("observed", "records"),
+    [
+        ({"records_0": 15, "bytes_0": 40, "records_1": 7, "bytes_1": None}, [15, 7]),
+        ({"records_0": 14, "bytes_0": 40, "records_1": 7, "bytes_1": 9}, []),  # a hole: which?
+        ({"records_0": 15, "bytes_0": 40}, []),
+        ({}, []),  # Delta skipped the write
+        (None, []),  # the session cannot tell
+    ],
+)
+def test_only_a_row_for_every_offset_spares_the_count_in_the_table(
+    observed: dict[str, Any] | None, records: list[int]
+) -> None:
+    ranges = (Range(0, 5, 15), Range(1, 0, 10), Range(2, 3, 3))
+    lost = (Gap(1, 0, 5, "retention"),)
+    one = Batch("raw.t", 2, "kafka.c", "one", "id", "d", ranges, gaps=lost)
+    two = Batch("raw.t", 2, "kafka.c", "two", "id", "d", (Range(0, 0, 7),))
+    counted = land._wholly_counted([one, two], observed)
+    assert [batch.records for batch in counted] == records
+    if counted:
+        assert [each.records for each in counted[0].ranges] == [10, 5, 0]
+        assert [batch.bytes for batch in counted] == [40, 0]

