@@ -30,11 +30,12 @@ with dimensions as (
 )
 
 select dimensions.*
-from dimensions
+from
+    dimensions
 {%- if is_incremental() %}
 left join {{ this }} as held on dimensions.custom_dimension_key = held.custom_dimension_key
 -- A dimension that is closed has no newer batch, so what differs is written and nothing else.
 where
-    dimensions.row_hash is distinct from held.row_hash
-    or dimensions.is_current != held.is_current
+dimensions.row_hash is distinct from held.row_hash
+or dimensions.is_current != held.is_current
 {%- endif %}

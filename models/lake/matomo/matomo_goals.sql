@@ -31,10 +31,11 @@ with goals as (
 )
 
 select goals.*
-from goals
+from
+    goals
 {%- if is_incremental() %}
 left join {{ this }} as held on goals.goal_key = held.goal_key
 -- A goal that is closed has no newer batch, so what differs is written and nothing else.
 where
-    goals.row_hash is distinct from held.row_hash or goals.is_current != held.is_current
+goals.row_hash is distinct from held.row_hash or goals.is_current != held.is_current
 {%- endif %}
