@@ -482,7 +482,7 @@ def _append(
         staged = read(spark, source, imported.splits, source.relation.columns, connections)
         # Held by Spark: what is compared and what is written are the same rows, read once. An
         # executor that dies with its part fails the write; the part is not read anew.
-        staged = staged.localCheckpoint()
+        staged = land.held(staged)
         compare(source, imported.splits, staged)
         rows = staged.drop(_PART)
         parts = [rows.withColumn("is_deleted", f.lit(None).cast("boolean"))]

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import ceil
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ByteSize, TypeAdapter, ValidationError
 from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
@@ -581,6 +581,17 @@ def _column_names(cells: Sequence[str], path: str) -> list[str]:
         )
         raise ConfigurationError(message, path=path)
     return names
+
+
+def held(rows: DataFrame) -> DataFrame:
+    """``rows`` computed once and held by Spark, so that what is read of them stays the same."""
+    checkpointed = rows.localCheckpoint()
+    if _is_connect(rows):
+        # pyspark gives it to the session that the thread used last, and we have two.
+        relation: Any = checkpointed._plan
+        relation._spark_session = rows.sparkSession
+        return type(rows)(relation, rows.sparkSession)
+    return checkpointed
 
 
 def _is_connect(rows: DataFrame) -> bool:
