@@ -67,7 +67,8 @@
         when to_utc_timestamp({{ local }}, {{ visit }}.time_zone)
             between {{ visit }}.first_action_at and {{ visit }}.last_action_at
             then to_utc_timestamp({{ local }}, {{ visit }}.time_zone)
-        when {{ before }} <= {{ visit }}.last_action_at then {{ before }}
+        when {{ before }} between {{ visit }}.first_action_at and {{ visit }}.last_action_at
+            then {{ before }}
         else {{ after }}
     end
 {%- endmacro %}

@@ -88,7 +88,10 @@ NOT_IN_THE_LOG = {
     "sum_daily_nb_uniq_visitors", "sum_daily_nb_users",
 }  # fmt: skip
 # ... of page reports, the times that pages took to load ...
-LOAD_TIMES = ("logo", "icon", "sum_time_", "nb_hits_with_time_", "min_time_", "max_time_")
+LOAD_TIMES = (
+    "logo", "icon", "sum_time_", "nb_hits_with_time_", "min_time_", "max_time_", "avg_page_load",
+    "avg_time_network", "avg_time_server", "avg_time_transfer", "avg_time_dom", "avg_time_on_load",
+)  # fmt: skip
 # ... and of single reports: a search has no bounce rate of its own;
 NOT_OF_A_REPORT = {"site_search_keywords": {"bounce_rate"}}
 # the shop's visitors have two fingerprints and no visitorId, which the sample leaves out;

@@ -17,11 +17,16 @@ visits as (
         times.* except (first_action, last_action, action_times),
         timestamp_seconds(first_action) as first_action_at,
         timestamp_seconds(last_action) as last_action_at,
-        -- Matomo writes action times as the site's wall clock, visit times as UTC.
-        cast({{ utc_offset('array_min(action_times) - first_action') }} as int)
-            as first_utc_offset_seconds,
-        cast({{ utc_offset('array_max(action_times) - last_action') }} as int)
-            as last_utc_offset_seconds
+        -- Matomo writes action times as the site's wall clock, visit times as UTC. Actions come in
+        -- their order, in which the clock may have gone back.
+        cast(coalesce(
+            {{ utc_offset('get(action_times, 0) - first_action') }},
+            {{ utc_offset('array_min(action_times) - first_action') }}
+        ) as int) as first_utc_offset_seconds,
+        cast(coalesce(
+            {{ utc_offset('get(action_times, size(action_times) - 1) - last_action') }},
+            {{ utc_offset('array_max(action_times) - last_action') }}
+        ) as int) as last_utc_offset_seconds
     from times
 ),
 
