@@ -61,8 +61,17 @@ docs: install ## Build the documentation site and serve it on port 8080
 	$(BIN)/dbt docs generate
 	$(BIN)/dbt docs serve --host 127.0.0.1 --port $${DOCS_PORT:-8080}
 
-test: install ## All tests, on real servers that they start themselves
-	@$(PY) -m pytest
+# Half of the tests, by time: they share no server with the others.
+APART := tests/loader tests/end_to_end/test_meters.py tests/end_to_end/test_matomo_privacy.py
+
+test: install ## All tests, on real servers that they start themselves; two halves at once
+	@apart=$$(mktemp)
+	$(PY) -m pytest $(APART) > $$apart 2>&1 & half=$$!
+	failed=0
+	$(PY) -m pytest $(addprefix --ignore=,$(APART)) || failed=$$?
+	wait $$half || failed=$$?
+	cat $$apart; rm -f $$apart
+	exit $$failed
 
 test-fast: install ## The tests that need no server
 	@$(PY) -m pytest -m "not stack"

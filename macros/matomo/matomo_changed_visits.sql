@@ -4,10 +4,11 @@
         `visit_date` and `last_action_at_local`. Nearly every visit says its offset itself; one that
         does not is read again when its site's time zone becomes known. -#}
     {%- set sites = ref('matomo_sites') -%}
+    {%- set clock = ref('stg_matomo__documents') -%}
     {%- set mark = -1 -%}
     {%- set zoned = [] -%}
     {%- if execute and is_incremental() -%}
-        {%- set mark = newest_batch(this, ref('stg_matomo__documents')) -%}
+        {%- set mark = newest_batch(this, clock) -%}
         {%- for site in run_query(
             'select distinct site_id from ' ~ sites ~ ' where batch_id > ' ~ mark
         ).columns[0].values() -%}
