@@ -87,7 +87,7 @@ def run(stack: Stack) -> Callable[..., Answer]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=900,
+            timeout=2400,
         )
         return Answer(done.returncode, done.stdout, done.stderr)
 
