@@ -212,7 +212,7 @@ def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any
         lake.produce(topic, 1)
     assert lake.load().code == 0
     for topic in topics:
-        lake.produce(topic, 30_000)
+        lake.produce(topic, 150_000)  # long enough to be seen
     command = [sys.executable, "-m", "loader", "--config", str(lake.config)]
     environ = {**os.environ, **stack.env()}
     with subprocess.Popen(
@@ -228,7 +228,7 @@ def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any
     assert answer.code == 0, answer.text
     assert "finishing batch 2 of" in answer.out
     for topic in topics:
-        assert lake.offsets(topic) == every(30_001)
+        assert lake.offsets(topic) == every(150_001)
     assert {state for *_, state in lake.states()} == {"committed"}
 
 
