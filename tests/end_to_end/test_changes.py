@@ -129,9 +129,10 @@ def test_replays_double_nothing_and_bring_back_what_raw_lost(
 ) -> None:
     counts = """select
         (select count(*) from staging.stg_meters__events),
-        (select count(*) from staging.stg_matomo__documents),
+        (select count(*) from staging.stg_matomo__documents where reason is null),
         (select count(distinct topic, partition, offset) from staging.stg_meters__events),
-        (select sum(events) from lake.meter_event_counts where occurred_on = '2025-05-05')"""
+        (select sum(events) from lake.meter_event_counts where occurred_on = '2025-05-05'),
+        (select count(*) from quarantine.matomo_messages)"""
     before = [tuple(row) for row in sql(counts)]
     # One record is lost in staging, as if raw had never had it.
     lost = sql("select partition, offset from staging.stg_meters__events limit 1")[0]
