@@ -595,7 +595,8 @@ def held(rows: DataFrame) -> DataFrame:
 
 
 def _is_connect(rows: DataFrame) -> bool:
-    return hasattr(rows.sparkSession, "client")
+    # A classic session has the attribute too, and raises an error of its own when it is read.
+    return type(rows.sparkSession).__module__.startswith("pyspark.sql.connect")
 
 
 def _append(
