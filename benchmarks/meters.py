@@ -26,9 +26,7 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.request
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +34,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
+from benchmarks.spark_work import SparkWork
 from loader.land import create_schema, create_topic_table
 from simulator.meters import PROTOTYPE_START
 from stack import Stack
@@ -46,41 +45,6 @@ JOBS = int(os.environ.get("BENCH_JOBS", "6"))
 PARTS = os.environ.get("BENCH_ONLY", "build,short,prototype,duckdb,layout").split(",")
 DIMENSIONS = ("type", "equipment", "commune", "departement", "region", "pdk")
 PERIODS = ("annual", "monthly", "weekly", "daily")
-
-
-class RowsRead:
-    """Counts what Spark's stages read while it is entered, by its web interface's numbers.
-
-    It asks all the time, since the interface forgets old stages.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._base = f"http://127.0.0.1:{port}/api/v1/applications"
-        with urllib.request.urlopen(self._base) as answer:
-            self._base += f"/{json.load(answer)[0]['id']}/stages"
-        self._done = threading.Event()
-        self._rows: dict[tuple[int, int], int] = {}
-
-    def _look(self) -> dict[tuple[int, int], int]:
-        with urllib.request.urlopen(self._base) as answer:
-            stages = json.load(answer)
-        return {(each["stageId"], each["attemptId"]): each["inputRecords"] for each in stages}
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.5):
-            self._rows.update(self._look())
-
-    def __enter__(self) -> RowsRead:
-        self._before = set(self._look())
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-        self._rows.update(self._look())
-        self.rows = sum(rows for stage, rows in self._rows.items() if stage not in self._before)
 
 
 class Lake:
@@ -147,13 +111,13 @@ class Lake:
 
     def build(self, name: str) -> tuple[float, int]:
         """Seconds and rows read of a build."""
-        with RowsRead(int(self.spark.conf.get("spark.ui.port"))) as read:
+        with SparkWork(int(self.spark.conf.get("spark.ui.port"))) as work:
             start = time.perf_counter()
             self.dbt("build", "--select", "tag:meters", "--exclude-resource-type",
                      "test", "unit_test")  # fmt: skip
             seconds = time.perf_counter() - start
-        print(f"{name:32} {seconds:8.1f} s {read.rows:14,} rows read", flush=True)
-        return seconds, read.rows
+        print(f"{name:32} {seconds:8.1f} s {work.read:14,} rows read", flush=True)
+        return seconds, work.read
 
     def versions(self) -> dict[str, int]:
         """The Delta version of each table that dbt writes, seeds aside."""
@@ -301,7 +265,7 @@ def layout(spark: SparkSession, run: str) -> dict[str, dict[str, Any]]:
             detail = spark.sql(f"describe detail {table}").collect()[0]
             day = f"date_add(date '2017-01-01', {days + 4})"
             month = f" and occurred_month = trunc({day}, 'month')"
-            with RowsRead(int(spark.conf.get("spark.ui.port"))) as read:
+            with SparkWork(int(spark.conf.get("spark.ui.port"))) as work:
                 start = time.perf_counter()
                 spark.sql(
                     f"select count(distinct xxhash64(occurred_at, equipment_id)) from {table} "
@@ -311,7 +275,7 @@ def layout(spark: SparkSession, run: str) -> dict[str, dict[str, Any]]:
             facts[f"{name}, {volume}"] = {
                 "load": round(loaded, 1), "append_a_day": round(min(appended), 2),
                 "files": detail["numFiles"], "megabytes": detail["sizeInBytes"] >> 20,
-                "find_a_day": round(seconds, 2), "rows_read": read.rows,
+                "find_a_day": round(seconds, 2), "rows_read": work.read,
             }  # fmt: skip
             print(f"{name + ', ' + volume:32} {facts[f'{name}, {volume}']}", flush=True)
             spark.sql(f"drop table {table}")
