@@ -62,8 +62,10 @@
         (select * from {{ table }} where {{ new_batches() }})
     {%- else -%}
         {%- set same = 'held.topic = record.topic and held.partition = record.partition'
-            ~ ' and held.offset = record.offset and held.batch_id >= coalesce(replay.since, 0)'
-            ~ ' and held.batch_id < record.batch_id' -%}
+            ~ ' and held.offset = record.offset' -%}
+        {%- set earlier = 'held.batch_id < record.batch_id'
+            ~ ' and held.batch_id >= coalesce(replay.since, 0)' -%}
+        {%- set numbers = again | map(attribute=0) | join(', ') -%}
         (
             select record.*
             from {{ table }} as record
@@ -78,13 +80,23 @@
                 and (
                     replay.batch_id is null
                     or not exists (
-                        select 1 from {{ table }} as held where {{ same }}
-                            and {{ new_batches('held.batch_id') }}
+                        -- Of several replays the last one: this model's mark is beyond all then.
+                        select 1 from {{ table }} as held
+                        where {{ same }} and {{ new_batches('held.batch_id') }}
+                            and (
+                                ({{ earlier }} and held.batch_id not in ({{ numbers }}))
+                                {%- for row in again %}
+                                or (
+                                    held.batch_id = {{ row[0] }}
+                                    and record.batch_id between {{ row[2] }} and {{ row[0] - 1 }}
+                                )
+                                {%- endfor %}
+                            )
                     )
                     {%- if is_incremental() %}
                     and not exists (
                         select 1 from (select * from {{ this }} where {{ taken }}) as held
-                        where {{ same }}
+                        where {{ same }} and {{ earlier }}
                     )
                     {%- endif %}
                 )

@@ -97,6 +97,7 @@ class _Demo:
             **stack.env(),
             "PARK_DIR": str(data / "meters" / "park"),
             "PYTHONPATH": str(_ROOT),
+            "DBT_SPARK_CODEGEN": "false",
             "COLUMNS": str(console.width),
         }
 

@@ -155,6 +155,10 @@ def spark_properties(settings: Settings, ports: Mapping[str, int]) -> dict[str, 
         "spark.sql.warehouse.dir": str(directory / "warehouse"),
         "spark.hadoop.hive.exec.scratchdir": str(tmp / "hive"),
         "spark.hadoop.hive.exec.local.scratchdir": str(tmp / "hive-local"),
+        # A statement's thread keeps its connection to the metastore, which takes long to make; by
+        # default each statement has a thread of its own until there are a hundred.
+        "spark.hadoop.hive.server2.async.exec.threads": "8",
+        "spark.hadoop.hive.server2.async.exec.keepalive.time": "3600s",
         # SQL.
         "spark.sql.catalogImplementation": "hive",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
