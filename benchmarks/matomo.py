@@ -40,22 +40,18 @@ DAYS = 50
 PER_DAY = VISITS // DAYS
 # The schema of the plain statement: what the models read, without what they make of it.
 PLAIN = (
-    (
-        "idSite string, idVisit string, visitorId string, userId string, visitIp string, "
-        "firstActionTimestamp string, lastActionTimestamp string, visitorType string, "
-        "visitCount string, visitDuration string, actions string, events string, searches string, "
-        "goalConversions string, visitConverted string, referrerType string, referrerName string, "
-        "referrerKeyword string, referrerUrl string, deviceType string, deviceBrand string, "
-        "deviceModel string, operatingSystemCode string, operatingSystemName string, "
-        "browserCode string, browserName string, browserVersion string, resolution string, "
-        "languageCode string, countryCode string, country string, regionCode string, city string, "
-        "latitude string, longitude string, actionDetails array<struct<type string, url string, "
-        "pageTitle string, pageId string, timestamp string, timeSpent string, goalId string, "
-        "revenue string, siteSearchKeyword string, eventCategory string, eventAction string, "
-        "eventName string, eventValue string, orderId string, itemDetails string>>"
-    )
-    .replace(" string", ": string")
-    .replace("actionDetails array", "actionDetails: array")
+    "idSite string, idVisit string, visitorId string, userId string, visitIp string, "
+    "firstActionTimestamp string, lastActionTimestamp string, visitorType string, "
+    "visitCount string, visitDuration string, actions string, events string, searches string, "
+    "goalConversions string, visitConverted string, referrerType string, referrerName string, "
+    "referrerKeyword string, referrerUrl string, deviceType string, deviceBrand string, "
+    "deviceModel string, operatingSystemCode string, operatingSystemName string, "
+    "browserCode string, browserName string, browserVersion string, resolution string, "
+    "languageCode string, countryCode string, country string, regionCode string, city string, "
+    "latitude string, longitude string, actionDetails array<struct<type: string, url: string, "
+    "pageTitle: string, pageId: string, timestamp: string, timeSpent: string, goalId: string, "
+    "revenue: string, siteSearchKeyword: string, eventCategory: string, eventAction: string, "
+    "eventName: string, eventValue: string, orderId: string, itemDetails: string>>"
 )
 
 
@@ -75,7 +71,10 @@ class Lake:
             **os.environ, **stack.env(), "LACUSTRE_STACK_DIR": str(stack.directory),
             "DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "logs"),
         }  # fmt: skip
-        self._producer = Producer({"bootstrap.servers": stack.endpoints.kafka_bootstrap_servers})
+        self._producer = Producer(
+            # Quiet when the broker goes before it.
+            {"bootstrap.servers": stack.endpoints.kafka_bootstrap_servers, "log_level": 0}
+        )
 
     def send(self, lines: list[bytes]) -> None:
         for line in lines:

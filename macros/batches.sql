@@ -7,14 +7,20 @@
 {% macro newest_batch(relation, clock=none) -%}
     {#- The highest batch that `relation` holds, 0 for none. Delta answers it from its statistics, but
         not for a table with deletion vectors: `clock`, an append-only relation upstream, tells what
-        the newest batches are, and only their files are looked at first. -#}
+        the newest batches are, and only their files are looked at, the newest ones first. -#}
     {%- set newest = 'select max(batch_id) from ' ~ relation -%}
-    {%- set mark = none -%}
+    {%- set found = namespace(mark=none) -%}
     {%- if clock is not none -%}
-        {%- set now = run_query('select coalesce(max(batch_id), 0) from ' ~ clock).columns[0][0] -%}
-        {%- set mark = run_query(newest ~ ' where batch_id > ' ~ (now - 100)).columns[0][0] -%}
+        {#- Nothing around `max`, or Delta would read all rows for it. -#}
+        {%- set now = run_query('select max(batch_id) from ' ~ clock).columns[0][0] or 0 -%}
+        {%- for back in [0, 1, 100] -%}
+            {%- set recent = newest ~ ' where batch_id >= ' ~ (now - back) -%}
+            {%- if found.mark is none -%}
+                {%- set found.mark = run_query(recent).columns[0][0] -%}
+            {%- endif -%}
+        {%- endfor -%}
     {%- endif -%}
-    {%- do return((run_query(newest).columns[0][0] if mark is none else mark) or 0) -%}
+    {%- do return((run_query(newest).columns[0][0] if found.mark is none else found.mark) or 0) -%}
 {%- endmacro %}
 
 
