@@ -7,16 +7,20 @@
 {% macro newest_batch(relation, clock=none) -%}
     {#- The highest batch that `relation` holds, 0 for none. Delta answers it from its statistics, but
         not for a table with deletion vectors: `clock`, an append-only relation upstream, tells what
-        the newest batches are, and only their files are looked at, the newest ones first. -#}
+        the newest batches are: usually the table has the last one, or the one before. -#}
     {%- set newest = 'select max(batch_id) from ' ~ relation -%}
     {%- set found = namespace(mark=none) -%}
     {%- if clock is not none -%}
         {#- Nothing around `max`, or Delta would read all rows for it. -#}
         {%- set now = run_query('select max(batch_id) from ' ~ clock).columns[0][0] or 0 -%}
-        {%- for back in [0, 1, 100] -%}
-            {%- set recent = newest ~ ' where batch_id >= ' ~ (now - back) -%}
+        {%- for recent in [
+            'select batch_id from ' ~ relation ~ ' where batch_id = ' ~ now ~ ' limit 1',
+            'select batch_id from ' ~ relation ~ ' where batch_id = ' ~ (now - 1) ~ ' limit 1',
+            newest ~ ' where batch_id > ' ~ (now - 100),
+        ] -%}
             {%- if found.mark is none -%}
-                {%- set found.mark = run_query(recent).columns[0][0] -%}
+                {%- set answer = run_query(recent).rows -%}
+                {%- set found.mark = answer[0][0] if answer | length > 0 else none -%}
             {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
