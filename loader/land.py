@@ -52,6 +52,7 @@ _CONFLICTS = (
     # Two that make one table: the other's first commit is half there, or was quicker.
     "[DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION",
     "[TABLE_OR_VIEW_ALREADY_EXISTS",
+    "[DELTA_TABLE_ALREADY_EXISTS",
 )
 _ATTEMPTS = 20
 # A task, and so a file, is worth its overhead from about so many records or bytes on, and a longer
