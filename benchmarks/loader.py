@@ -205,8 +205,8 @@ def speed(bench: Bench) -> None:
         seconds = told(f"driver loop {kind}", timed(lambda: driver_loop(kind)), records)
         ours = SIZES[kind] / best["loader", kind]
         bench.ratios[f"vs_driver_loop_{kind}"] = round(ours / (records / seconds), 2)
-    python = dlt_environment()
-    if python is None:
+    dlt = dlt_environment()
+    if dlt is None:
         print("dlt cannot be installed here: left out")
         return
     for kind in SIZES:
@@ -215,7 +215,7 @@ def speed(bench: Bench) -> None:
             words = [bench.servers, loop[kind], str(records), folder]
             seconds = timed(
                 lambda: subprocess.run(
-                    [str(python), str(ROOT / "benchmarks" / "dlt_peer.py"), *words],
+                    [str(dlt), str(ROOT / "benchmarks" / "dlt_peer.py"), *words],
                     check=True,
                     capture_output=True,
                 )
