@@ -1,9 +1,10 @@
 """A peer of `make bench-loader` in a process of its own, as the loader is in its own.
 
-``python -m benchmarks.spark_peer streaming|noop <schema> <topic>…`` opens a session of the Connect
-server at SPARK_REMOTE and reads each topic with the options that the loader reads with:
-``streaming`` into a new Delta table by Structured Streaming with a new checkpoint, until it has
-caught up, one query after the other; ``noop`` into nothing.
+``python -m benchmarks.spark_peer streaming|streaming_same_options|noop <schema> <topic>…`` opens a
+session of the Connect server at SPARK_REMOTE and reads each topic: ``streaming`` into a new Delta
+table by Structured Streaming with a new checkpoint, until it has caught up, one query after the
+other, as its guide writes it; ``streaming_same_options`` so with the options of Kafka that the
+loader reads with; ``noop`` with these into nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def main(kind: str, schema: str, *topics: str) -> None:
     spark = SparkSession.builder.remote(os.environ["SPARK_REMOTE"]).getOrCreate()
     cluster = Kafka(bootstrap_servers=os.environ["KAFKA_BOOTSTRAP_SERVERS"])
     options = {
-        **spark_properties(cluster),
+        "kafka.bootstrap.servers": cluster.bootstrap_servers,
+        **({} if kind == "streaming" else spark_properties(cluster)),
         "startingOffsets": "earliest",
         "includeHeaders": "true",
     }

@@ -296,6 +296,9 @@ def spark_properties(config: settings.Kafka) -> dict[str, str]:
         "kafka.max.poll.records": "5000",
         "kafka.max.partition.fetch.bytes": str(8 << 20),
         "kafka.receive.buffer.bytes": str(1 << 20),
+        # The consumer asks for more than the range while Spark asks where the log ends, and the
+        # broker answers in turn: at the end of a log, each partition would cost half a second.
+        "kafka.fetch.max.wait.ms": "10",
         **{f"kafka.{key.removeprefix('kafka.')}": item for key, item in config.properties.items()},
     }
 
