@@ -127,18 +127,17 @@ class Ledger:
             """
         until_no_conflict(lambda: self.spark.sql(statement), self.name)
 
-    def exists(self) -> bool:
-        """Whether the table is there."""
-        return bool(self.spark.catalog.tableExists(self.name))
-
     def current(self) -> list[Batch]:
-        """The rows that say where every table stands, and what is unfinished.
+        """The rows that say where every table stands, and what is unfinished; none where there is
+        no ledger yet.
 
         Raises ``ConfigurationError`` for a table that is no ledger of this version.
         """
         try:
             rows = self.spark.table(self.name).where("current").collect()
         except AnalysisException as error:
+            if error.getCondition() == "TABLE_OR_VIEW_NOT_FOUND":
+                return []
             if error.getCondition() != "UNRESOLVED_COLUMN.WITH_SUGGESTION":
                 raise
             message = (

@@ -186,8 +186,7 @@ class Loader:
             asked = pool.submit(
                 land.tables_of, self.ledger.spark, self.settings.schemas, make_schemas=make_tables
             )
-            if self.ledger.exists():
-                survey.rows = self.ledger.current()
+            survey.rows = self.ledger.current()
             there = asked.result()
         if make_tables and self.ledger.name not in there:
             self.ledger.create()
