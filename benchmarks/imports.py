@@ -1,12 +1,15 @@
 """`make bench-imports`: an import from PostgreSQL against Spark's plain JDBC read and against COPY.
 
-A table of BENCH_ROWS rows (six columns: number, text, decimal, time, date, flag) is taken three
+A table of BENCH_ROWS rows (six columns: number, text, decimal, time, date, flag) is taken four
 ways in one run, each twice in turns, and the better time counts. The last line is one JSON object:
 
 - ``vs_plain_jdbc``: rows/s of an import, by those of ``spark.read.jdbc`` over one connection with
   its defaults, written to Delta as well. The import also counts at the source, compares and
   commits.
 - ``vs_copy``: rows/s of an import by connection, by those of ``COPY … TO STDOUT`` to nowhere.
+
+``direct_…`` are the same of a read over as many connections straight into Delta, without a look at
+the source or at the rows: what Spark itself can do here, the limit of any import.
 
 ``steps`` are seconds of the import's own steps.
 """
@@ -26,7 +29,7 @@ from typing import Any
 import psycopg
 from pyspark.sql import SparkSession
 
-from loader import imports, run
+from loader import imports, land, run
 from loader.jdbc import Database
 from loader.settings import Jdbc, JdbcTable, Settings
 from stack import Stack
@@ -82,7 +85,13 @@ def main() -> None:
     spark = SparkSession.builder.remote(stack.endpoints.spark_remote).getOrCreate()
     spark.sql(f"create schema {schema}")
     steps: dict[str, float] = {}
-    for owner, name in ((Database, "split"), (Database, "measure"), (imports, "compare")):
+    for owner, name in (
+        (Database, "split"),
+        (Database, "measure"),
+        (land, "held"),
+        (imports, "compare"),
+        (land, "_append"),
+    ):
         timed(steps, owner, name)
     with postgres() as port:
         address = f"host=127.0.0.1 port={port} user=postgres"
@@ -111,6 +120,16 @@ def main() -> None:
             frame = spark.read.jdbc(url, "big", properties=properties)
             frame.write.format("delta").mode("overwrite").saveAsTable(f"{schema}.plain")
 
+        def direct() -> None:
+            url = f"jdbc:postgresql://127.0.0.1:{port}/postgres"
+            properties = {"user": "postgres", "driver": "org.postgresql.Driver"}
+            step = ROWS // (2 * CONNECTIONS) + 1
+            parts = [
+                f"id > {at * step} and id <= {(at + 1) * step}" for at in range(2 * CONNECTIONS)
+            ]
+            frame = spark.read.jdbc(url, "big", predicates=parts, properties=properties)
+            frame.write.format("delta").mode("overwrite").saveAsTable(f"{schema}.direct")
+
         def ours() -> None:
             steps.clear()
             table = JdbcTable(name="big", splits=2 * CONNECTIONS)
@@ -123,13 +142,19 @@ def main() -> None:
                 spark_remote=stack.endpoints.spark_remote, ledger=f"{schema}.ledger",
                 jdbc={"bench": section},
             )  # fmt: skip
-            outcome = loader_of(settings, spark).round(ignore, ignore)
+            with run.opened(settings) as loader:
+                outcome = loader.round(ignore, ignore)
             assert not outcome.errors, outcome.errors
             assert outcome.batches[0].records == ROWS
 
         best: dict[str, float] = {}
         for _ in range(2):
-            for name, what in (("copy", copy), ("plain", plain), ("ours", ours)):
+            for name, what in (
+                ("copy", copy),
+                ("plain", plain),
+                ("direct", direct),
+                ("ours", ours),
+            ):
                 seconds = clock(what)
                 best[name] = min(best.get(name, seconds), seconds)
                 print(f"{name}: {ROWS:,} rows in {seconds:.1f} s, {ROWS / seconds:,.0f} rows/s")
@@ -142,6 +167,8 @@ def main() -> None:
                 "ratios": {
                     "vs_plain_jdbc": round(best["plain"] / best["ours"], 2),
                     "vs_copy": round(best["copy"] / best["ours"] / CONNECTIONS, 2),
+                    "direct_vs_plain_jdbc": round(best["plain"] / best["direct"], 2),
+                    "direct_vs_copy": round(best["copy"] / best["direct"] / CONNECTIONS, 2),
                 },
                 "rows": ROWS,
                 "connections": CONNECTIONS,
@@ -161,11 +188,6 @@ def clock(what: Callable[[], None]) -> float:
     start = time.monotonic()
     what()
     return time.monotonic() - start
-
-
-def loader_of(settings: Settings, spark: SparkSession) -> run.Loader:
-    """A loader on the benchmark's own session."""
-    return run.Loader(settings, spark, run.Ledger(spark, settings.ledger))
 
 
 if __name__ == "__main__":
