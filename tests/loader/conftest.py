@@ -198,7 +198,9 @@ def before(owner, name, action=die):
         return real(*arguments, **options)
     setattr(owner, name, patched)
 
-if moment == "planned":
+if moment == "surveyed":
+    before(ledger.Ledger, "propose")
+elif moment == "planned":
     before(land, "_append")
 elif moment == "writing":
     before(land, "_append", lambda: threading.Timer(0.4, die).start())

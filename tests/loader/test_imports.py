@@ -10,6 +10,7 @@ import subprocess
 import urllib.request
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -252,24 +253,45 @@ def test_a_full_import_is_a_new_version_only_when_something_changed(
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("moment", ["planned", "writing", "written"])
-@pytest.mark.parametrize("mode", ["full", "append"])
+@pytest.mark.parametrize(
+    ("kind", "mode", "moment"),
+    [
+        ("postgres", "full", "surveyed"),
+        *product(("postgres",), ("full", "append"), ("planned", "writing", "written")),
+        ("mariadb", "full", "planned"),
+        ("mariadb", "append", "writing"),
+        ("mariadb", "full", "written"),
+    ],
+)
 def test_a_kill_at_any_step_leaves_the_old_version_and_the_next_run_the_new_one(
-    lake: Any, postgres: Any, password: str, killed: Any, moment: str, mode: str
+    lake: Any,
+    request: pytest.FixtureRequest,
+    password: str,
+    killed: Any,
+    kind: str,
+    mode: str,
+    moment: str,
 ) -> None:
-    postgres.ask("drop table if exists killed; create table killed (id int primary key, v text)")
-    postgres.ask("insert into killed select i, 'a' from generate_series(1, 1000) i")
+    source = request.getfixturevalue(kind)
+
+    def put(value: str, first: int, last: int) -> None:
+        rows = ", ".join(f"({key}, '{value}')" for key in range(first, last + 1))
+        source.ask(f"insert into killed values {rows}")
+
+    source.ask("drop table if exists killed")
+    source.ask("create table killed (id int primary key, v varchar(9))")
+    put("a", 1, 1000)
     entry = '[[jdbc.src.tables]]\nname = "killed"\n'
     body = entry + ('mode = "append"\ncolumn = "id"\noverlap = "0"' if mode == "append" else "")
-    configured(lake, postgres, body)
+    configured(lake, source, body)
     loaded(lake)
-    postgres.ask("insert into killed select i, 'b' from generate_series(1001, 1500) i")
+    put("b", 1001, 1500)
     assert killed(lake, moment) == -9
     assert len(rows_of(lake, "killed")) == 1000
-    postgres.ask("insert into killed select i, 'c' from generate_series(1501, 1600) i")
+    put("c", 1501, 1600)
     text = loaded(lake)
-    assert "finishing batch 2" in text
-    wanted = postgres.ask("select id, v from killed")
+    assert ("finishing batch 2" in text) == (moment != "surveyed")
+    wanted = source.ask("select id, v from killed")
     if mode == "full":
         assert rows_of(lake, "killed", "id, v") == sorted(wanted, key=repr)
     else:

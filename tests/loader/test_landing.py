@@ -180,7 +180,7 @@ def test_plan_says_what_run_does_and_changes_nothing(lake: Any) -> None:
 
 # --- exactly once
 
-KILLS = ("planned", "writing", "written")
+KILLS = ("surveyed", "planned", "writing", "written")
 
 
 def test_kills_at_any_step_leave_every_record_once(lake: Any, killed: Any) -> None:
