@@ -272,7 +272,7 @@
             {{ map }},
             (name, text) -> not name rlike '^({{ dropped | unique | join('|') }})$'
             {%- if policy.unknown_fields == 'drop' %}
-            and name rlike '{{ matomo_known_fields("visit" if map == "fields" else "action") }}'
+            and {{ matomo_is_known_field("visit" if map == "fields" else "action", "name") }}
             {%- endif %}
         ),
         (name, text) -> case

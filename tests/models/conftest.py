@@ -39,7 +39,7 @@ class Macro(BaseMacroGenerator):
 def macro() -> Callable[..., Any]:
     """Render a macro: ``macro("matomo_masked_ip", "ip", 2)``; ``variables`` are dbt's `var`."""
     environment, templates = get_environment(), {}
-    for file in ("matomo_privacy", "matomo_known_fields", "epoch_seconds"):
+    for file in ("matomo_privacy", "matomo_is_known_field", "epoch_seconds"):
         source = (ROOT / "macros" / "matomo" / f"{file}.sql").read_text(encoding="utf-8")
         template = environment.from_string(source)
         templates.update(dict.fromkeys(re.findall(r"{%-? macro (\w+)", source), template))

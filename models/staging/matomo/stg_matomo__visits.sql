@@ -106,14 +106,14 @@ columns_of_visits as (
         ) as extras,
         map_filter(
             fields,
-            (name, text) -> text is not null and not name rlike '{{ matomo_known_fields("visit") }}'
+            (name, text) -> text is not null and not {{ matomo_is_known_field('visit', 'name') }}
         ) as rest,
         transform(
             actions,
             action -> map_filter(
                 action,
                 (name, text) -> not (
-                    text is null or name rlike '{{ matomo_known_fields("action") }}'
+                    text is null or {{ matomo_is_known_field('action', 'name') }}
                 )
             )
         ) as actions_rest,
