@@ -221,9 +221,7 @@ def measure(
             "day_written_growth": round(on_long.written / on_short.written, 2),
         },
         "idle_written": idle.written,
-        "messages_per_second": {
-            step: round(bulk / seconds) for step, seconds in steps.items()
-        },
+        "messages_per_second": {step: round(bulk / seconds) for step, seconds in steps.items()},
     }
 
 

@@ -28,6 +28,10 @@ from loader.settings import JdbcTable
 
 # The part of the read that a row came from, while the rows are compared.
 _PART = "__part"
+_COPY = "__copy"
+# An import is due a little early, so that one of 24h that is run at five each morning never finds
+# itself some seconds too young, and waits another day.
+_DUE = 0.95
 # A JDBC option in the statement that Spark Connect shows in its web interface and its logs.
 _REDACTED = (
     r'(?s)key:\s*"(?i:password|user)"\s*value:\s*"(?:[^"\\]|\\.)*"'
@@ -150,16 +154,15 @@ def proposed(source: Source, last: Batch | None, now: datetime) -> Batch | None:
     if last is not None and last.imported is not None:
         every = database.config.every
         if every is not None and last.committed_at is not None:
-            age = now - last.committed_at.astimezone(timezone.utc)
-            if age.total_seconds() < every:
+            age = now - (last.planned_at or last.committed_at).astimezone(timezone.utc)
+            if age.total_seconds() < _DUE * every:
                 return None
-        drift = differences(last.imported.columns, source.columns)
-        if drift and (source.entry.on_drift or database.config.on_drift) == "fail":
+        _check_drift(source, last.imported)
+        if last.imported.mode == "full" and source.entry.mode != "full" and not source.key:
             message = (
-                f"{source.relation.name} of {database.where} is not what {source.table} holds: "
-                f"{'; '.join(drift)}. Nothing was imported. To go on with the new columns: "
-                f"`python -m loader --set jdbc.{source.section}.on_drift=evolve run`, or set "
-                "on_drift in loader.toml."
+                f"{source.table} has whole versions of {source.relation.name} of "
+                f"{database.where}, which without a key cannot be told from new rows; name "
+                f"another table for mode {source.entry.mode}, or a key."
             )
             raise ConfigurationError(message, relation=source.relation.name, table=source.table)
     entry = source.entry
@@ -172,6 +175,18 @@ def proposed(source: Source, last: Batch | None, now: datetime) -> Batch | None:
         table_id="",
         imported=Import(source.relation.name, entry.mode, source.columns, entry.column),
     )
+
+
+def _check_drift(source: Source, before: Import) -> None:
+    drift = differences(before.columns, source.columns)
+    if drift and (source.entry.on_drift or source.database.config.on_drift) == "fail":
+        message = (
+            f"{source.relation.name} of {source.database.where} is not what {source.table} holds: "
+            f"{'; '.join(drift)}. Nothing was imported. To go on with the new columns: "
+            f"`python -m loader --set jdbc.{source.section}.on_drift=evolve run`, or set "
+            "on_drift in loader.toml."
+        )
+        raise ConfigurationError(message, relation=source.relation.name, table=source.table)
 
 
 def differences(
@@ -244,16 +259,24 @@ def divided(
 
 def again(source: Source, batch: Batch) -> Batch:
     """An unfinished ``batch``, nothing of which is in its table, bounded as it was planned, with
-    what the database counts now.
+    what the database counts now. An empty table is closed as it was planned: its mark may be
+    there, which no row shows, and whatever came since is the next batch's.
+
+    Raises ``ConfigurationError`` as ``proposed`` does.
     """
     imported = batch.imported
-    if imported is None:
+    if imported is None or _is_empty(imported):
         return batch
+    _check_drift(source, imported)
     condition = _condition(source, imported.low, imported.high)
     parts = _parts(source, condition)
     splits, fingerprint = source.database.measure(source.relation, parts)
     now = replace(imported, columns=source.columns, splits=tuple(splits), fingerprint=fingerprint)
     return replace(batch, imported=now)
+
+
+def _is_empty(imported: Import) -> bool:
+    return imported.mode == "full" and not any(each.rows for each in imported.splits)
 
 
 def _parts(source: Source, condition: str) -> list[str]:
@@ -283,8 +306,8 @@ def _ranged(
         held = _held(spark, source)
         if held is None:
             low = None
-        elif low is not None and source.entry.count_older:
-            low = _with_older(source, held, low, noted)
+        elif low is not None and (source.entry.count_older or source.entry.compare_keys):
+            low = _with_older(spark, source, held, low, noted)
         if held is not None and not _has_news(source, held, before, low, high):
             return None
     if high is not None and before is not None and before.high is not None and low is not None:
@@ -317,7 +340,7 @@ def lowered(high: str, overlap: str, column: Column, source: Source) -> str:
     span = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|d)", overlap)
     try:
         if column.family == "number":
-            return format(Decimal(high) - Decimal(overlap), "f")
+            return format(_number(high, column) - Decimal(overlap), "f")
         if column.family == "text" or Decimal(overlap if span is None else "1") == 0:
             return high
     except InvalidOperation as error:
@@ -328,7 +351,7 @@ def lowered(high: str, overlap: str, column: Column, source: Source) -> str:
         raise ConfigurationError(message, relation=source.relation.name)
     seconds = float(span[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[span[2]]
     zone = "+00" if column.landed_as == "timestamp" and high.endswith("+00") else ""
-    moment = datetime.fromisoformat(high.removesuffix("+00"))
+    moment = _moment(high, column)
     earliest = datetime.min + timedelta(seconds=seconds)
     moment = max(moment, earliest) - timedelta(seconds=seconds)
     if column.family == "date":
@@ -338,18 +361,46 @@ def lowered(high: str, overlap: str, column: Column, source: Source) -> str:
 
 def _later(one: str, other: str, column: Column) -> str:
     if column.family == "number":
-        return max(one, other, key=Decimal)
+        return max(one, other, key=lambda text: _number(text, column))
     if column.family == "text":
         return other  # only the database knows its order
-    return max(one, other, key=lambda text: datetime.fromisoformat(text.removesuffix("+00")))
+    return max(one, other, key=lambda text: _moment(text, column))
+
+
+def _number(text: str, column: Column) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite():
+        message = (
+            f"Column {column.source} ({column.kind}) has {text} as its highest value, so what is "
+            "new cannot be told by it. Correct the value, or import the table in mode full."
+        )
+        raise ConfigurationError(message, column=column.source)
+    return number
+
+
+def _moment(text: str, column: Column) -> datetime:
+    """The time or date that the database wrote as ``text``."""
+    # Python before 3.11 reads three or six digits after the point, and no other number of them.
+    padded = re.sub(r"\.(\d{1,6})$", lambda found: f".{found[1]:0<6}", text.removesuffix("+00"))
+    try:
+        return datetime.fromisoformat(padded)
+    except ValueError as error:
+        message = (
+            f"Column {column.source} ({column.kind}) has {text!r} as its highest value, which is "
+            "no moment between the years 1 and 9999, so what is new cannot be told by it. Correct "
+            "the value, or import the table in mode full."
+        )
+        raise ConfigurationError(message, column=column.source) from error
 
 
 def _held(spark: SparkSession, source: Source) -> DataFrame | None:
     """The rows of an incremental import as the raw table has them now: the newest of each key.
-    None where the table has not all columns yet, so that every row is new.
+    None where the table has not all columns yet, so that every row is new; rows without a key would
+    be there twice then, and stay as they are.
     """
     rows = spark.table(source.table)
-    if not {each.name for each in source.relation.columns} <= set(rows.columns):
+    missing = {each.name for each in source.relation.columns} - set(rows.columns)
+    if missing and (source.key or (source.watermark and source.watermark.name in missing)):
         return None
     if not source.key:
         return rows
@@ -379,7 +430,7 @@ def _counted(source: Source, held: DataFrame, spark_condition: str) -> tuple[int
 
 
 def _with_older(
-    source: Source, held: DataFrame, low: str, noted: Callable[[str], None]
+    spark: SparkSession, source: Source, held: DataFrame, low: str, noted: Callable[[str], None]
 ) -> str | None:
     """``low``, or None (from the beginning) where the source has rows below it that raw has not."""
     column, database = source.watermark, source.database
@@ -390,7 +441,15 @@ def _with_older(
         column,
     )
     name = f"`{column.name}`"
-    ours = _counted(source, held, f"({name} < {_literal(column, low)} or {name} is null)")
+    below = f"({name} < {_literal(column, low)} or {name} is null)"
+    if source.entry.mode == "last_modified":
+        # A row that was modified since is below in raw only; it must not stand for one that is not
+        # there.
+        keys = [each.name for each in source.key]
+        newer = [Split(database.compared(column, ">=", low))]
+        modified = read(spark, source, newer, source.key, 1).select(*keys)
+        held = held.join(modified.distinct(), keys, "left_anti")
+    ours = _counted(source, held, below)
     if theirs[0] > ours[0] or (source.entry.compare_keys and theirs != ours):
         noted(
             f"{source.relation.name} of [jdbc.{source.section}] has {theirs[0]:,} rows before "
@@ -406,8 +465,11 @@ def _has_news(
 ) -> bool:
     column, database = source.watermark, source.database
     assert column is not None  # noqa: S101 - only incremental imports come here
-    if low is None or high is None:
-        return high is not None
+    if high is None:  # no row has a value: their number must do
+        more = database.count(source.relation, "true", column)[0] - held.count()
+        return more != 0 if source.entry.compare_keys else more > 0
+    if low is None:
+        return True
     if before.high is None or before.high != high:
         return True
     name = f"`{column.name}`"
@@ -450,7 +512,8 @@ def import_batch(spark: SparkSession, source: Source, batch: Batch, slots: Slots
     imported = batch.imported
     assert imported is not None  # noqa: S101 - only imports come here
     rows = spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id)
-    if batch.planned_at is None or rows.isEmpty():
+    is_planned_empty = batch.planned_at is not None and _is_empty(imported)
+    if not is_planned_empty and (batch.planned_at is None or rows.isEmpty()):
         with slots.taken(len(imported.splits)) as connections:
             _append(spark, source, batch, imported, connections)
     count = rows.count()
@@ -488,9 +551,8 @@ def _append(
         parts = [rows.withColumn("is_deleted", f.lit(None).cast("boolean"))]
         if imported.mode != "full":
             held = _held(spark, source)
-            names = [each.name for each in source.relation.columns]
             if held is not None:
-                rows = rows.exceptAll(held.select(*names))
+                rows = _new(rows, held)
             parts = [rows.withColumn("is_deleted", f.lit(False))]
             if source.entry.compare_keys and held is not None:
                 parts.append(_deleted(spark, source, held, rows))
@@ -516,6 +578,20 @@ def _append(
             "to finish it."
         )
         raise SourceUnavailable(message, table=batch.table_name, batch_id=batch.batch_id) from None
+
+
+def _new(rows: DataFrame, held: DataFrame) -> DataFrame:
+    """Those of ``rows`` that ``held`` has not; a row that it has once is left out once."""
+    common = [name for name in rows.columns if name in held.columns]
+    if common == rows.columns:
+        return rows.exceptAll(held.select(*common))
+    # Columns came since: told by the others, and kept.
+    names = ", ".join(f"`{name}`" for name in common)
+    copy = f.expr(f"row_number() over (partition by {names} order by 0)")
+    ours, theirs = rows.withColumn(_COPY, copy), held.select(*common).withColumn(_COPY, copy)
+    theirs = theirs.toDF(*[f"{name}__held" for name in theirs.columns])
+    same = [ours[name].eqNullSafe(theirs[f"{name}__held"]) for name in (*common, _COPY)]
+    return ours.join(theirs, reduce(lambda one, other: one & other, same), "left_anti").drop(_COPY)
 
 
 def _deleted(spark: SparkSession, source: Source, held: DataFrame, new: DataFrame) -> DataFrame:
@@ -607,4 +683,6 @@ def compare(source: Source, splits: Sequence[Split], staged: DataFrame) -> None:
 def last_import(batches: Mapping[tuple[str, str | None], Batch], source: Source) -> Batch | None:
     """The newest batch of ``source`` among the ``batches`` of its table; None where unknown."""
     last = batches.get((f"jdbc.{source.section}", None))
-    return last if last is not None and last.imported is not None else None
+    if last is None or last.imported is None or any(gap.is_of_table for gap in last.gaps):
+        return None
+    return last

@@ -119,9 +119,14 @@ class _PostgreSQL:
             each.rpartition(":") if ":" in each else (each, "", "") for each in host.split(",")
         ]
         # The two clients know these by the same names.
+        given = dict(parse_qsl(parameters))
         known: dict[str, Any] = {
-            key: value for key, value in parse_qsl(parameters) if re.match("ssl.", key)
+            key: value
+            for key, value in given.items()
+            if key in ("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl")
         }
+        if given.get("ssl", "").lower() == "true":
+            known.setdefault("sslmode", "verify-full")  # as the Java client understands it
         import psycopg
 
         password = config.password.get_secret_value() if config.password else None
@@ -185,7 +190,9 @@ class _PostgreSQL:
     catalogue = """
         select n.nspname, c.relname, c.relkind in ('r', 'p', 'f', 'm'), a.attname,
             format_type(a.atttypid, a.atttypmod), not a.attnotnull,
-            coalesce(array_position(i.indkey::int2[], a.attnum), -1), n.nspname = current_schema()
+            case when array_position(i.indkey::int2[], a.attnum) < i.indnkeyatts
+                then array_position(i.indkey::int2[], a.attnum) else -1 end,
+            n.nspname = current_schema()
         from pg_class c
             join pg_namespace n on n.oid = c.relnamespace
             join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -509,9 +516,11 @@ class _MySQL:
         parts = ", ".join(
             f"ifnull({'hex' if each.read_as == 'binary' else ''}({name}), '\\0')"
             for each in columns
-            if (name := self.quoted(each.source))
+            if (name := each.expression)  # a float as such is written with six digits only
         )
-        return f"sum(cast(conv(left(md5(concat_ws('\\1', {parts})), 15), 16, 10) as unsigned))"
+        # A row that is too long to be written has no checksum, and so always counts as changed.
+        row = f"conv(left(md5(concat_ws('\\1', {parts})), 15), 16, 10)"
+        return f"sum(cast(coalesce({row}, floor(rand() * 1e15)) as unsigned))"
 
     def tuple(self, parts: Sequence[str]) -> str:
         return f"({', '.join(parts)})" if len(parts) > 1 else parts[0]

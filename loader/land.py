@@ -163,6 +163,11 @@ def connect(settings: Settings, *, small: bool = False) -> SparkSession:
     return spark
 
 
+def keep_alive(spark: SparkSession) -> None:
+    """Let the server see the session in use: it drops one that asked nothing for an hour."""
+    spark.conf.get("spark.sql.session.timeZone")
+
+
 def disconnect(spark: SparkSession) -> None:
     """End the session; one whose server is gone has ended already."""
     with suppress(Exception):  # a classic session has no client
@@ -411,10 +416,11 @@ def land_topics(
     }
     if not counted and not records_of(spark, kafka, ranges).isEmpty():
         # Delta skipped the write: the table has the mark of the batch, and not its rows.
+        there = newest_batch(spark, first.table_name)
         message = (
             f"Table {first.table_name} has the mark of batch {first.batch_id}, but not its rows: "
             "it was restored to an older version, or rows were deleted. To go on without them: "
-            f"{_ACCEPT.format(first.table_name, first.batch_id, first.batch_id)} (then `replay` "
+            f"{_ACCEPT.format(first.table_name, there + 1, first.batch_id)} (then `replay` "
             "lands again what Kafka still holds)."
         )
         raise DataLoss(message, table=first.table_name, batch_id=first.batch_id)

@@ -544,6 +544,8 @@ def table_accepted(last: Batch, lost: tuple[int, int], table_id: str) -> Batch:
     """
     gap = Gap(None, lost[0], lost[1] + 1, TABLE_CHANGED)
     if last.state == PLANNED:
+        if last.table_id != table_id:  # it will be there itself
+            gap = replace(gap, until_offset=last.batch_id)
         left_out = [
             Gap(each.partition, each.from_offset, each.until_offset, TABLE_CHANGED)
             for each in last.readable

@@ -54,7 +54,10 @@ def replay(
     batch = replayed(
         last,
         state,
-        first if isinstance(start, Mapping) else {p: at for p, at in first.items() if p in known},
+        first
+        if isinstance(start, Mapping)
+        # A partition may have nothing of so late a time that is loaded yet.
+        else {p: min(at, last.committed_offset(p) or 0) for p, at in first.items() if p in known},
         {} if end is None else _offsets(loader, key, state, end),
     )
     if not batch.ranges:

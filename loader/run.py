@@ -40,6 +40,8 @@ from loader.settings import Settings, Topic, unset_variables
 # already uses every core for its partitions; a few overlap the fixed costs of small ones.
 _PARALLEL = 4
 _GATHER_SECONDS = 0.5
+# So often the session of the ledger is used while a long write goes on in the other.
+_ALIVE_SECONDS = 600.0
 # How big a record is taken to be before anything is known of its topic.
 _RECORD_SIZE = 1000.0
 # Offsets of a round with a time limit before any speed is known, and the fewest records of a batch
@@ -307,7 +309,10 @@ class Loader:
             groups = {pool.submit(write, group): group for group in _by_batch(batches)}
             writes = set(groups)
             while writes:
-                ready, writes = wait(writes, return_when=FIRST_COMPLETED)
+                ready, writes = wait(writes, _ALIVE_SECONDS, FIRST_COMPLETED)
+                if not ready:
+                    land.keep_alive(self.ledger.spark)
+                    continue
                 if writes:
                     # Closing takes a second: who is done meanwhile is closed by the same statement.
                     more, writes = wait(writes, timeout=_GATHER_SECONDS)
@@ -540,8 +545,8 @@ class Loader:
                 last = imports.last_import(survey.positions[batch.table_name].newest, source)
                 try:
                     bounded = how(self.spark, source, batch, last, noted)
-                except LoaderError as error:
-                    errors.append(error)
+                except Exception as error:
+                    errors.append(_not_bounded(batch, error))
                     continue
                 if bounded is None:
                     continue
@@ -558,8 +563,8 @@ class Loader:
                     if not land.holds(self.spark, batch):
                         batch = imports.again(survey.imports[batch.table_name], batch)
                         self.ledger.amend(batch)
-                except LoaderError as error:
-                    errors.append(error)
+                except Exception as error:
+                    errors.append(_not_bounded(batch, error))
                     continue
             batches.append(batch)
         return batches
@@ -800,6 +805,16 @@ def _by_batch(batches: Sequence[Batch]) -> list[list[Batch]]:
     return [list(group) for _, group in groupby(sorted(batches, key=key), key)]
 
 
+def _not_bounded(batch: Batch, error: Exception) -> LoaderError:
+    """The error of one import, which no other table must suffer from."""
+    if isinstance(error, LoaderError):
+        return error
+    if land.is_gone(error):
+        raise error
+    message = f"What is new for {batch.table_name} cannot be told: {land.reason(error)}."
+    return SourceUnavailable(message, table=batch.table_name)
+
+
 def _not_written(batch: Batch, error: Exception) -> SourceUnavailable:
     what = f"Batch {batch.batch_id} of {batch.table_name} could not be written"
     if land.is_gone(error):
@@ -858,6 +873,7 @@ def repeat(
         errors: dict[str, LoaderError] = {}
         again = until_caught_up or limit is not None or every is not None
         loader.release_ends()
+        land.keep_alive(loader.spark)  # which a round with nothing new does not use
         while True:
             left = None if limit is None else limit - (time.monotonic() - start)
             outcome = loader.round(told, noted, seconds=left, fix_ends=again)
@@ -875,6 +891,9 @@ def repeat(
                 loader = loader or session.enter_context(opened(settings, owner))
                 with working(loader.spark):
                     outcome = caught_up(loader)
+                if any(error.facts.get("gone") for error in outcome.errors):
+                    session.close()  # the next round has new ones
+                    loader = None
             except Exception as error:
                 if every is None or isinstance(error, ConfigurationError):
                     raise

@@ -294,7 +294,7 @@ class Jdbc(_Section):
                 "write it as jdbc:postgresql://host:port/database or jdbc:mariadb://host:port/"
                 "database, without user and password, which are keys of their own"
             )
-        if ":" in (match[2] or "") or re.search(r"(^|&)(password|sslpassword)=", match[5] or ""):
+        if ":" in (match[2] or "") or re.search(r"(?i)password=", match[5] or ""):
             raise ValueError("a password does not belong into the url; set password instead")
         return value
 
@@ -418,9 +418,10 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
         raise ConfigurationError(message) from error
     content = _merged(content, environment)
     for key, value in (flags or {}).items():
-        if re.fullmatch(r"jdbc\..*password", key):
+        is_secret = ".properties." in key and SECRET.search(key)
+        if is_secret or re.fullmatch(r"jdbc\..*password", key):
             message = (
-                f"--set {key} would show the password to everyone on this machine; set it in the "
+                f"--set {key} would show the secret to everyone on this machine; set it in the "
                 "environment, or name a file or a credential provider in the configuration."
             )
             raise ConfigurationError(message, key=key)
@@ -474,7 +475,12 @@ def redacted(settings: Settings) -> dict[str, Any]:
 def _refuse_written_secrets(content: Any, file: Path) -> None:
     for key, text in _texts(content):
         is_password = re.fullmatch(r"jdbc\.[^.]*\.password", key)
-        if not is_password and (".properties." not in key or not SECRET.search(key)):
+        is_token = key == "spark_remote" and "token=" in text.lower()
+        if (
+            not is_password
+            and not is_token
+            and (".properties." not in key or not SECRET.search(key))
+        ):
             continue
         if is_password and _VARIABLE.fullmatch(text):
             continue

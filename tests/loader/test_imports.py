@@ -300,6 +300,41 @@ def test_a_kill_at_any_step_leaves_the_old_version_and_the_next_run_the_new_one(
     assert "0 records in 0 batches" in loaded(lake)
 
 
+@pytest.mark.stack
+def test_an_empty_version_that_was_killed_is_closed_as_it_was(
+    lake: Any, postgres: Any, password: str, killed: Any
+) -> None:
+    postgres.ask("drop table if exists emptied; create table emptied (id int primary key)")
+    configured(lake, postgres, 'include = ["emptied"]')
+    assert killed(lake, "written") == -9
+    postgres.ask("insert into emptied select generate_series(1, 9)")
+    text = loaded(lake)
+    assert "finishing batch 1" in text
+    assert rows_of(lake, "emptied", "id") == [(key,) for key in range(1, 10)]
+
+
+@pytest.mark.stack
+def test_rows_without_a_key_are_not_doubled_by_a_new_column(
+    lake: Any, postgres: Any, password: str
+) -> None:
+    postgres.ask("drop table if exists journal; create table journal (at int, v text)")
+    postgres.ask("insert into journal values (1, 'a'), (2, 'b'), (2, 'b')")
+    entry = '[[jdbc.src.tables]]\nname = "journal"\nmode = "append"\ncolumn = "at"\noverlap = "1"'
+    configured(lake, postgres, f'on_drift = "evolve"\n{entry}')
+    loaded(lake)
+    postgres.ask("alter table journal add column extra int")
+    postgres.ask("insert into journal values (2, 'b', 5), (3, null, 6)")
+    loaded(lake)
+    rows = lake.sql(f"select at, v from {lake.table('journal')}")
+    assert sorted(map(tuple, rows), key=repr) == sorted(
+        postgres.ask("select at, v from journal"), key=repr
+    )
+    extra = lake.sql(f"select extra from {lake.table('journal')} where at = 3")
+    assert [tuple(row) for row in extra] == [(6,)]
+    configured(lake, postgres, 'include = ["journal"]\nevery = "1h"')
+    assert "0 records in 0 batches" in loaded(lake)
+
+
 # --- incremental imports
 
 
@@ -352,6 +387,10 @@ def test_rows_committed_late_and_a_clock_that_went_back_lose_nothing(
     put(12, "new", 30)
     assert "from 2024-05-01 12:15" in loaded(lake)
     same()
+    put(0, "modified", 31)  # leaves its place below the overlap
+    put(13, "late", 1)  # and must not stand for this one
+    loaded(lake)
+    same()
     assert "0 records in 0 batches" in loaded(lake)
 
 
@@ -371,6 +410,10 @@ def test_deleted_rows_are_found_by_comparing_keys(lake: Any, postgres: Any, pass
     postgres.ask("insert into gone values (3, 33), (21, 21)")
     loaded(lake)
     assert current(lake, "gone", "id, n") == sorted(postgres.ask("select id, n from gone"))
+    assert "0 records in 0 batches" in loaded(lake)
+    postgres.ask("delete from gone")
+    loaded(lake)
+    assert current(lake, "gone", "id, n") == []
     assert "0 records in 0 batches" in loaded(lake)
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,8 @@ from pyspark.sql import functions as f
 
 from loader import land
 from loader.errors import DataLoss, Fenced
+from loader.run import repeat
+from loader.settings import load
 from tests.conftest import ROOT
 from tests.loader.conftest import every, text_of
 
@@ -230,6 +233,43 @@ def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any
     for topic in topics:
         assert lake.offsets(topic) == every(150_001)
     assert {state for *_, state in lake.states()} == {"committed"}
+
+
+def test_a_loop_goes_on_when_the_server_dropped_its_session(
+    lake: Any, stack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does with one that asked nothing for an hour."""
+    lake.make("a")
+    lake.configure("a")
+    lake.produce("a", 5)
+    for key, value in stack.env().items():
+        monkeypatch.setenv(key, value)
+    sessions: list[Any] = []
+    real = land.connect
+
+    def connect(settings: Any, *, small: bool = False) -> Any:
+        session = real(settings, small=small)
+        if not small:
+            sessions.append(session)
+        return session
+
+    monkeypatch.setattr(land, "connect", connect)
+    stop, landed = threading.Event(), [0]
+
+    def ended(outcome: Any) -> None:
+        landed[0] += sum(batch.records for batch in outcome.batches)
+        if landed[0] == 5 and len(sessions) == 1:
+            sessions[0].client.release_session()
+            lake.produce("a", 7)
+        if landed[0] == 12:
+            stop.set()
+
+    limit = threading.Timer(120, stop.set)
+    limit.start()
+    repeat(load(lake.config), lambda _: None, lambda _: None, ended, every=0.1, stop=stop)
+    limit.cancel()
+    assert len(sessions) == 2
+    assert lake.offsets("a") == every(12)
 
 
 def test_three_loaders_at_once_land_every_record_once(lake: Any, stack: Any) -> None:
