@@ -114,27 +114,26 @@ def main() -> None:
                     for block in rows:
                         size += len(block)
 
-        def plain() -> None:
-            url = f"jdbc:postgresql://127.0.0.1:{port}/postgres"
+        url = f"jdbc:postgresql://127.0.0.1:{port}/postgres"
+
+        def read_into(name: str, **options: Any) -> None:
             properties = {"user": "postgres", "driver": "org.postgresql.Driver"}
-            frame = spark.read.jdbc(url, "big", properties=properties)
-            frame.write.format("delta").mode("overwrite").saveAsTable(f"{schema}.plain")
+            frame = spark.read.jdbc(url, "big", properties=properties, **options)
+            frame.write.format("delta").mode("overwrite").saveAsTable(f"{schema}.{name}")
+
+        def plain() -> None:
+            read_into("plain")
 
         def direct() -> None:
-            url = f"jdbc:postgresql://127.0.0.1:{port}/postgres"
-            properties = {"user": "postgres", "driver": "org.postgresql.Driver"}
             step = ROWS // (2 * CONNECTIONS) + 1
-            parts = [
-                f"id > {at * step} and id <= {(at + 1) * step}" for at in range(2 * CONNECTIONS)
-            ]
-            frame = spark.read.jdbc(url, "big", predicates=parts, properties=properties)
-            frame.write.format("delta").mode("overwrite").saveAsTable(f"{schema}.direct")
+            firsts = range(0, ROWS, step)
+            read_into("direct", predicates=[f"id > {at} and id <= {at + step}" for at in firsts])
 
         def ours() -> None:
             steps.clear()
             table = JdbcTable(name="big", splits=2 * CONNECTIONS)
             section = Jdbc(
-                url=f"jdbc:postgresql://127.0.0.1:{port}/postgres", user="postgres",
+                url=url, user="postgres",
                 table=f"{schema}.ours_{{table}}", tables=(table,), connections=CONNECTIONS,
                 every=1.0,
             )  # fmt: skip

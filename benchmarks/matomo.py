@@ -89,6 +89,11 @@ class Lake:
             self._producer.poll(0)
         self._producer.flush()
 
+    def land(self, lines: list[bytes]) -> None:
+        """Send messages, and load them as one batch."""
+        self.send(lines)
+        self.load()
+
     def load(self) -> None:
         config = str(ROOT / "loader.toml.example")
         self._run([sys.executable, "-m", "loader", "--config", config, "run"])
@@ -170,8 +175,7 @@ def measure(
     port = stack.spark.ports["spark_ui"]
 
     def day(lines: list[bytes], name: str) -> SparkWork:
-        lake.send(lines)
-        lake.load()
+        lake.land(lines)
         with SparkWork(port) as work:
             seconds = sum(lake.build().values())
         print(f"one more day on {name}: {seconds:.1f} s, {work.read:,} rows read, "
@@ -180,14 +184,11 @@ def measure(
 
     def history(lines: list[bytes]) -> dict[str, float]:
         """Land and build all but the last day, then that; the seconds of the first."""
-        last_day = len(days[0])
-        lake.send(lines[:-last_day])
-        lake.load()
-        steps = lake.build()
-        lake.send(lines[-last_day:])
-        lake.load()
-        lake.build()
-        return steps
+        steps = []
+        for part in (lines[: -len(days[0])], lines[-len(days[0]) :]):
+            lake.land(part)
+            steps.append(lake.build())
+        return steps[0]
 
     history(short)
     on_short = day(days[0], f"{len(short):,} messages")

@@ -340,7 +340,7 @@ def lowered(high: str, overlap: str, column: Column, source: Source) -> str:
     span = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|d)", overlap)
     try:
         if column.family == "number":
-            return format(_number(high, column) - Decimal(overlap), "f")
+            return format(_value(high, column) - Decimal(overlap), "f")
         if column.family == "text" or Decimal(overlap if span is None else "1") == 0:
             return high
     except InvalidOperation as error:
@@ -351,7 +351,7 @@ def lowered(high: str, overlap: str, column: Column, source: Source) -> str:
         raise ConfigurationError(message, relation=source.relation.name)
     seconds = float(span[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[span[2]]
     zone = "+00" if column.landed_as == "timestamp" and high.endswith("+00") else ""
-    moment = _moment(high, column)
+    moment: datetime = _value(high, column)
     earliest = datetime.min + timedelta(seconds=seconds)
     moment = max(moment, earliest) - timedelta(seconds=seconds)
     if column.family == "date":
@@ -360,35 +360,27 @@ def lowered(high: str, overlap: str, column: Column, source: Source) -> str:
 
 
 def _later(one: str, other: str, column: Column) -> str:
-    if column.family == "number":
-        return max(one, other, key=lambda text: _number(text, column))
     if column.family == "text":
         return other  # only the database knows its order
-    return max(one, other, key=lambda text: _moment(text, column))
+    return max(one, other, key=lambda text: _value(text, column))
 
 
-def _number(text: str, column: Column) -> Decimal:
-    number = Decimal(text)
-    if not number.is_finite():
-        message = (
-            f"Column {column.source} ({column.kind}) has {text} as its highest value, so what is "
-            "new cannot be told by it. Correct the value, or import the table in mode full."
-        )
-        raise ConfigurationError(message, column=column.source)
-    return number
-
-
-def _moment(text: str, column: Column) -> datetime:
-    """The time or date that the database wrote as ``text``."""
+def _value(text: str, column: Column) -> Any:
+    """The number, or the time or date, that the database wrote as ``text``; raises
+    ``ConfigurationError`` for infinity, what is not a number, and years beyond 9999.
+    """
     # Python before 3.11 reads three or six digits after the point, and no other number of them.
     padded = re.sub(r"\.(\d{1,6})$", lambda found: f".{found[1]:0<6}", text.removesuffix("+00"))
     try:
-        return datetime.fromisoformat(padded)
+        if column.family != "number":
+            return datetime.fromisoformat(padded)
+        if (number := Decimal(text)).is_finite():
+            return number
+        raise ValueError(text)
     except ValueError as error:
         message = (
-            f"Column {column.source} ({column.kind}) has {text!r} as its highest value, which is "
-            "no moment between the years 1 and 9999, so what is new cannot be told by it. Correct "
-            "the value, or import the table in mode full."
+            f"Column {column.source} ({column.kind}) has {text!r} as its highest value, by which "
+            "what is new cannot be told. Correct the value, or import the table in mode full."
         )
         raise ConfigurationError(message, column=column.source) from error
 
@@ -523,8 +515,7 @@ def import_batch(spark: SparkSession, source: Source, batch: Batch, slots: Slots
         message = (
             f"Batch {batch.batch_id} of {batch.table_name} has {count:,} rows, but {expected:,} "
             "were committed: the table was restored to an older version, or rows were deleted. To "
-            "go on without them: "
-            + land._ACCEPT.format(batch.table_name, batch.batch_id, batch.batch_id)
+            "go on without them: " + land.accept_command(spark, batch)
         )
         raise DataLoss(message, table=batch.table_name, batch_id=batch.batch_id)
     size = sum((each.rows or 0) * 8 + sum(_bytes(source, each.totals)) for each in imported.splits)

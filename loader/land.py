@@ -257,6 +257,12 @@ def newest_batch(spark: SparkSession, table: str) -> int:
     return int(spark.sql(f"select max(batch_id) from {table}").collect()[0][0] or 0)
 
 
+def accept_command(spark: SparkSession, batch: Batch) -> str:
+    """The command by which ``batch``, and what its table has lost before it, is given up."""
+    newest = newest_batch(spark, batch.table_name)
+    return _ACCEPT.format(batch.table_name, newest + 1, batch.batch_id)
+
+
 def check_table(
     position: Position, table: str, now: str | None, newest: int = 0, *, ledger: str = ""
 ) -> None:
@@ -416,12 +422,10 @@ def land_topics(
     }
     if not counted and not records_of(spark, kafka, ranges).isEmpty():
         # Delta skipped the write: the table has the mark of the batch, and not its rows.
-        there = newest_batch(spark, first.table_name)
         message = (
             f"Table {first.table_name} has the mark of batch {first.batch_id}, but not its rows: "
             "it was restored to an older version, or rows were deleted. To go on without them: "
-            f"{_ACCEPT.format(first.table_name, there + 1, first.batch_id)} (then `replay` "
-            "lands again what Kafka still holds)."
+            f"{accept_command(spark, first)} (then `replay` lands again what Kafka still holds)."
         )
         raise DataLoss(message, table=first.table_name, batch_id=first.batch_id)
     return [_counted(batch, counted) for batch in batches]

@@ -50,16 +50,15 @@ def replay(
         raise ConfigurationError(message, topic=key[1])
     _refuse_unfinished(survey, last.table_name)
     first = _offsets(loader, key, state, start)
-    known = {each.partition for each in last.ranges}
-    batch = replayed(
-        last,
-        state,
-        first
-        if isinstance(start, Mapping)
-        # A partition may have nothing of so late a time that is loaded yet.
-        else {p: min(at, last.committed_offset(p) or 0) for p, at in first.items() if p in known},
-        {} if end is None else _offsets(loader, key, state, end),
-    )
+    if not isinstance(start, Mapping):
+        # Of the partitions that were loaded; one may have nothing of so late a time that is.
+        first = {
+            partition: min(at, done)
+            for partition, at in first.items()
+            if (done := last.committed_offset(partition)) is not None
+        }
+    until = {} if end is None else _offsets(loader, key, state, end)
+    batch = replayed(last, state, first, until)
     if not batch.ranges:
         return Outcome([], [])
     return _execute(loader, survey, last.table_name, [batch], told, noted)

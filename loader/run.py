@@ -445,14 +445,9 @@ class Loader:
                 continue
             try:
                 tables = files.found(self.spark, section, config)
-            except LoaderError as error:
-                survey.errors.append(error)
-                continue
             except Exception as error:
-                message = (
-                    f"[files.{section}] cannot be read at {config.path}: {land.reason(error)}."
-                )
-                survey.errors.append(SourceUnavailable(message, section=section))
+                what = f"[files.{section}] cannot be read at {config.path}"
+                survey.errors.append(_as_ours(error, what, section=section))
                 continue
             for table, listed in tables.items():
                 if table in found or table in topic_tables or table == self.ledger.name:
@@ -546,7 +541,8 @@ class Loader:
                 try:
                     bounded = how(self.spark, source, batch, last, noted)
                 except Exception as error:
-                    errors.append(_not_bounded(batch, error))
+                    what = f"What is new for {batch.table_name} cannot be told"
+                    errors.append(_as_ours(error, what, table=batch.table_name))
                     continue
                 if bounded is None:
                     continue
@@ -564,7 +560,8 @@ class Loader:
                         batch = imports.again(survey.imports[batch.table_name], batch)
                         self.ledger.amend(batch)
                 except Exception as error:
-                    errors.append(_not_bounded(batch, error))
+                    what = f"What is new for {batch.table_name} cannot be told"
+                    errors.append(_as_ours(error, what, table=batch.table_name))
                     continue
             batches.append(batch)
         return batches
@@ -691,10 +688,8 @@ class Loader:
                     position, newest = current, 0
             if exists:
                 land.check_table(position, table, table_id, newest, ledger=ledger)
-        except LoaderError as error:
-            return error
         except Exception as error:
-            return SourceUnavailable(f"Table {table}: {land.reason(error)}.", table=table)
+            return _as_ours(error, f"Table {table}", table=table)
         return table_id
 
     def _take_over(self, survey: Survey, table: str) -> None:
@@ -805,14 +800,12 @@ def _by_batch(batches: Sequence[Batch]) -> list[list[Batch]]:
     return [list(group) for _, group in groupby(sorted(batches, key=key), key)]
 
 
-def _not_bounded(batch: Batch, error: Exception) -> LoaderError:
-    """The error of one import, which no other table must suffer from."""
+def _as_ours(error: Exception, what: str, **facts: object) -> LoaderError:
+    """``error`` where it is a ``LoaderError``, else one that says that ``what`` failed, and why."""
     if isinstance(error, LoaderError):
         return error
-    if land.is_gone(error):
-        raise error
-    message = f"What is new for {batch.table_name} cannot be told: {land.reason(error)}."
-    return SourceUnavailable(message, table=batch.table_name)
+    message = f"{what}: {land.reason(error)}."
+    return SourceUnavailable(message, gone=land.is_gone(error), **facts)
 
 
 def _not_written(batch: Batch, error: Exception) -> SourceUnavailable:
@@ -873,7 +866,8 @@ def repeat(
         errors: dict[str, LoaderError] = {}
         again = until_caught_up or limit is not None or every is not None
         loader.release_ends()
-        land.keep_alive(loader.spark)  # which a round with nothing new does not use
+        if every is not None:
+            land.keep_alive(loader.spark)  # which rounds with nothing new do not use
         while True:
             left = None if limit is None else limit - (time.monotonic() - start)
             outcome = loader.round(told, noted, seconds=left, fix_ends=again)
@@ -891,9 +885,7 @@ def repeat(
                 loader = loader or session.enter_context(opened(settings, owner))
                 with working(loader.spark):
                     outcome = caught_up(loader)
-                if any(error.facts.get("gone") for error in outcome.errors):
-                    session.close()  # the next round has new ones
-                    loader = None
+                is_lost = any(error.facts.get("gone") for error in outcome.errors)
             except Exception as error:
                 if every is None or isinstance(error, ConfigurationError):
                     raise
@@ -901,9 +893,10 @@ def repeat(
                     if not land.is_gone(error):
                         raise
                     error = SourceUnavailable(f"Spark went away: {land.reason(error)}.")
-                outcome = Outcome([], [error])
+                outcome, is_lost = Outcome([], [error]), True
                 ended(outcome)
-                session.close()
+            if is_lost:
+                session.close()  # the next round has new sessions
                 loader = None
             if every is None or stop.wait(every):
                 return Outcome(batches, outcome.errors)

@@ -418,10 +418,9 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
         raise ConfigurationError(message) from error
     content = _merged(content, environment)
     for key, value in (flags or {}).items():
-        is_secret = ".properties." in key and SECRET.search(key)
-        if is_secret or re.fullmatch(r"jdbc\..*password", key):
+        if _is_secret(key, value) or re.fullmatch(r"jdbc\..*password", key):
             message = (
-                f"--set {key} would show the secret to everyone on this machine; set it in the "
+                f"--set {key} would show the password or token to everyone here; set it in the "
                 "environment, or name a file or a credential provider in the configuration."
             )
             raise ConfigurationError(message, key=key)
@@ -472,15 +471,17 @@ def redacted(settings: Settings) -> dict[str, Any]:
     return plain
 
 
+def _is_secret(key: str, text: str) -> bool:
+    """Whether a property of Kafka's client, or the address of Spark, is or has a secret."""
+    if key == "spark_remote":
+        return "token=" in text.lower()
+    return ".properties." in key and bool(SECRET.search(key))
+
+
 def _refuse_written_secrets(content: Any, file: Path) -> None:
     for key, text in _texts(content):
         is_password = re.fullmatch(r"jdbc\.[^.]*\.password", key)
-        is_token = key == "spark_remote" and "token=" in text.lower()
-        if (
-            not is_password
-            and not is_token
-            and (".properties." not in key or not SECRET.search(key))
-        ):
+        if not is_password and not _is_secret(key, text):
             continue
         if is_password and _VARIABLE.fullmatch(text):
             continue

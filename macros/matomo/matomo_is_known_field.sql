@@ -1,7 +1,7 @@
 {% macro matomo_is_known_field(kind, name) -%}
     {#- A predicate: the models read the field, or leave it out on purpose (texts in the reader's
-        language, icons, links to them). What is not known ends in `rest`. Names before patterns, since a
-        look into a set takes a hundredth of a match.
+        language, icons, links to them). What is not known ends in `rest`. Names before patterns, so that
+        most fields are looked up in a set and matched by nothing.
         kind: visit or action; name: an SQL expression. -#}
     {%- set fields = {
         'visit': {

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow
@@ -21,6 +22,7 @@ import pytest
 
 from loader import imports
 from loader.errors import ConfigurationError, SourceUnavailable
+from loader.jdbc import Column
 from loader.settings import load
 from simulator.databases import fill
 from simulator.meters import MeterSettings, meter_park, write_meters
@@ -689,6 +691,7 @@ def test_the_password_is_seen_nowhere(
         ('url = "jdbc:postgresql://h/d"\npassword = "written"', "must not be written"),
         ('url = "postgresql://me:secret@h/d"', "does not belong into the url"),
         ('url = "jdbc:postgresql://h/d?password=secret"', "does not belong into the url"),
+        ('url = "jdbc:mysql://h/d?a=b&keyStorePassword=secret"', "does not belong into the url"),
         ('url = "jdbc:oracle://h/d"', "jdbc:postgresql://host:port/database"),
         ('url = "jdbc:mysql://h/d"\n[[jdbc.x.tables]]\nname = "t"\nmode = "append"', "need it"),
         ('url = "jdbc:mysql://h/d"\ninclud = ["x"]', "did you mean 'include'"),
@@ -701,6 +704,31 @@ def test_a_section_that_cannot_be_right_is_refused(tmp_path: Path, body: str, sa
     with pytest.raises(ConfigurationError, match=re.escape(said)) as caught:
         load(file)
     assert "secret" not in str(caught.value).replace("is a secret", "")
+
+
+@pytest.mark.parametrize(
+    ("family", "value", "overlap", "low"),
+    [
+        ("number", "10", "3", "7"),
+        ("time", "2024-05-01 12:00:00.12", "1m", "2024-05-01 11:59:00.120000"),
+        ("date", "2024-05-01", "1d", "2024-04-30"),
+        ("number", "NaN", "3", None),
+        ("time", "infinity", "1m", None),
+        ("date", "12024-05-01", "1d", None),
+    ],
+)
+def test_a_highest_value_that_orders_nothing_is_named(
+    family: str, value: str, overlap: str, low: str | None
+) -> None:
+    column = Column("at", "at", "x", "at", "x", "x", "{c}", (), None, family, True)
+    source: Any = SimpleNamespace(  # only named when the overlap is wrong
+        relation=SimpleNamespace(name="t"), database=SimpleNamespace(where="d")
+    )
+    if low is not None:
+        assert imports.lowered(value, overlap, column, source) == low
+        return
+    with pytest.raises(ConfigurationError, match=f"at .*{value}.*mode full"):
+        imports.lowered(value, overlap, column, source)
 
 
 def test_passwords_come_from_the_environment_a_file_or_a_credential_provider(

@@ -368,6 +368,15 @@ def test_lost_batches_of_a_table_are_not_missed_any_more() -> None:
     )
 
 
+def test_a_batch_that_goes_into_the_table_made_anew_is_missed_when_that_is_lost() -> None:
+    first = replace(batch((0, 0, 10)), records=10)
+    planned = batch((0, 10, 20), batch_id=2, state=PLANNED)
+    row = replace(table_accepted(planned, (1, 2), "delta-2"), state=COMMITTED, records=10)
+    here = position([first, row])
+    assert here.last_batch_with_data == 2
+    assert here.table_ids == {"delta-2"}
+
+
 def test_files_of_lost_batches_are_landed_again() -> None:
     def imported(batch_id: int, *names: str) -> Batch:
         files = tuple(File(each, 1, datetime(2024, 1, 1), f"sum-{each}") for each in names)

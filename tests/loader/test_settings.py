@@ -205,6 +205,25 @@ def test_a_secret_written_into_the_file_is_refused_and_not_shown(written, line: 
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_token_written_into_the_file_is_refused_and_not_shown(written) -> None:
+    with pytest.raises(ConfigurationError, match="spark_remote is a secret") as caught:
+        load(written('spark_remote = "sc://h:1/;token=hunter2"\n'))
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("kafka.default.properties.ssl.key.password", "hunter2"),
+        ("spark_remote", "sc://h:1/;token=hunter2"),
+    ],
+)
+def test_a_secret_in_a_flag_is_refused_and_not_shown(written, key: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"--set {key} would show") as caught:
+        load(written(""), {key: value})
+    assert "hunter2" not in str(caught.value)
+
+
 def test_secrets_come_from_the_environment_or_a_file_and_are_never_shown(
     written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,9 +8,9 @@
 -- others are copies that a producer sent again, in the same batch or years later.
 {% set days = touched(ref('stg_meters__events'), 'occurred_on') %}
 -- The first build reads all there is. Counting the suspects before lets Spark send them to the
--- events; without, it sorts all events by their hashes, which takes three times as long.
+-- events, where the driver can hold them; else it sorts all events by their hashes.
 {% set hint = '' %}
-{% if execute and not is_incremental() %}
+{% if execute and not is_incremental() and load_relation(ref('stg_meters__events')) is not none %}
     {% set repeated = run_query(
         'select count(*) from (select 1 from ' ~ ref('stg_meters__events')
         ~ ' where reason is null group by ' ~ meter_event_hash() ~ ' having count(*) > 1)'
