@@ -9,7 +9,8 @@ week, month, year), date (its first day), label where the report has rows, and t
   visits and days instead of Matomo's ranges. nb_uniq_visitors and nb_users are distinct in the
   period; of a year they are left empty, as Matomo does, but for VisitsSummary and VisitFrequency.
 - reports about actions and conversions, by the site's day of the action itself. nb_visits are
-  distinct visits, entry_ and exit_ numbers belong to the day of the visit. Money is in the site's
+  distinct visits (of events and contents, distinct visits of each different one, as in Matomo),
+  entry_ and exit_ numbers belong to the day of the visit. Money is in the site's
   currency with two decimals, goals and orders count as conversions, abandoned carts do not.
 
 Custom dimensions are labelled `<id>: <value>`; visits and pages without a value are not in them.
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -76,6 +78,8 @@ OTHER_METRICS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _AMOUNTS = {"revenue", "revenue_subtotal", "revenue_tax", "revenue_shipping", "revenue_discount",
             "sum_event_value", "min_event_value", "max_event_value"}  # fmt: skip
+# Reports that count a visit once for each different event or content.
+_DIFFERENT = ("Events.", "Contents.")
 # Reports whose unique visitors are counted in years too.
 _YEARLY = ("VisitsSummary.get", "VisitFrequency.get")
 
@@ -289,7 +293,7 @@ def _count(sums: _Sums, visit: Visit, rows: Iterable[Row], is_day_of_visit: bool
     mine: dict[tuple[str, str], list[int | None]] = {}
     for key, values in _row_numbers(visit, rows):
         _add(mine, key, values)
-    _mark_visits(mine)
+    _mark_visits(mine, rows)
     _summarise(mine, rows, sums.keywords)
     if is_day_of_visit:
         _entry_and_exit(mine, visit)
@@ -324,11 +328,11 @@ def _visit_labels(visit: Visit, actions: int, length: int) -> Iterator[tuple[str
     yield "DevicesDetection.getModel", device["model"]
     yield "DevicesDetection.getBrowsers", device["browser_code"]
     yield "DevicesDetection.getBrowserEngines", device["engine"]
-    yield "DevicesDetection.getOsFamilies", device["os_code"]
+    yield "DevicesDetection.getOsFamilies", device["os_family"]
     yield "Resolution.getResolution", device["resolution"]
     yield "UserLanguage.getLanguageCode", str(country["language"])
     yield "VisitTime.getVisitInformationPerLocalTime", str(site.local(visit.first).hour)
-    yield "VisitTime.getVisitInformationPerServerTime", str(last.hour)
+    yield "VisitTime.getVisitInformationPerServerTime", str(site.local(visit.first).hour)
     yield "VisitTime.getByDayOfWeek", str(last.isoweekday())
     yield "VisitorInterest.getNumberOfVisitsPerVisitDuration", str(length)
     yield "VisitorInterest.getNumberOfVisitsPerPage", str(actions)
@@ -374,15 +378,13 @@ def _row_numbers(
         elif row.type == "event":
             value = None if more["value"] is None else round(more["value"] * 100)
             numbers = [1, 0, int(value is not None), value or 0, value, value]
-            yield ("Events.getCategory", more["category"]), numbers
-            yield ("Events.getAction", more["action"]), numbers
-            if more["name"] is not None:
-                yield ("Events.getName", more["name"]), numbers
+            for key in _event_labels(row):
+                yield key, numbers
         elif row.type == CONTENT:
             interaction = int(bool(more["interaction"]))
             numbers = [1 - interaction, interaction, 0]
-            yield ("Contents.getContentNames", more["name"]), numbers
-            yield ("Contents.getContentPieces", more["piece"]), numbers
+            for key in _content_labels(row):
+                yield key, numbers
         elif row.type == "goal":
             revenue = round(float(more["revenue"]) * 100)
             yield ("Goals.get", ""), [1, 0, revenue]
@@ -397,6 +399,22 @@ def _row_numbers(
             items = sum(item.quantity for item in row.items)
             yield ("Goals.get_abandoned_carts", ""), [1, 0, more["revenue"], items]
             yield from _item_numbers(row, "_abandoned_carts")
+
+
+def _event_labels(row: Row) -> list[tuple[str, str]]:
+    more = row.more
+    return [
+        ("Events.getCategory", more["category"]),
+        ("Events.getAction", more["action"]),
+        ("Events.getName", more["name"] or "Event Name not defined"),
+    ]
+
+
+def _content_labels(row: Row) -> list[tuple[str, str]]:
+    return [
+        ("Contents.getContentNames", row.more["name"]),
+        ("Contents.getContentPieces", row.more["piece"]),
+    ]
 
 
 def _item_numbers(row: Row, of: str) -> Iterator[tuple[tuple[str, str], list[int | None]]]:
@@ -414,13 +432,24 @@ def _item_numbers(row: Row, of: str) -> Iterator[tuple[tuple[str, str], list[int
         yield key, values
 
 
-def _mark_visits(mine: dict[tuple[str, str], list[int | None]]) -> None:
-    """Each label that a visit has is one visit of that label."""
-    for (report, _), values in mine.items():
-        names = OTHER_METRICS[report]
+def _mark_visits(mine: dict[tuple[str, str], list[int | None]], rows: Iterable[Row]) -> None:
+    """Each label that a visit has is one visit of that label; of events and contents (those that
+    were shown) each different one is."""
+    different = {}
+    for row in rows:
+        if row.type == "event":
+            labels = _event_labels(row)
+        elif row.type == CONTENT and not row.more["interaction"]:
+            labels = _content_labels(row)
+        else:
+            continue
+        different[(*labels, row.more.get("target"))] = labels
+    visits = Counter(key for keys in different.values() for key in keys)
+    for key, values in mine.items():
+        names = OTHER_METRICS[key[0]]
         for name in ("nb_visits", "nb_visits_converted"):
             if name in names:
-                values[names.index(name)] = 1
+                values[names.index(name)] = visits[key] if key[0].startswith(_DIFFERENT) else 1
 
 
 def _summarise(

@@ -412,7 +412,7 @@ class History:
             if kind == "action":
                 made += self._with_goals(made, self._page(stream, at, position))[len(made) :]
                 if stream.chance(0.1):
-                    made.append(self._content(stream, at, position))
+                    made += self._content(stream, at, position)
             else:
                 made.append(self._other(kind, stream, at, position))
             if by_hand and stream.chance(0.03):
@@ -440,15 +440,20 @@ class History:
             return self._row(kind, at, domain + stream.favourite(DOWNLOADS), position)
         return self._row(kind, at, stream.favourite(OUTLINKS), position)
 
-    def _content(self, stream: Stream, at: int, position: int) -> Row:
+    def _content(self, stream: Stream, at: int, position: int) -> list[Row]:
+        """A content that is shown, and clicked a third of the time."""
         name, piece, target = stream.pick(CONTENTS)
-        more = {
-            "name": name,
-            "piece": piece,
-            "target": target,
-            "interaction": stream.pick((None, "", "click")),
-        }
-        return self._row(CONTENT, at, name, position, more)
+        interaction = stream.pick((None, "", "click"))
+        return [
+            self._row(
+                CONTENT,
+                at,
+                name,
+                position,
+                {"name": name, "piece": piece, "target": target, "interaction": each},
+            )
+            for each in ((None, interaction) if interaction else (interaction,))
+        ]
 
     def _with_shopping(self, stream: Stream, rows: tuple[Row, ...]) -> tuple[Row, ...]:
         """With an order (a tenth of such visits), a cart that was left (another tenth), or both."""

@@ -33,13 +33,14 @@
 {%- endmacro %}
 
 
-{% macro matomo_visits_by(label, code=none, visits='true', labels=none) -%}
+{% macro matomo_visits_by(label, code=none, visits='true', labels=none, conversion_label=none) -%}
     {#-
         A report about visits: a row per site, period and label, with the metrics of visits and what
         they converted. A visit belongs to the site's day of its last action, a conversion to its own.
         label: an SQL expression over columns that lake.matomo_visits and lake.matomo_conversions share;
         code: one for the code behind the label; visits: a predicate on both, which visits are in it;
-        labels: SQL literals of labels that the report always has, with zeros where nothing happened.
+        labels: SQL literals of labels that the report always has, with zeros where nothing happened;
+        conversion_label: the label of a conversion, where it is not that of its visit.
     -#}
     {%- set code = code or 'cast(null as string)' -%}
     with facts as (
@@ -63,7 +64,7 @@
         select
             site_id,
             conversion_date as day,
-            {{ label }} as label,
+            {{ conversion_label or label }} as label,
             {{ code }} as code,
             cast(null as string) as visit_key,
             cast(null as string) as visitor_key,
@@ -107,7 +108,7 @@
             label,
             {%- else %}
             -- Labels may be in several languages; a code is one thing.
-            coalesce(max_by(label, seen_at), max(label)) as label,
+            coalesce(max_by(label, if(label is null, null, seen_at)), max(label), code) as label,
             code,
             {%- endif %}
             {{ matomo_visit_metrics() }},
@@ -147,17 +148,21 @@
 {%- endmacro %}
 
 
-{% macro matomo_visits_in_ranges(label, labels) -%}
-    {#- A report of how many visits are in each range, zeros too. label: an SQL expression over
-        lake.matomo_visits, null for visits in no range; labels: SQL literals of all ranges. -#}
-    with facts as (
-        select site_id, visit_date as day, {{ label }} as label, 1 as visits
+{% macro matomo_visits_in_ranges(ranges) -%}
+    {#- A report of how many visits are in each range, zeros too; a visit may be in two.
+        ranges: a list of label and predicate over lake.matomo_visits. -#}
+    with days as (
+        select
+            site_id,
+            visit_date as day,
+            array(
+                {%- for label, is_in in ranges %}
+                named_struct('label', '{{ label }}', 'nb_visits', count_if({{ is_in }}))
+                {{- ',' if not loop.last }}
+                {%- endfor %}
+            ) as ranges
         from {{ ref('matomo_visits') }}
-        union all
-        select distinct site_id, visit_date as day, always.label, 0 as visits
-        from {{ ref('matomo_visits') }}
-        cross join values {% for each in labels %}({{ each }}){{ ', ' if not loop.last }}{% endfor %}
-            as always (label)
+        group by site_id, visit_date
     ),
 
     sums as (
@@ -166,10 +171,10 @@
             periods.period,
             periods.period_start,
             label,
-            sum(visits) as nb_visits
-        from facts
+            sum(nb_visits) as nb_visits
+        from days
+            lateral view inline(ranges) exploded_ranges as label, nb_visits
             {{ each_period('day') }}
-        where label is not null
         group by site_id, periods.period, periods.period_start, label
     )
 
@@ -192,43 +197,26 @@
 {%- endmacro %}
 
 
-{% macro matomo_range_label(value, bounds, unit) -%}
-    {#- Matomo's label of the range that a number is in, such as `8-14 days`; the last has no end.
-        value: an SQL expression; bounds: first numbers of the ranges; unit: the name of one. -#}
-    case
-    {%- for first in bounds %}
-        {%- set name = matomo_range_name(bounds, loop.index0, unit) %}
-        {%- if loop.last %}
-        when {{ value }} >= {{ first }} then '{{ name }}'
-        {%- else %}
-        when {{ value }} >= {{ first }} and {{ value }} < {{ bounds[loop.index] }} then '{{ name }}'
-        {%- endif %}
-    {%- endfor %}
-    end
-{%- endmacro %}
-
-
-{% macro matomo_range_name(bounds, index, unit) -%}
-    {#- The label of range `index` of `bounds`. -#}
-    {%- set first = bounds[index] -%}
-    {%- set several = unit ~ 's' -%}
-    {%- if index == bounds | length - 1 -%}
-        {{ first }}+ {{ several }}
-    {%- elif bounds[index + 1] == first + 1 -%}
-        {{ first }} {{ unit if first == 1 else several }}
-    {%- else -%}
-        {{ first }}-{{ bounds[index + 1] - 1 }} {{ several }}
-    {%- endif -%}
-{%- endmacro %}
-
-
-{% macro matomo_range_names(bounds, unit, more=[]) -%}
-    {#- SQL literals of all labels of `bounds`, after those in `more`. -#}
-    {%- set names = [] + more -%}
-    {%- for _ in bounds -%}
-        {%- do names.append("'" ~ matomo_range_name(bounds, loop.index0, unit) ~ "'") -%}
+{% macro matomo_ranges(value, bounds, unit, before=[]) -%}
+    {#- Ranges of whole numbers with Matomo's labels, such as `8-14 days`; the last has no end.
+        value: an SQL expression; bounds: first numbers of the ranges; unit: the name of one; before:
+        ranges before them. -#}
+    {%- set ranges = [] + before -%}
+    {%- for first in bounds -%}
+        {%- set several = unit ~ 's' -%}
+        {%- if loop.last -%}
+            {%- do ranges.append([first ~ '+ ' ~ several, value ~ ' >= ' ~ first]) -%}
+        {%- else -%}
+            {%- set last = bounds[loop.index] - 1 -%}
+            {%- if last == first -%}
+                {%- set name = first ~ ' ' ~ (unit if first == 1 else several) -%}
+            {%- else -%}
+                {%- set name = first ~ '-' ~ last ~ ' ' ~ several -%}
+            {%- endif -%}
+            {%- do ranges.append([name, value ~ ' between ' ~ first ~ ' and ' ~ last]) -%}
+        {%- endif -%}
     {%- endfor -%}
-    {%- do return(names) -%}
+    {%- do return(ranges) -%}
 {%- endmacro %}
 
 
@@ -346,23 +334,26 @@
 
 
 {% macro matomo_events_by(label) -%}
-    {#- A report about events. label: a column of lake.matomo_actions. -#}
+    {#- A report about events. As in Matomo a visit (or visitor) counts once for each combination of
+        category, action and name. label: a column of lake.matomo_actions. -#}
+    {%- set event = 'event_category, event_action, event_name' -%}
     with sums as (
         select
             site_id,
             periods.period,
             periods.period_start,
-            {{ label }} as label,
+            coalesce({{ label }}, 'Event {{ label.split("_")[1] | capitalize }} not defined') as label,
             count(*) as nb_events,
-            count(distinct visit_key) as nb_visits,
-            count(distinct visitor_key) as nb_uniq_visitors,
+            count(distinct struct(visit_key, {{ event }})) as nb_visits,
+            count(distinct if(visitor_key is null, null, struct(visitor_key, {{ event }})))
+                as nb_uniq_visitors,
             count_if(event_value is not null) as nb_events_with_value,
             round(coalesce(sum(event_value), 0), 2) as sum_event_value,
             round(min(event_value), 2) as min_event_value,
             round(max(event_value), 2) as max_event_value
         from {{ ref('matomo_actions') }}
             {{ each_period('action_date') }}
-        where action_type = 'event' and {{ label }} is not null
+        where action_type = 'event'
         group by site_id, periods.period, periods.period_start, {{ label }}
     )
 
@@ -374,21 +365,35 @@
 
 
 {% macro matomo_contents_by(label) -%}
-    {#- A report about contents. label: a column of lake.matomo_actions. -#}
-    with sums as (
+    {#- A report about contents. As in Matomo a visit (or visitor) counts once for each combination of
+        piece, target and name that it was shown, and what was not shown on a day is in no row of it.
+        label: a column of lake.matomo_actions. -#}
+    {%- set shown = 'content_piece, content_target, content_name' -%}
+    with contents as (
+        select
+            *,
+            coalesce({{ label }}, 'Content {{ label.split("_")[1] | capitalize }} not defined') as label,
+            content_interaction is null as is_impression
+        from {{ ref('matomo_actions') }}
+        where action_type = 'content'
+        qualify bool_or(is_impression) over (partition by site_id, action_date, label)
+    ),
+
+    sums as (
         select
             site_id,
             periods.period,
             periods.period_start,
-            coalesce({{ label }}, 'Content {{ label.split("_")[1] }} not defined') as label,
-            count(distinct visit_key) as nb_visits,
-            count(distinct visitor_key) as nb_uniq_visitors,
-            count_if(content_interaction is null) as nb_impressions,
-            count_if(content_interaction is not null) as nb_interactions
-        from {{ ref('matomo_actions') }}
+            label,
+            count(distinct if(is_impression, struct(visit_key, {{ shown }}), null)) as nb_visits,
+            count(distinct if(
+                is_impression and visitor_key is not null, struct(visitor_key, {{ shown }}), null
+            )) as nb_uniq_visitors,
+            count_if(is_impression) as nb_impressions,
+            count_if(not is_impression) as nb_interactions
+        from contents
             {{ each_period('action_date') }}
-        where action_type = 'content'
-        group by all
+        group by site_id, periods.period, periods.period_start, label
     )
 
     select
@@ -401,7 +406,8 @@
 {% macro matomo_goals_metrics(conversion='true', ecommerce=none, by_goal=false) -%}
     {#-
         A report about conversions by site and period, or by goal with `by_goal`: of all visits, of new
-        ones and of returning ones, as Matomo's Goals.get has them.
+        ones and of returning ones, as Matomo's Goals.get has them. A period with visits has a row (one
+        for each goal of the catalogue), with zeros where nothing was converted.
         conversion: a predicate on lake.matomo_conversions; ecommerce: none, order or cart.
     -#}
     {%- set kinds = {
@@ -425,6 +431,15 @@
             {{ each_period('visit_date') }}
         group by site_id, periods.period, periods.period_start
     ),
+    {%- if by_goal %}
+
+    expected as (
+        select visits.site_id, visits.period, visits.period_start, goals.goal_id
+        from visits
+        inner join {{ ref('matomo_goals') }} as goals
+            on visits.site_id = goals.site_id and goals.is_current
+    ),
+    {%- endif %}
 
     conversions as (
         select
@@ -456,12 +471,12 @@
     )
 
     select
-        coalesce(visits.site_id, conversions.site_id) as site_id,
-        coalesce(visits.period, conversions.period) as period,
-        coalesce(visits.period_start, conversions.period_start) as period_start,
+        site_id,
+        period,
+        period_start,
         {%- if by_goal %}
-        coalesce(goals.name, 'Goal ' || conversions.goal_id) as label,
-        cast(conversions.goal_id as string) as code,
+        coalesce(goals.name, 'Goal ' || goal_id) as label,
+        cast(goal_id as string) as code,
         {%- endif %}
         {%- for suffix in kinds %}
         coalesce(nb_conversions{{ suffix }}, 0) as nb_conversions{{ suffix }},
@@ -479,15 +494,14 @@
             as conversion_rate{{ suffix }}
         {{- ',' if not loop.last }}
         {%- endfor %}
-    from visits
-    {{ 'inner' if by_goal or ecommerce else 'full outer' }} join conversions
-        on
-            visits.site_id = conversions.site_id
-            and visits.period = conversions.period
-            and visits.period_start = conversions.period_start
     {%- if by_goal %}
-    left join {{ ref('matomo_goals') }} as goals
-        on conversions.site_id = goals.site_id and conversions.goal_id = goals.goal_id
+    from expected
+    full outer join conversions using (site_id, period, period_start, goal_id)
+    left join visits using (site_id, period, period_start)
+    left join {{ ref('matomo_goals') }} as goals using (site_id, goal_id)
+    {%- else %}
+    from visits
+    full outer join conversions using (site_id, period, period_start)
     {%- endif %}
 {%- endmacro %}
 
@@ -495,7 +509,8 @@
 {% macro matomo_items_by(label, purchase, undefined, many=false) -%}
     {#-
         A report about products: what was bought (or left in carts), and views of their pages. As in
-        Matomo a product of several categories counts in each.
+        Matomo a product of several categories counts in each, an order or a visit's cart with a product
+        on several lines counts once, and its price there is the sum of the lines'.
         label: sku, name or categories (with `many`); purchase: order or abandoned_cart; undefined: label
         of products without one.
     -#}
@@ -512,7 +527,7 @@
             coalesce({{ label }}, '{{ undefined }}') as label,
             0 as place,
             {%- endif %}
-            {{ 'coalesce(order_id, visit_key)' if purchase == 'order' else 'item_key' }} as purchase,
+            {{ 'purchase_key' if purchase == 'order' else 'visit_key' }} as purchase,
             price,
             quantity
         from {{ ref('matomo_items') }}
@@ -570,7 +585,7 @@
             count(distinct if(is_purchase, null, struct(place, visit_key))) as nb_visits,
             count(distinct visitor_key) as nb_uniq_visitors,
             count_if(not is_purchase) as nb_actions,
-            round(coalesce(avg(price), avg(product_price), 0), 2) as avg_price
+            round(coalesce(sum(price) / {{ orders }}, avg(product_price), 0), 2) as avg_price
         from facts
             {{ each_period('day') }}
         group by site_id, periods.period, periods.period_start, label

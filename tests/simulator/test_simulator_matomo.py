@@ -68,6 +68,9 @@ def newest(exported: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
+OS_FAMILIES = {"WIN": "Windows", "AND": "Android", "IPA": "iOS"}
+
+
 class Recount:
     """Reports from the JSON alone."""
 
@@ -84,7 +87,7 @@ class Recount:
             last = datetime.fromtimestamp(rows[-1]["timestamp"], timezone.utc)
             for period in ("day", "week", "month", "year"):
                 place = (str(visit["idSite"]), period, first_day(period, last.date()))
-                for report, label in self.visit_labels(visit, last):
+                for report, label in self.visit_labels(visit):
                     self.of_visits[report][(*place, label)].append(visit)
                 for row in rows:
                     day = datetime.fromtimestamp(row["timestamp"], timezone.utc).date()
@@ -93,15 +96,16 @@ class Recount:
                         self.of_rows[report][(*place, label)].append((int(visit["idVisit"]), row))
 
     @staticmethod
-    def visit_labels(visit: dict[str, Any], last: datetime) -> Iterator[tuple[str, str]]:
+    def visit_labels(visit: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "VisitsSummary.get", ""
         yield "VisitFrequency.get", "new" if visit["visitorType"] == "new" else "returning"
         yield "Referrers.getReferrerType", visit["referrerType"]
         yield "UserCountry.getCountry", visit["countryCode"]
         yield "UserCountry.getContinent", visit["continentCode"]
         yield "DevicesDetection.getBrowsers", visit["browserCode"]
-        yield "DevicesDetection.getOsFamilies", visit["operatingSystemCode"]
-        yield "VisitTime.getVisitInformationPerServerTime", str(last.hour)
+        yield "DevicesDetection.getOsFamilies", OS_FAMILIES[visit["operatingSystemCode"]]
+        first = datetime.fromtimestamp(visit["actionDetails"][0]["timestamp"], timezone.utc)
+        yield "VisitTime.getVisitInformationPerServerTime", str(first.hour)
         yield "VisitTime.getVisitInformationPerLocalTime", visit["visitLocalHour"]
         yield "VisitorInterest.getNumberOfVisitsPerPage", str(visit["actions"])
         yield "VisitorInterest.getNumberOfVisitsPerVisitDuration", str(visit["visitDuration"])
@@ -126,8 +130,7 @@ class Recount:
         elif kind == "event":
             yield "Events.getCategory", row["eventCategory"]
             yield "Events.getAction", row["eventAction"]
-            if "eventName" in row:
-                yield "Events.getName", row["eventName"]
+            yield "Events.getName", row.get("eventName", "Event Name not defined")
         elif kind == "13":
             yield "Contents.getContentNames", row["contentName"]
             yield "Contents.getContentPieces", row["contentPiece"]
@@ -145,7 +148,13 @@ def metric(name: str, found: list[tuple[int, dict[str, Any]]]) -> str:
     """A metric of rows, as the answers write it."""
     rows = [row for _, row in found]
     if name in ("nb_visits", "nb_visits_converted"):
-        return str(len({visit for visit, _ in found}))
+        # Of events and contents, for each different one that was done or shown.
+        names = ("eventCategory", "eventAction", "eventName", "contentPiece", "contentTarget",
+                 "contentName")  # fmt: skip
+        return str(len({
+            (visit, *map(row.get, names)) for visit, row in found
+            if not row.get("contentInteraction")
+        }))  # fmt: skip
     if name in ("nb_hits", "nb_events", "nb_conversions"):
         return str(len(rows))
     if name == "nb_interactions":

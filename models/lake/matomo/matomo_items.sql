@@ -34,6 +34,9 @@ select
     visit_id,
     visit_block,
     purchase.action_type as purchase_type,
+    case
+        when item is not null then {{ surrogate_key(['visit_key', 'purchase.position']) }}
+    end as purchase_key,
     purchase.order_id,
     coalesce(cast(purchase.occurred_at_local as date), visit_date) as purchase_date,
     item.sku,

@@ -1,5 +1,12 @@
--- Matomo's UserLanguage.getLanguageCode.
+-- Matomo's UserLanguage.getLanguageCode, labelled as `French (fr)`. Of a dialect the export has no name
+-- but `Language code en-us`.
 {{ matomo_visits_by(
-    label="coalesce(language_name, 'Unknown')",
+    label="""
+        if(
+            language_name like '% ' || language_code,
+            language_name,
+            coalesce(language_name, 'Unknown') || ' (' || coalesce(language_code, 'xx') || ')'
+        )
+    """,
     code="coalesce(language_code, 'xx')"
 ) }}

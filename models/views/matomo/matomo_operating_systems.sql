@@ -1,4 +1,4 @@
 -- Matomo's DevicesDetection.getOsFamilies.
 {{ matomo_visits_by(
-    label="coalesce(operating_system_name, 'Unknown')"
+    label=matomo_operating_system_family('operating_system_code', 'operating_system_name')
 ) }}

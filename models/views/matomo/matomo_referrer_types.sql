@@ -1,12 +1,13 @@
 -- Matomo's Referrers.getReferrerType.
 {{ matomo_visits_by(
     label="""
-        case coalesce(referrer_type, 'direct')
-            when 'direct' then 'Direct Entry'
-            when 'search' then 'Search Engines'
-            when 'website' then 'Websites'
-            when 'campaign' then 'Campaigns'
-            when 'social' then 'Social Networks'
+        case
+            when coalesce(referrer_type, 'direct') = 'direct' then 'Direct Entry'
+            when referrer_type = 'search' then 'Search Engines'
+            when referrer_type = 'website' then 'Websites'
+            when referrer_type = 'campaign' then 'Campaigns'
+            when referrer_type = 'social' then 'Social Networks'
+            when referrer_type like 'ai%' then 'AI Assistants'
             else initcap(replace(referrer_type, '_', ' '))
         end
     """,

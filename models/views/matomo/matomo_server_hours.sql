@@ -1,6 +1,11 @@
--- Matomo's VisitTime.getVisitInformationPerServerTime: by the hour of the last action in the site's
--- time zone.
+-- Matomo's VisitTime.getVisitInformationPerServerTime: by the hour of the visit's first
+-- action, or of the conversion, in the site's time zone.
 {{ matomo_visits_by(
-    label="lpad(cast(hour(last_action_at_local) as string), 2, '0')",
+    label="""
+        date_format(
+            timestamp_seconds(unix_seconds(first_action_at) + site_utc_offset_seconds), 'HH'
+        )
+    """,
+    conversion_label="date_format(occurred_at_local, 'HH')",
     labels=matomo_hours()
 ) }}

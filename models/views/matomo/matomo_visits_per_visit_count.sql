@@ -1,6 +1,3 @@
 -- Matomo's VisitorInterest.getNumberOfVisitsByVisitCount: by how many visits the visitor has made.
 {% set bounds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 26, 51, 101, 201] %}
-{{ matomo_visits_in_ranges(
-    label=matomo_range_label('visit_count', bounds, 'visit'),
-    labels=matomo_range_names(bounds, 'visit')
-) }}
+{{ matomo_visits_in_ranges(matomo_ranges('visit_count', bounds, 'visit')) }}
