@@ -1,8 +1,8 @@
 {% macro matomo_changed_visits() -%}
     {#- The visits as they are now that this incremental lake model has not read yet, with what only the
         site's time zone tells: `site_utc_offset_seconds` (of the last action, seconds east of UTC),
-        `visit_date` and `last_action_at_local`. Nearly every visit says its offset itself; one that
-        does not is read again when its site's time zone becomes known. -#}
+        `visit_date` and `last_action_at_local`. Nearly every visit says its offset itself, the
+        same by its first and its last action; another is read again when its site's time zone is known. -#}
     {%- set sites = ref('matomo_sites') -%}
     {%- set clock = ref('stg_matomo__documents') -%}
     {%- set mark = -1 -%}
@@ -33,11 +33,14 @@
                 if({{ is_uncertain }}, greatest(visits.batch_id, sites.batch_id), visits.batch_id)
                     as batch_id,
                 coalesce(
-                    visits.last_utc_offset_seconds,
+                    -- One end alone may mislead: Matomo cuts long visits off, and a visit may last
+                    -- beyond its last action.
+                    if({{ is_uncertain }}, null, visits.last_utc_offset_seconds),
                     cast(
                         unix_seconds(from_utc_timestamp(visits.last_action_at, sites.time_zone))
                         - unix_seconds(visits.last_action_at) as int
                     ),
+                    visits.last_utc_offset_seconds,
                     0
                 ) as site_utc_offset_seconds
             from {{ ref('snap_matomo__visits') }} as visits

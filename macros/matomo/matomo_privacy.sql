@@ -478,7 +478,9 @@
             ''
         )
     {%- endset -%}
-    {{ cleaned if is_url else 'if(' ~ text ~ " like '%://%', " ~ cleaned ~ ', ' ~ text ~ ')' }}
+    {#- Addresses within other text: a whole one, a path from a slash, or at least name=value. -#}
+    {%- set address = '://|[?&#][^\\\\s=&?#"]+=|(^|[\\\\s"(])[.]{0,2}/[^\\\\s"?#]*[?#]' -%}
+    {{ cleaned if is_url else 'if(' ~ text ~ " rlike '" ~ address ~ "', " ~ cleaned ~ ', ' ~ text ~ ')' }}
 {%- endmacro %}
 
 

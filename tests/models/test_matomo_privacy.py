@@ -192,6 +192,9 @@ def test_query_parameters_in_texts_end_with_their_url(macro: Render, sql: Sql) -
             'see "https://example.org/a" or ask? Yes & no'
         ),
         "is this it? a=b & c": "is this it? a=b & c",
+        "opened /account?name=jane and left": "opened /account and left",
+        "/search?jane": "/search",
+        "form.php?name=jane": "form.php",
     }
     expression = macro("matomo_filtered_query", "text", [], "allow", False)
     assert dict(zip(texts, results(sql, expression, list(texts)), strict=True)) == texts

@@ -7,14 +7,18 @@
 -- Every arrival of every event, by the month when it occurred. The first one is the event, the
 -- others are copies that a producer sent again, in the same batch or years later.
 {% set days = touched(ref('stg_meters__events'), 'occurred_on') %}
--- The first build reads all there is. Counting the suspects before lets Spark send them to the
--- events, where the driver can hold them; else it sorts all events by their hashes.
-{% set hint = '' %}
+-- The first build reads all there is. It asks for the suspects before: a few are named, so that
+-- nobody looks for them again; more, that the driver can hold, Spark sends to the events; else it
+-- sorts all events by their hashes.
+{% set named, hint = none, '' %}
 {% if execute and not is_incremental() and load_relation(ref('stg_meters__events')) is not none %}
-    {% set repeated = run_query(
-        'select count(*) from (select 1 from ' ~ ref('stg_meters__events')
-        ~ ' where reason is null group by ' ~ meter_event_hash() ~ ' having count(*) > 1)'
-    ).columns[0].values()[0] %}
+    {% set repeated, hashes = run_query(
+        "select count(*), "
+        ~ "if(count(*) <= 10000, 'array(' || array_join(collect_list(event_hash), ', ') || ')', null) "
+        ~ 'from (select ' ~ meter_event_hash() ~ ' as event_hash from ' ~ ref('stg_meters__events')
+        ~ ' where reason is null group by event_hash having count(*) > 1 limit 1000001)'
+    ).rows[0].values() %}
+    {% set named = hashes %}
     {% set hint = '/*+ broadcast(suspects) */' if repeated <= 1000000 else '' %}
 {% endif %}
 with fresh as (
@@ -60,11 +64,15 @@ held as (
 
 -- Nearly every event comes once. Hashes find the few that may not; only these are compared whole.
 suspects as (
+    {% if named is not none %}
+    select explode(cast({{ named }} as array<bigint>)) as event_hash
+    {% else %}
     select event_hash from fresh
     group by event_hash
     having count(*) > 1
     union
     select event_hash from held
+    {% endif %}
 ),
 
 numbered as (
