@@ -47,7 +47,7 @@ def _errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
 
 
 def _check_tls(given: Mapping[str, str], known: Sequence[str]) -> None:
-    """Raise ``ConfigurationError`` for a parameter of TLS that only the Java client would follow."""
+    """Raise ``ConfigurationError`` for a parameter of TLS that only one client would follow."""
     for name in given:
         if re.search(r"(?i)ssl|tls|keystore|truststore|servercert", name) and name not in known:
             message = (
@@ -533,7 +533,10 @@ class _MySQL:
             name, source, kind, expression, read_as, landed_as or read_as, convert, totals, refused,
             family, is_nullable,
         )  # fmt: skip
-        return _overridden(made, override, f"cast({c} as char)", f"sum({c})")
+        text = f"cast({expression if base in ('float', 'bit') else c} as char)"
+        if read_as == "binary":  # which may be no text, and would get question marks
+            text = f"case when cast({text} as binary) = {c} then {text} end"
+        return _overridden(made, override, text, f"sum({c})")
 
     def estimate(self, connection: Any, select: str) -> int:
         import pymysql

@@ -9,7 +9,8 @@ import re
 import subprocess
 import urllib.request
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,10 +21,11 @@ import pyarrow.parquet
 import pyspark
 import pytest
 
-from loader import imports
+from loader import imports, jdbc
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.jdbc import Column
-from loader.settings import load
+from loader.plan import Batch, Import
+from loader.settings import Jdbc, JdbcTable, load
 from simulator.databases import fill
 from simulator.meters import MeterSettings, meter_park, write_meters
 from tests.conftest import ROOT
@@ -35,6 +37,14 @@ ROWS = int(os.environ.get("IMPORT_ROWS", "50000"))
 
 def configured(lake: Any, source: Any, body: str) -> None:
     lake.configure(tail=source.section(f'table = "{lake.schema}.{{table}}"\n{body}'))
+
+
+def made(source: Any, name: str, columns: str, *rows: str) -> None:
+    """A table of the database, made anew, with ``rows`` of values."""
+    source.ask(f"drop table if exists {name}")
+    source.ask(f"create table {name} ({columns})")
+    if rows:
+        source.ask(f"insert into {name} values {', '.join(rows)}")
 
 
 def rows_of(lake: Any, name: str, columns: str = "*", batch: str | None = None) -> list[Any]:
@@ -208,6 +218,99 @@ def test_an_override_that_would_round_is_refused_before_it_is_visible(
     text = loaded(lake)
     assert "finishing batch 1" in text
     assert [str(row[0]) for row in rows_of(lake, "exact", "n")] == ["1.25", "3.00"]
+
+
+@pytest.mark.stack
+def test_an_override_that_loses_anything_is_refused_even_where_the_sums_agree(
+    lake: Any, postgres: Any, password: str
+) -> None:
+    chosen = {
+        "pairs": ("numeric", "decimal(10, 2)", "(1, 1.004), (2, 0.996)", "'1.50'"),
+        "hours": ("timestamp", "date", "(1, '2024-05-01 12:00')", "'2024-05-01'"),
+        "codes": ("text", "int", "(1, '007')", "'7'"),
+    }
+    body = ""
+    for name, (kind, wanted, rows, _) in chosen.items():
+        made(postgres, name, f"id int primary key, v {kind}", rows)
+        body += f'[[jdbc.src.tables]]\nname = "{name}"\ncolumns = {{ v = "{wanted}" }}\n'
+    configured(lake, postgres, body)
+    text = loaded(lake, 5)
+    for name, (kind, wanted, _, exact) in chosen.items():
+        kind = {"timestamp": "timestamp without time zone"}.get(kind, kind)
+        assert f"column v ({kind}), landed as {wanted}, has other values" in text
+        assert rows_of(lake, name, batch="1") == []
+        postgres.ask(f"update {name} set v = {exact}")
+    abandoned(lake)
+    loaded(lake)
+    assert {str(row[0]) for row in rows_of(lake, "pairs", "v")} == {"1.50"}
+    assert [str(row[0]) for row in rows_of(lake, "hours", "v")] == ["2024-05-01"]
+    assert rows_of(lake, "codes", "v") == [(7,)]
+
+
+@pytest.mark.stack
+def test_text_of_mariadb_s_floats_is_exact_and_of_bytes_only_where_they_are_text(
+    lake: Any, mariadb: Any, password: str
+) -> None:
+    made(mariadb, "texts", "id int primary key, f float, b blob", "(1, 1.0 / 7, x'ff41fe')")
+    body = '[[jdbc.src.tables]]\nname = "texts"\ncolumns = { f = "string", b = "string" }'
+    configured(lake, mariadb, body)
+    assert "column b (blob), landed as string" in loaded(lake, 5)
+    mariadb.ask("update texts set b = 'é'")
+    abandoned(lake)
+    loaded(lake)
+    assert rows_of(lake, "texts", "f, b") == [("0.1428571492433548", "é")]
+
+
+@pytest.mark.stack
+def test_a_type_that_raw_cannot_take_is_an_error_before_anything_is_planned(
+    lake: Any, postgres: Any, password: str
+) -> None:
+    made(postgres, "turned", "id int primary key, v bigint, t timestamp", "(1, 5, now())")
+    entry = 'on_drift = "evolve"\n[[jdbc.src.tables]]\nname = "turned"\n'
+    configured(lake, postgres, entry + 'columns = { t = "bigint" }')
+    assert "Column t (timestamp without time zone)" in (text := loaded(lake, 2))
+    assert "would land as bigint, which Spark cannot make of it" in text
+    configured(lake, postgres, entry)
+    loaded(lake)
+    # Delta would round it without a word.
+    postgres.ask("alter table turned alter column v type numeric(12, 2)")
+    for words in ((), ("plan",)):
+        text = loaded(lake, 2, *words)
+        assert "Column v (numeric(12,2)) of public.turned" in text
+        assert (
+            f"would land as decimal(12, 2), but {lake.table('turned')} holds it as bigint" in text
+        )
+        assert 'columns = { v = "bigint" }' in text
+    assert lake.states() == [("turned", 1, "committed")]
+    configured(lake, postgres, entry + 'columns = { v = "bigint" }')
+    postgres.ask("update turned set v = 6")
+    loaded(lake)
+    assert rows_of(lake, "turned", "v") == [(6,)]
+
+
+@pytest.mark.parametrize(
+    ("held", "new", "taken"),
+    [
+        ("smallint", "bigint", True),
+        ("bigint", "int", True),
+        ("int", "decimal(12,2)", True),
+        ("bigint", "decimal(12, 2)", False),
+        ("decimal(12,2)", "decimal(14, 4)", True),
+        ("decimal(14,4)", "decimal(12, 2)", True),
+        ("decimal(12,2)", "decimal(20, 0)", False),
+        ("decimal(12,2)", "int", True),
+        ("decimal(12,2)", "bigint", False),
+        ("double", "float", True),
+        ("double", "bigint", False),
+        ("date", "timestamp_ntz", True),
+        ("date", "timestamp", False),
+        ("timestamp", "timestamp_ntz", False),
+        ("string", "int", False),
+        ("boolean", "int", False),
+    ],
+)
+def test_a_raw_column_takes_only_what_it_keeps_whole(held: str, new: str, taken: bool) -> None:
+    assert imports.takes(held, new) == taken
 
 
 @pytest.mark.stack
@@ -417,6 +520,42 @@ def test_deleted_rows_are_found_by_comparing_keys(lake: Any, postgres: Any, pass
     loaded(lake)
     assert current(lake, "gone", "id, n") == []
     assert "0 records in 0 batches" in loaded(lake)
+
+
+@pytest.mark.stack
+def test_a_chosen_key_that_names_several_rows_is_refused_before_they_are_visible(
+    lake: Any, postgres: Any, password: str
+) -> None:
+    made(postgres, "named", "a int, b int, at timestamptz", "(1, 1, now())", "(1, 2, now())")
+    body = '[[jdbc.src.tables]]\nname = "named"\nmode = "last_modified"\ncolumn = "at"\n'
+    configured(lake, postgres, body + 'key = "a"')
+    assert "public.named of [jdbc.src]" in (text := loaded(lake, 2))
+    assert "does not name one row: 2 have a = 1." in text
+    assert rows_of(lake, "named", batch="1") == []
+    configured(lake, postgres, body + 'key = ["a", "b"]')
+    abandoned(lake)
+    loaded(lake)
+    assert current(lake, "named", "a, b", "a, b") == [(1, 1), (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("hours", "is_due"), [(None, True), (22.7, False), (22.9, True), (48, True)]
+)
+def test_an_import_is_due_by_its_plan_and_a_twentieth_early(
+    hours: float | None, is_due: bool
+) -> None:
+    now = datetime(2024, 5, 2, 5, tzinfo=timezone.utc)
+    config = Jdbc(url="jdbc:postgresql://h/d", table="raw.{table}", every="24h")
+    source: Any = SimpleNamespace(
+        database=SimpleNamespace(config=config), relation=SimpleNamespace(name="t"), section="x",
+        entry=JdbcTable(name="t"), columns=(), key=(), table="raw.t",
+    )  # fmt: skip
+    last = None
+    if hours is not None:
+        planned = now - timedelta(hours=hours)
+        last = Batch("raw.t", 1, "jdbc.x", None, None, "", imported=Import("t", "full", ()),
+                     planned_at=planned, committed_at=planned + timedelta(hours=3))  # fmt: skip
+    assert (imports.proposed(source, last, now) is not None) == is_due
 
 
 # --- splits
@@ -683,6 +822,78 @@ def test_the_password_is_seen_nowhere(
         seen[log.name] = log.read_text(errors="replace")
     assert any("jdbc" in text for text in seen.values()), "the pages show nothing of the reads"
     assert [place for place, text in seen.items() if PLANTED in text] == []
+
+
+# --- connections
+
+
+@pytest.mark.stack
+def test_both_clients_of_mariadb_use_tls_or_neither_connects(
+    lake: Any, mariadb: Any, password: str
+) -> None:
+    made(mariadb, "locked", "id int primary key", "(1)")
+    for host in ("'127.0.0.1'", "localhost"):
+        mariadb.ask(f"create user locked@{host} identified by '{PLANTED}' require ssl")
+        mariadb.ask(f"grant select on parc.* to locked@{host}")
+
+    def through(parameters: str) -> None:
+        url = f"{mariadb.url}?{parameters}"
+        configured(lake, replace(mariadb, url=url, user="locked"), 'include = ["locked"]')
+
+    for plain in ("", "sslMode=disable"):
+        through(plain)
+        assert "refuses user 'locked'" in loaded(lake, 2)
+    through("sslMode=verify-full")  # by an authority that nobody knows
+    assert "certificate verify failed" in loaded(lake, 5)
+    for number, mode in enumerate(("trust", "verify-ca", "verify-full"), start=1):
+        through(f"sslMode={mode}" + (f"&serverSslCert={mariadb.authority}" if number > 1 else ""))
+        mariadb.ask(f"update locked set id = {number + 1}")
+        loaded(lake)
+        assert rows_of(lake, "locked", "id") == [(number + 1,)]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "parameters", "understood"),
+    [
+        ("postgresql", {}, {}),
+        ("postgresql", {"ssl": "true"}, {"sslmode": "verify-full"}),
+        ("postgresql", {"ssl": "", "sslmode": "require"}, {"sslmode": "require"}),
+        ("postgresql", {"ssl": "false", "sslrootcert": "a"}, {"sslrootcert": "a"}),
+        ("postgresql", {"sslfactory": "x"}, "sslfactory of the url tells only one"),
+        ("mysql", {}, {"ssl_disabled": True}),
+        ("mysql", {"sslmode": "DISABLE"}, {"ssl_disabled": True}),
+        ("mysql", {"sslMode": "trust"}, (False, "CERT_NONE")),
+        ("mysql", {"sslMode": "verify-ca"}, (False, "CERT_REQUIRED")),
+        ("mysql", {"SslMode": "Verify-Full"}, (True, "CERT_REQUIRED")),
+        ("mysql", {"sslMode": "trust", "serverSslCert": "a"}, "only with the last two"),
+        ("mysql", {"serverSslCert": "a"}, "only with the last two"),
+        ("mysql", {"sslMode": "verify-ca", "serverSslCert": "/no"}, "no PEM file"),
+        ("mysql", {"sslMode": "on"}, "sslMode=on is not what both"),
+        ("mysql", {"useSsl": "true"}, "useSsl of the url tells only one"),
+        ("mysql", {"keyStore": "a"}, "keyStore of the url tells only one"),
+    ],
+)
+def test_tls_is_the_same_for_both_clients_or_refused(
+    dialect: str, parameters: dict[str, str], understood: Any
+) -> None:
+    mapped = jdbc._DIALECTS[dialect]().tls
+    if isinstance(understood, str):
+        with pytest.raises(ConfigurationError, match=understood):
+            mapped(parameters)
+        return
+    found = mapped(parameters)
+    if isinstance(understood, tuple):
+        context = found.pop("ssl")
+        found = found or (context.check_hostname, context.verify_mode.name)
+    assert found == understood
+
+
+def test_infinity_of_a_number_is_asked_only_where_postgresql_knows_it() -> None:
+    server = jdbc._PostgreSQL()
+    refused = []
+    for server.version in (130014, 140000):
+        refused.append(server.column(("n", "numeric(5,2)", True, "n"), None).refused)
+    assert refused == ["\"n\" = 'NaN'", "\"n\" = 'NaN' or abs(\"n\") = 'Infinity'"]
 
 
 @pytest.mark.parametrize(
