@@ -183,10 +183,8 @@ def test_every_type_lands_equal_to_the_source(
 def test_values_that_no_type_holds_are_an_error_and_text_takes_them(
     lake: Any, postgres: Any, password: str
 ) -> None:
-    postgres.ask(
-        "drop table if exists odd; create table odd (id int primary key, n numeric(5, 2), d date, "
-        "t timestamptz); insert into odd values (1, 'NaN', 'infinity', '0044-03-15 BC')"
-    )
+    columns = "id int primary key, n numeric(5, 2), d date, t timestamptz"
+    made(postgres, "odd", columns, "(1, 'NaN', 'infinity', '0044-03-15 BC')")
     overrides = ""
     for column in ("n", "d", "t"):
         body = f'[[jdbc.src.tables]]\nname = "odd"\ncolumns = {{ {overrides} }}'
@@ -207,8 +205,7 @@ def test_values_that_no_type_holds_are_an_error_and_text_takes_them(
 def test_an_override_that_would_round_is_refused_before_it_is_visible(
     lake: Any, postgres: Any, password: str
 ) -> None:
-    postgres.ask("drop table if exists exact; create table exact (id int primary key, n numeric)")
-    postgres.ask("insert into exact values (1, 1.005), (2, 3)")
+    made(postgres, "exact", "id int primary key, n numeric", "(1, 1.005)", "(2, 3)")
     body = '[[jdbc.src.tables]]\nname = "exact"\ncolumns = { n = "decimal(10, 2)" }'
     configured(lake, postgres, body)
     assert "column n (numeric), landed as decimal(10, 2)" in loaded(lake, 5)
@@ -315,9 +312,7 @@ def test_a_raw_column_takes_only_what_it_keeps_whole(held: str, new: str, taken:
 
 @pytest.mark.stack
 def test_zero_dates_and_negative_times_of_mariadb(lake: Any, mariadb: Any, password: str) -> None:
-    mariadb.ask("drop table if exists zero")
-    mariadb.ask("create table zero (id int primary key, d date, t time)")
-    mariadb.ask("insert into zero values (1, '0000-00-00', '-12:30:00')")
+    made(mariadb, "zero", "id int primary key, d date, t time", "(1, '0000-00-00', '-12:30:00')")
     configured(lake, mariadb, 'include = ["zero"]')
     assert "Column d (date)" in loaded(lake, 2)
     body = '[[jdbc.src.tables]]\nname = "zero"\ncolumns = { d = "string" }'
@@ -335,9 +330,7 @@ def test_a_full_import_is_a_new_version_only_when_something_changed(
     lake: Any, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
     source = request.getfixturevalue(kind)
-    source.ask("drop table if exists versions")
-    source.ask("create table versions (id int primary key, name varchar(20))")
-    source.ask("insert into versions values (1, 'a'), (2, 'b')")
+    made(source, "versions", "id int primary key, name varchar(20)", "(1, 'a')", "(2, 'b')")
     configured(lake, source, 'include = ["versions"]')
     plan = loaded(lake, 0, "plan")
     assert "versions full" in plan
@@ -383,8 +376,7 @@ def test_a_kill_at_any_step_leaves_the_old_version_and_the_next_run_the_new_one(
         rows = ", ".join(f"({key}, '{value}')" for key in range(first, last + 1))
         source.ask(f"insert into killed values {rows}")
 
-    source.ask("drop table if exists killed")
-    source.ask("create table killed (id int primary key, v varchar(9))")
+    made(source, "killed", "id int primary key, v varchar(9)")
     put("a", 1, 1000)
     entry = '[[jdbc.src.tables]]\nname = "killed"\n'
     body = entry + ('mode = "append"\ncolumn = "id"\noverlap = "0"' if mode == "append" else "")
@@ -409,7 +401,7 @@ def test_a_kill_at_any_step_leaves_the_old_version_and_the_next_run_the_new_one(
 def test_an_empty_version_that_was_killed_is_closed_as_it_was(
     lake: Any, postgres: Any, password: str, killed: Any
 ) -> None:
-    postgres.ask("drop table if exists emptied; create table emptied (id int primary key)")
+    made(postgres, "emptied", "id int primary key")
     configured(lake, postgres, 'include = ["emptied"]')
     assert killed(lake, "written") == -9
     postgres.ask("insert into emptied select generate_series(1, 9)")
@@ -422,8 +414,7 @@ def test_an_empty_version_that_was_killed_is_closed_as_it_was(
 def test_rows_without_a_key_are_not_doubled_by_a_new_column(
     lake: Any, postgres: Any, password: str
 ) -> None:
-    postgres.ask("drop table if exists journal; create table journal (at int, v text)")
-    postgres.ask("insert into journal values (1, 'a'), (2, 'b'), (2, 'b')")
+    made(postgres, "journal", "at int, v text", "(1, 'a')", "(2, 'b')", "(2, 'b')")
     entry = '[[jdbc.src.tables]]\nname = "journal"\nmode = "append"\ncolumn = "at"\noverlap = "1"'
     configured(lake, postgres, f'on_drift = "evolve"\n{entry}')
     loaded(lake)
@@ -460,8 +451,7 @@ def test_rows_committed_late_and_a_clock_that_went_back_lose_nothing(
 ) -> None:
     source = request.getfixturevalue(kind)
     stamp = "timestamptz" if kind == "postgres" else "datetime(6)"
-    source.ask("drop table if exists late")
-    source.ask(f"create table late (id int primary key, v varchar(9), at {stamp})")
+    made(source, "late", f"id int primary key, v varchar(9), at {stamp}")
     noon = datetime(2024, 5, 1, 12)
 
     def put(key: int, value: str, minutes: float) -> None:
@@ -501,7 +491,7 @@ def test_rows_committed_late_and_a_clock_that_went_back_lose_nothing(
 
 @pytest.mark.stack
 def test_deleted_rows_are_found_by_comparing_keys(lake: Any, postgres: Any, password: str) -> None:
-    postgres.ask("drop table if exists gone; create table gone (id int primary key, n int)")
+    made(postgres, "gone", "id int primary key, n int")
     postgres.ask("insert into gone select i, i from generate_series(1, 20) i")
     body = '[[jdbc.src.tables]]\nname = "gone"\nmode = "append"\ncolumn = "id"\noverlap = "0"\n'
     configured(lake, postgres, body)
@@ -567,8 +557,7 @@ def test_skewed_null_text_and_composite_keys_are_divided_by_quantiles(
     lake: Any, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
     source = request.getfixturevalue(kind)
-    source.ask("drop table if exists skewed")
-    source.ask("create table skewed (k bigint, s varchar(30), d date, v int)")
+    made(source, "skewed", "k bigint, s varchar(30), d date, v int")
     series = "generate_series(1, 4000) i" if kind == "postgres" else "seq_1_to_4000 s"
     i = "i" if kind == "postgres" else "seq"
     day = (
@@ -687,9 +676,7 @@ def test_each_failure_says_what_to_do(
 ) -> None:
     source = request.getfixturevalue(kind)
     source.ask("drop view if exists seen")
-    source.ask("drop table if exists fine")
-    source.ask("create table fine (id int primary key, v int, w int)")
-    source.ask("insert into fine values (1, 1, 1)")
+    made(source, "fine", "id int primary key, v int, w int", "(1, 1, 1)")
     source.ask("create view seen as select id, v from fine")
     configured(lake, source, 'include = ["fine", "sen"]')
     text = loaded(lake, 2)
@@ -728,8 +715,8 @@ def test_each_failure_says_what_to_do(
 def test_empty_tables_and_tables_with_only_null_keys_land(
     lake: Any, postgres: Any, password: str
 ) -> None:
-    postgres.ask("drop table if exists empty_one, nulls")
-    postgres.ask("create table empty_one (id int, v text); create table nulls (k int, v int)")
+    made(postgres, "empty_one", "id int, v text")
+    made(postgres, "nulls", "k int, v int")
     postgres.ask("insert into nulls select null, i from generate_series(1, 50) i")
     body = (
         'include = ["empty_one"]\n[[jdbc.src.tables]]\nname = "nulls"\nsplit_by = "k"\nsplits = 3'
@@ -745,8 +732,7 @@ def test_empty_tables_and_tables_with_only_null_keys_land(
 def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
     lake: Any, mariadb: Any, password: str, loader: Callable[[], Any]
 ) -> None:
-    mariadb.ask("drop table if exists moving")
-    mariadb.ask("create table moving (id int primary key)")
+    made(mariadb, "moving", "id int primary key")
     mariadb.ask("insert into moving select seq from seq_1_to_100")
     configured(lake, mariadb, 'include = ["moving"]')
     one = loader()
@@ -768,7 +754,7 @@ def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
 def test_all_parts_of_postgresql_read_one_snapshot(
     lake: Any, postgres: Any, password: str, loader: Callable[[], Any]
 ) -> None:
-    postgres.ask("drop table if exists still; create table still (id int primary key, v int)")
+    made(postgres, "still", "id int primary key, v int")
     postgres.ask("insert into still select i, 0 from generate_series(1, 1000) i")
     configured(lake, postgres, '[[jdbc.src.tables]]\nname = "still"\nsplits = 4\nmode = "full"')
     one = loader()
@@ -790,9 +776,7 @@ def test_the_password_is_seen_nowhere(
     lake: Any, postgres: Any, mariadb: Any, password: str, stack: Any
 ) -> None:
     for source in (postgres, mariadb):
-        source.ask("drop table if exists secret")
-        source.ask("create table secret (id int primary key)")
-        source.ask("insert into secret values (1)")
+        made(source, "secret", "id int primary key", "(1)")
     tail = [
         source.section(f'include = ["secret"]\ntable = "{lake.schema}.{name}_{{table}}"', name=name)
         for name, source in (("one", postgres), ("two", mariadb))
