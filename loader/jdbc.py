@@ -324,7 +324,8 @@ class _MySQL:
     def connect(self, config: Jdbc) -> Any:
         _, host, database, parameters = config.address
         name, _, port = host.rpartition(":") if ":" in host else (host, "", "3306")
-        secure = self.tls(dict(parse_qsl(parameters, keep_blank_values=True)))
+        # As the Java client reads them, which decodes nothing.
+        secure = self.tls(dict(each.partition("=")[::2] for each in parameters.split("&")))
         import pymysql
 
         password = config.password.get_secret_value() if config.password else ""
