@@ -224,7 +224,7 @@ def test_an_override_that_loses_anything_is_refused_even_where_the_sums_agree(
     chosen = {
         "pairs": ("numeric", "decimal(10, 2)", "(1, 1.004), (2, 0.996)", "'1.50'"),
         "hours": ("timestamp", "date", "(1, '2024-05-01 12:00')", "'2024-05-01'"),
-        "codes": ("text", "int", "(1, '007')", "'7'"),
+        "codes": ("text", "int", "(1, '007')", "v"),
     }
     body = ""
     for name, (kind, wanted, rows, _) in chosen.items():
@@ -238,10 +238,11 @@ def test_an_override_that_loses_anything_is_refused_even_where_the_sums_agree(
         assert rows_of(lake, name, batch="1") == []
         postgres.ask(f"update {name} set v = {exact}")
     abandoned(lake)
+    configured(lake, postgres, body.replace('"int"', '"string"'))  # as the error says
     loaded(lake)
     assert {str(row[0]) for row in rows_of(lake, "pairs", "v")} == {"1.50"}
     assert [str(row[0]) for row in rows_of(lake, "hours", "v")] == ["2024-05-01"]
-    assert rows_of(lake, "codes", "v") == [(7,)]
+    assert rows_of(lake, "codes", "v") == [("007",)]
 
 
 @pytest.mark.stack
