@@ -330,7 +330,7 @@ def again(spark: SparkSession, source: Source, batch: Batch) -> Batch:
     imported = batch.imported
     if imported is None or _is_empty(imported):
         return batch
-    # Another type in `columns` is what a person was asked for; nothing has landed as the one before.
+    # A person was asked for another type in `columns`; nothing has landed as the one before.
     chosen = {each[:2]: each for each in source.columns}
     planned = tuple(chosen.get(each[:2], each) for each in imported.columns)
     _check_drift(source, replace(imported, columns=planned))
