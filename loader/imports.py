@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 from functools import reduce
 from typing import Any
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
@@ -32,6 +33,8 @@ _COPY = "__copy"
 # An import is due a little early, so that one of 24h that is run at five each morning never finds
 # itself some seconds too young, and waits another day.
 _DUE = 0.95
+# Besides whole and decimal numbers: what Delta widens, and what is widened as it is written.
+_TAKEN = (("float", "double"), ("double", "float"), ("date", "timestamp_ntz"))
 # A JDBC option in the statement that Spark Connect shows in its web interface and its logs.
 _REDACTED = (
     r'(?s)key:\s*"(?i:password|user)"\s*value:\s*"(?:[^"\\]|\\.)*"'
@@ -206,6 +209,64 @@ def differences(
     return said
 
 
+def _check_types(spark: SparkSession, source: Source, last: Batch | None) -> None:
+    """Raise ``ConfigurationError`` for a type in ``columns`` that Spark cannot make of the source's
+    value, and for one that the raw table cannot take: Delta would refuse or change the values.
+    """
+    if last is not None and last.imported and last.imported.columns == source.columns:
+        return
+    there = spark.catalog.tableExists(source.table)
+    held = dict(spark.table(source.table).dtypes) if there else {}
+    for each in source.relation.columns:
+        message = (
+            f"Column {each.source} ({each.kind}) of {source.relation.name} in "
+            f"{source.database.where} would land as {each.landed_as}, "
+        )
+        facts = {"relation": source.relation.name, "column": each.source}
+        if {each.source, each.name} & set(source.entry.columns):
+            made = each.convert.format(c=f"cast(null as {each.read_as})")
+            try:
+                spark.sql(f"select {made}").schema  # noqa: B018 - what it cannot cast is an error
+            except AnalysisException as error:
+                message += (
+                    f"which Spark cannot make of it ({land.reason(error)}). Nothing was imported; "
+                    "give it another type in `columns`."
+                )
+                raise ConfigurationError(message, **facts) from error
+        was = held.get(each.name)
+        if was is not None and not takes(was, each.landed_as):
+            message += (
+                f"but {source.table} holds it as {was}, which Delta cannot turn into it and keep "
+                "every value. Nothing was imported; keep the old type with columns = "
+                f'{{ {each.source} = "{was}" }} in the table\'s entry, or name another table.'
+            )
+            raise ConfigurationError(message, table=source.table, **facts)
+
+
+def takes(held: str, new: str) -> bool:
+    """Whether a Delta column of type ``held`` takes every value of type ``new`` as it is: widened
+    in place, or wide enough.
+    """
+    held, new = held.replace(" ", ""), new.replace(" ", "")
+    if held == new or (held, new) in _TAKEN:
+        return True
+    (whole, point), (new_whole, new_point) = _digits(held), _digits(new)
+    if not whole or not new_whole:
+        return False
+    is_wider = new_whole >= whole and new_point >= point
+    # A decimal becomes no integer; Delta would store the number in what is there.
+    if is_wider and not (held.startswith("decimal") and not new.startswith("decimal")):
+        return True
+    return whole >= new_whole and point >= new_point
+
+
+def _digits(kind: str) -> tuple[int, int]:
+    """Digits before and after the point, as Delta counts them; (0, 0) for what is no number."""
+    if found := re.fullmatch(r"decimal\((\d+),(\d+)\)", kind):
+        return int(found[1]) - int(found[2]), int(found[2])
+    return {"tinyint": 10, "smallint": 10, "int": 10, "bigint": 20}.get(kind, 0), 0
+
+
 def bounded(
     spark: SparkSession,
     source: Source,
@@ -215,6 +276,8 @@ def bounded(
 ) -> Batch | None:
     """``batch`` with its bounds, parts and what the database counts of them, all of one snapshot;
     None when the table has nothing that ``last`` did not have.
+
+    Raises ``ConfigurationError`` for a type that the raw table cannot take.
     """
     found = _ranged(spark, source, batch, last, noted)
     if found is None:
@@ -257,17 +320,21 @@ def divided(
     return replace(batch, imported=replace(found, splits=splits))
 
 
-def again(source: Source, batch: Batch) -> Batch:
+def again(spark: SparkSession, source: Source, batch: Batch) -> Batch:
     """An unfinished ``batch``, nothing of which is in its table, bounded as it was planned, with
     what the database counts now. An empty table is closed as it was planned: its mark may be
     there, which no row shows, and whatever came since is the next batch's.
 
-    Raises ``ConfigurationError`` as ``proposed`` does.
+    Raises ``ConfigurationError`` as ``proposed`` and ``bounded`` do.
     """
     imported = batch.imported
     if imported is None or _is_empty(imported):
         return batch
-    _check_drift(source, imported)
+    # A person was asked for another type in `columns`; nothing has landed as the one before.
+    chosen = {each[:2]: each for each in source.columns}
+    planned = tuple(chosen.get(each[:2], each) for each in imported.columns)
+    _check_drift(source, replace(imported, columns=planned))
+    _check_types(spark, source, None)
     condition = _condition(source, imported.low, imported.high)
     parts = _parts(source, condition)
     splits, fingerprint = source.database.measure(source.relation, parts)
@@ -293,6 +360,7 @@ def _ranged(
 ) -> Import | None:
     imported, column = batch.imported, source.watermark
     assert imported is not None  # noqa: S101 - only imports come here
+    _check_types(spark, source, last)
     if column is None:
         parts = _parts(source, "true")
         return replace(imported, splits=tuple(map(Split, parts)))
@@ -538,6 +606,7 @@ def _append(
         # executor that dies with its part fails the write; the part is not read anew.
         staged = land.held(staged)
         compare(source, imported.splits, staged)
+        check_key(source, staged)
         rows = staged.drop(_PART)
         parts = [rows.withColumn("is_deleted", f.lit(None).cast("boolean"))]
         if imported.mode != "full":
@@ -669,6 +738,26 @@ def compare(source: Source, splits: Sequence[Split], staged: DataFrame) -> None:
                     f'type: land the column as text with columns = {{ {each.source} = "string" }}.'
                 )
                 raise SourceUnavailable(message, relation=source.relation.name, column=each.source)
+
+
+def check_key(source: Source, staged: DataFrame) -> None:
+    """Raise ``ConfigurationError`` where a key that a person chose names several rows, of which
+    readers would have one.
+    """
+    primary, chosen = set(source.relation.key), {each.source for each in source.key}
+    if not source.entry.key or (primary and primary <= chosen):
+        return
+    names = [f"`{each.name}`" for each in source.key]
+    repeated = staged.groupBy(*names).agg(f.count("*").alias("__rows")).where("__rows > 1")
+    for *values, rows in repeated.limit(1).collect():
+        pairs = zip(source.key, values, strict=True)
+        named = ", ".join(f"{each.source} = {value}" for each, value in pairs)
+        message = (
+            f"key of {source.relation.name} of {source.database.where} does not name one row: "
+            f"{rows:,} have {named}. Nothing of it is visible. Name more columns in key, or "
+            "correct the rows, and run again."
+        )
+        raise ConfigurationError(message, relation=source.relation.name, table=source.table)
 
 
 def last_import(batches: Mapping[tuple[str, str | None], Batch], source: Source) -> Batch | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -43,6 +44,17 @@ def _errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
     import pymysql  # type: ignore[import-untyped]
 
     return psycopg.Error, pymysql.Error, *more
+
+
+def _check_tls(given: Mapping[str, str], known: Sequence[str]) -> None:
+    """Raise ``ConfigurationError`` for a parameter of TLS that only one client would follow."""
+    for name in given:
+        if re.search(r"(?i)ssl|tls|keystore|truststore|servercert", name) and name not in known:
+            message = (
+                f"The parameter {name} of the url tells only one of the two clients how to use "
+                f"TLS; both understand {', '.join(known)}."
+            )
+            raise ConfigurationError(message, parameter=name)
 
 
 @dataclass(frozen=True)
@@ -112,21 +124,14 @@ class _PostgreSQL:
     title = "PostgreSQL"
     driver = "org.postgresql.Driver"
     shares_snapshot = True
+    version = 0
 
     def connect(self, config: Jdbc) -> Any:
         _, host, database, parameters = config.address
         hosts = [
             each.rpartition(":") if ":" in each else (each, "", "") for each in host.split(",")
         ]
-        # The two clients know these by the same names.
-        given = dict(parse_qsl(parameters))
-        known: dict[str, Any] = {
-            key: value
-            for key, value in given.items()
-            if key in ("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl")
-        }
-        if given.get("ssl", "").lower() == "true":
-            known.setdefault("sslmode", "verify-full")  # as the Java client understands it
+        secure = self.tls(dict(parse_qsl(parameters, keep_blank_values=True)))
         import psycopg
 
         password = config.password.get_secret_value() if config.password else None
@@ -139,12 +144,23 @@ class _PostgreSQL:
             connect_timeout=_CONNECT_SECONDS,
             application_name="lacustre-loader",
             autocommit=True,
-            **known,
+            **secure,
         )
+        self.version = connection.info.server_version
         for statement in self.session(config):
             connection.execute(statement.encode())
         connection.execute("begin isolation level repeatable read read only")
         return connection
+
+    def tls(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """What the Python client is told, so that it uses TLS as the Java client does."""
+        # The two know these by the same names, and have the same defaults.
+        both = ("sslmode", "sslcert", "sslkey", "sslrootcert")
+        _check_tls(given, (*both, "ssl"))
+        secure = {name: given[name] for name in both if name in given}
+        if given.get("ssl", "no").lower() in ("", "true"):
+            secure.setdefault("sslmode", "verify-full")  # as the Java client understands it
+        return secure
 
     def session(self, config: Jdbc) -> list[str]:
         """What every session begins with."""
@@ -243,9 +259,9 @@ class _PostgreSQL:
             if 0 < precision <= 38:
                 read_as = f"decimal({precision}, {scale})"
                 totals = ((f"sum({c})", f"try_sum(cast({{c}} as decimal(38, {scale})))"),)
-                refused = f"{c} = 'NaN' or abs({c}) = 'Infinity'"
-                if not _has_infinite_numbers:
-                    refused = f"{c} = 'NaN'"
+                refused = f"{c} = 'NaN'"
+                if self.version >= 140000:  # older ones know no infinite numeric, nor its text
+                    refused += f" or abs({c}) = 'Infinity'"
             else:
                 expression = f"{c}::text"
         elif kind == "date":
@@ -300,10 +316,6 @@ class _PostgreSQL:
         return f"({', '.join(parts)})" if len(parts) > 1 else parts[0]
 
 
-# numeric has an infinity since PostgreSQL 14; older ones do not know the word.
-_has_infinite_numbers = True
-
-
 class _MySQL:
     title = "MariaDB/MySQL"
     driver = "org.mariadb.jdbc.Driver"
@@ -312,11 +324,8 @@ class _MySQL:
     def connect(self, config: Jdbc) -> Any:
         _, host, database, parameters = config.address
         name, _, port = host.rpartition(":") if ":" in host else (host, "", "3306")
-        given = dict(parse_qsl(parameters, keep_blank_values=True))
-        secure: dict[str, Any] = {}
-        if given.get("serverSslCert"):
-            secure = {"ssl_ca": given["serverSslCert"]}
-            secure["ssl_verify_identity"] = given.get("sslMode") == "verify-full"
+        # As the Java client reads them, which decodes nothing.
+        secure = self.tls(dict(each.partition("=")[::2] for each in parameters.split("&")))
         import pymysql
 
         password = config.password.get_secret_value() if config.password else ""
@@ -339,6 +348,36 @@ class _MySQL:
         self.run(connection, "set session transaction isolation level repeatable read")
         self.run(connection, "start transaction with consistent snapshot, read only")
         return connection
+
+    def tls(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """What the Python client is told, so that it uses TLS as the Java client does."""
+        both = ("sslMode", "serverSslCert")
+        given = {  # whose case the Java client does not mind
+            next((each for each in both if each.lower() == name.lower()), name): value
+            for name, value in given.items()
+        }
+        _check_tls(given, both)
+        mode, authority = given.get("sslMode", "disable").lower(), given.get("serverSslCert")
+        if mode == "disable" and not authority:
+            return {"ssl_disabled": True}
+        if mode not in ("verify-ca", "verify-full") and (mode != "trust" or authority):
+            message = (
+                f"sslMode={mode}{' with serverSslCert' if authority else ''} is not what both "
+                "clients do alike; write disable, trust, verify-ca or verify-full, and "
+                "serverSslCert only with the last two."
+            )
+            raise ConfigurationError(message)
+        try:
+            # Without a certificate the authorities of the system, as Java has its own.
+            context = ssl.create_default_context(cafile=authority)
+        except OSError as error:
+            message = f"serverSslCert {authority!r} is no PEM file that can be read: {error}."
+            raise ConfigurationError(message) from error
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which servers' own certificates fail
+        context.check_hostname = mode == "verify-full"
+        if mode == "trust":
+            context.verify_mode = ssl.CERT_NONE
+        return {"ssl": context}
 
     def session(self, config: Jdbc, version: str = "MariaDB") -> list[str]:
         own = [config.session_init.strip().rstrip(";")] if config.session_init.strip() else []
@@ -496,7 +535,10 @@ class _MySQL:
             name, source, kind, expression, read_as, landed_as or read_as, convert, totals, refused,
             family, is_nullable,
         )  # fmt: skip
-        return _overridden(made, override, f"cast({c} as char)", f"sum({c})")
+        text = f"cast({expression if base in ('float', 'bit') else c} as char)"
+        if read_as == "binary":  # which may be no text, and would get question marks
+            text = f"case when cast({text} as binary) = {c} then {text} end"
+        return _overridden(made, override, text, f"sum({c})")
 
     def estimate(self, connection: Any, select: str) -> int:
         import pymysql
@@ -533,7 +575,9 @@ _LANDED = re.compile(
 
 
 def _overridden(column: Column, landed_as: str | None, text: str, total: str) -> Column:
-    """``column`` as the Spark type ``landed_as`` that a person chose for it, exact or an error."""
+    """``column`` as the Spark type ``landed_as`` that a person chose for it; a value that it does
+    not hold whole (rounded, without its time of day, cut off) fails the import.
+    """
     if landed_as is None:
         return column
     wanted = landed_as.strip().lower()
@@ -551,14 +595,22 @@ def _overridden(column: Column, landed_as: str | None, text: str, total: str) ->
             totals=((f"sum({length}({text}))", "sum(octet_length({c}))"),), refused=None,
             family="text" if column.family == "text" else "other",
         )  # fmt: skip
-    number = column.family == "number" and re.match(r"decimal|.*int", wanted)
-    scale = wanted.rpartition(",")[2].strip(" )") if wanted.startswith("decimal") else "0"
+    original, cast = column.convert, f"try_cast({column.convert} as {wanted})"
+    back = f"try_cast({{}} as {column.landed_as})"
+    totals = tuple((theirs, ours.format(c=back.format("{c}"))) for theirs, ours in column.totals)
+    same = f"{back.format(cast)} <=> {original}"
+    if column.landed_as == "string":
+        # 1.5 and 1.50 are one number; of all else the text is the same.
+        bare = r"regexp_replace({}, '^(-?[0-9]+)(?:[.]0*|([.][0-9]*?)0+)$', '$1$2')"
+        same = f"{bare.format(back.format(cast))} <=> {bare.format(original)}"
+        if re.match(r"decimal|float|double|.*int", wanted):
+            totals = ()
+    if column.family == "number" and re.match(r"decimal|.*int", wanted):
+        scale = wanted.rpartition(",")[2].strip(" )") if wanted.startswith("decimal") else "0"
+        totals = ((total, f"try_sum(cast({{c}} as decimal(38, {scale})))"),)
+    # What does not come back as it was is null, so that it is missed when values are counted.
     return replace(
-        column,
-        landed_as=wanted,
-        # A cast that does not fit is an error; one that rounds is found by the sums.
-        convert=f"cast({column.convert} as {wanted})",
-        totals=((total, f"try_sum(cast({{c}} as decimal(38, {scale})))"),) if number else (),
+        column, landed_as=wanted, convert=f"case when {same} then {cast} end", totals=totals
     )
 
 
@@ -582,6 +634,9 @@ class Database:
         try:
             self._connection = self._dialect.connect(config)
             self.snapshot: str | None = self._dialect.snapshot(self._connection)
+        except ConfigurationError as error:
+            message = f"{self.where}: {error}"
+            raise ConfigurationError(message, section=section, **error.facts) from None
         except _errors(OSError, ValueError) as error:
             raise self._failed(error) from None
         self.title: str = self._dialect.title

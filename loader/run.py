@@ -557,7 +557,7 @@ class Loader:
             if batch.imported is not None and batch.has_data:
                 try:
                     if not land.holds(self.spark, batch):
-                        batch = imports.again(survey.imports[batch.table_name], batch)
+                        batch = imports.again(self.spark, survey.imports[batch.table_name], batch)
                         self.ledger.amend(batch)
                 except Exception as error:
                     what = f"What is new for {batch.table_name} cannot be told"

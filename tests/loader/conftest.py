@@ -352,6 +352,7 @@ class Source:
     user: str
     ask: Callable[..., list[tuple[Any, ...]]]
     admin: str  # as the simulator takes it
+    authority: str = ""  # that signed its certificate
 
     def section(self, body: str = "", *, name: str = "src") -> str:
         """``[jdbc.<name>]`` of a test's ``loader.toml``; ``body`` is the rest of it."""
@@ -425,9 +426,15 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
         check=True,
         capture_output=True,
     )
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
+        str(folder / "server.pem")
+    )
     with log.open("wb") as output:
         process = subprocess.Popen(
             [program, *common, "--bind-address=127.0.0.1", f"--port={port}",
+             f"--ssl-cert={folder / 'server.pem'}", f"--ssl-key={folder / 'server.pem'}",
              f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}"],
             stdout=output, stderr=output,
         )  # fmt: skip
@@ -460,7 +467,8 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
         for host in ("'127.0.0.1'", "localhost"):
             ask(f"grant select on parc.* to loader@{host}")
         url = f"mariadb://root@127.0.0.1:{port}/parc"
-        yield Source(f"jdbc:mariadb://127.0.0.1:{port}/parc", "loader", ask, url)
+        secure = str(folder / "ca.pem")
+        yield Source(f"jdbc:mariadb://127.0.0.1:{port}/parc", "loader", ask, url, secure)
     finally:
         process.terminate()
         process.wait(timeout=60)

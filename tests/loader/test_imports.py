@@ -9,7 +9,8 @@ import re
 import subprocess
 import urllib.request
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,10 +21,11 @@ import pyarrow.parquet
 import pyspark
 import pytest
 
-from loader import imports
+from loader import imports, jdbc
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.jdbc import Column
-from loader.settings import load
+from loader.plan import Batch, Import
+from loader.settings import Jdbc, JdbcTable, load
 from simulator.databases import fill
 from simulator.meters import MeterSettings, meter_park, write_meters
 from tests.conftest import ROOT
@@ -35,6 +37,14 @@ ROWS = int(os.environ.get("IMPORT_ROWS", "50000"))
 
 def configured(lake: Any, source: Any, body: str) -> None:
     lake.configure(tail=source.section(f'table = "{lake.schema}.{{table}}"\n{body}'))
+
+
+def made(source: Any, name: str, columns: str, *rows: str) -> None:
+    """A table of the database, made anew, with ``rows`` of values."""
+    source.ask(f"drop table if exists {name}")
+    source.ask(f"create table {name} ({columns})")
+    if rows:
+        source.ask(f"insert into {name} values {', '.join(rows)}")
 
 
 def rows_of(lake: Any, name: str, columns: str = "*", batch: str | None = None) -> list[Any]:
@@ -173,10 +183,8 @@ def test_every_type_lands_equal_to_the_source(
 def test_values_that_no_type_holds_are_an_error_and_text_takes_them(
     lake: Any, postgres: Any, password: str
 ) -> None:
-    postgres.ask(
-        "drop table if exists odd; create table odd (id int primary key, n numeric(5, 2), d date, "
-        "t timestamptz); insert into odd values (1, 'NaN', 'infinity', '0044-03-15 BC')"
-    )
+    columns = "id int primary key, n numeric(5, 2), d date, t timestamptz"
+    made(postgres, "odd", columns, "(1, 'NaN', 'infinity', '0044-03-15 BC')")
     overrides = ""
     for column in ("n", "d", "t"):
         body = f'[[jdbc.src.tables]]\nname = "odd"\ncolumns = {{ {overrides} }}'
@@ -197,8 +205,7 @@ def test_values_that_no_type_holds_are_an_error_and_text_takes_them(
 def test_an_override_that_would_round_is_refused_before_it_is_visible(
     lake: Any, postgres: Any, password: str
 ) -> None:
-    postgres.ask("drop table if exists exact; create table exact (id int primary key, n numeric)")
-    postgres.ask("insert into exact values (1, 1.005), (2, 3)")
+    made(postgres, "exact", "id int primary key, n numeric", "(1, 1.005)", "(2, 3)")
     body = '[[jdbc.src.tables]]\nname = "exact"\ncolumns = { n = "decimal(10, 2)" }'
     configured(lake, postgres, body)
     assert "column n (numeric), landed as decimal(10, 2)" in loaded(lake, 5)
@@ -211,10 +218,102 @@ def test_an_override_that_would_round_is_refused_before_it_is_visible(
 
 
 @pytest.mark.stack
+def test_an_override_that_loses_anything_is_refused_even_where_the_sums_agree(
+    lake: Any, postgres: Any, password: str
+) -> None:
+    chosen = {
+        "pairs": ("numeric", "decimal(10, 2)", "(1, 1.004), (2, 0.996)", "'1.50'"),
+        "hours": ("timestamp", "date", "(1, '2024-05-01 12:00')", "'2024-05-01'"),
+        "codes": ("text", "int", "(1, '007')", "v"),
+    }
+    body = ""
+    for name, (kind, wanted, rows, _) in chosen.items():
+        made(postgres, name, f"id int primary key, v {kind}", rows)
+        body += f'[[jdbc.src.tables]]\nname = "{name}"\ncolumns = {{ v = "{wanted}" }}\n'
+    configured(lake, postgres, body)
+    text = loaded(lake, 5)
+    for name, (kind, wanted, _, exact) in chosen.items():
+        kind = {"timestamp": "timestamp without time zone"}.get(kind, kind)
+        assert f"column v ({kind}), landed as {wanted}, has other values" in text
+        assert rows_of(lake, name, batch="1") == []
+        postgres.ask(f"update {name} set v = {exact}")
+    abandoned(lake)
+    configured(lake, postgres, body.replace('"int"', '"string"'))  # as the error says
+    loaded(lake)
+    assert {str(row[0]) for row in rows_of(lake, "pairs", "v")} == {"1.50"}
+    assert [str(row[0]) for row in rows_of(lake, "hours", "v")] == ["2024-05-01"]
+    assert rows_of(lake, "codes", "v") == [("007",)]
+
+
+@pytest.mark.stack
+def test_text_of_mariadb_s_floats_is_exact_and_of_bytes_only_where_they_are_text(
+    lake: Any, mariadb: Any, password: str
+) -> None:
+    made(mariadb, "texts", "id int primary key, f float, b blob", "(1, 1.0 / 7, x'ff41fe')")
+    body = '[[jdbc.src.tables]]\nname = "texts"\ncolumns = { f = "string", b = "string" }'
+    configured(lake, mariadb, body)
+    assert "column b (blob), landed as string" in loaded(lake, 5)
+    mariadb.ask("update texts set b = 'é'")
+    abandoned(lake)
+    loaded(lake)
+    assert rows_of(lake, "texts", "f, b") == [("0.1428571492433548", "é")]
+
+
+@pytest.mark.stack
+def test_a_type_that_raw_cannot_take_is_an_error_before_anything_is_planned(
+    lake: Any, postgres: Any, password: str
+) -> None:
+    made(postgres, "turned", "id int primary key, v bigint, t timestamp", "(1, 5, now())")
+    entry = 'on_drift = "evolve"\n[[jdbc.src.tables]]\nname = "turned"\n'
+    configured(lake, postgres, entry + 'columns = { t = "bigint" }')
+    assert "Column t (timestamp without time zone)" in (text := loaded(lake, 2))
+    assert "would land as bigint, which Spark cannot make of it" in text
+    configured(lake, postgres, entry)
+    loaded(lake)
+    # Delta would round it without a word.
+    postgres.ask("alter table turned alter column v type numeric(12, 2)")
+    for words in ((), ("plan",)):
+        text = loaded(lake, 2, *words)
+        assert "Column v (numeric(12,2)) of public.turned" in text
+        assert (
+            f"would land as decimal(12, 2), but {lake.table('turned')} holds it as bigint" in text
+        )
+        assert 'columns = { v = "bigint" }' in text
+    assert lake.states() == [("turned", 1, "committed")]
+    configured(lake, postgres, entry + 'columns = { v = "bigint" }')
+    postgres.ask("update turned set v = 6")
+    loaded(lake)
+    assert rows_of(lake, "turned", "v") == [(6,)]
+
+
+@pytest.mark.parametrize(
+    ("held", "new", "taken"),
+    [
+        ("smallint", "bigint", True),
+        ("bigint", "int", True),
+        ("int", "decimal(12,2)", True),
+        ("bigint", "decimal(12, 2)", False),
+        ("decimal(12,2)", "decimal(14, 4)", True),
+        ("decimal(14,4)", "decimal(12, 2)", True),
+        ("decimal(12,2)", "decimal(20, 0)", False),
+        ("decimal(12,2)", "int", True),
+        ("decimal(12,2)", "bigint", False),
+        ("double", "float", True),
+        ("double", "bigint", False),
+        ("date", "timestamp_ntz", True),
+        ("date", "timestamp", False),
+        ("timestamp", "timestamp_ntz", False),
+        ("string", "int", False),
+        ("boolean", "int", False),
+    ],
+)
+def test_a_raw_column_takes_only_what_it_keeps_whole(held: str, new: str, taken: bool) -> None:
+    assert imports.takes(held, new) == taken
+
+
+@pytest.mark.stack
 def test_zero_dates_and_negative_times_of_mariadb(lake: Any, mariadb: Any, password: str) -> None:
-    mariadb.ask("drop table if exists zero")
-    mariadb.ask("create table zero (id int primary key, d date, t time)")
-    mariadb.ask("insert into zero values (1, '0000-00-00', '-12:30:00')")
+    made(mariadb, "zero", "id int primary key, d date, t time", "(1, '0000-00-00', '-12:30:00')")
     configured(lake, mariadb, 'include = ["zero"]')
     assert "Column d (date)" in loaded(lake, 2)
     body = '[[jdbc.src.tables]]\nname = "zero"\ncolumns = { d = "string" }'
@@ -232,9 +331,7 @@ def test_a_full_import_is_a_new_version_only_when_something_changed(
     lake: Any, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
     source = request.getfixturevalue(kind)
-    source.ask("drop table if exists versions")
-    source.ask("create table versions (id int primary key, name varchar(20))")
-    source.ask("insert into versions values (1, 'a'), (2, 'b')")
+    made(source, "versions", "id int primary key, name varchar(20)", "(1, 'a')", "(2, 'b')")
     configured(lake, source, 'include = ["versions"]')
     plan = loaded(lake, 0, "plan")
     assert "versions full" in plan
@@ -280,8 +377,7 @@ def test_a_kill_at_any_step_leaves_the_old_version_and_the_next_run_the_new_one(
         rows = ", ".join(f"({key}, '{value}')" for key in range(first, last + 1))
         source.ask(f"insert into killed values {rows}")
 
-    source.ask("drop table if exists killed")
-    source.ask("create table killed (id int primary key, v varchar(9))")
+    made(source, "killed", "id int primary key, v varchar(9)")
     put("a", 1, 1000)
     entry = '[[jdbc.src.tables]]\nname = "killed"\n'
     body = entry + ('mode = "append"\ncolumn = "id"\noverlap = "0"' if mode == "append" else "")
@@ -306,7 +402,7 @@ def test_a_kill_at_any_step_leaves_the_old_version_and_the_next_run_the_new_one(
 def test_an_empty_version_that_was_killed_is_closed_as_it_was(
     lake: Any, postgres: Any, password: str, killed: Any
 ) -> None:
-    postgres.ask("drop table if exists emptied; create table emptied (id int primary key)")
+    made(postgres, "emptied", "id int primary key")
     configured(lake, postgres, 'include = ["emptied"]')
     assert killed(lake, "written") == -9
     postgres.ask("insert into emptied select generate_series(1, 9)")
@@ -319,8 +415,7 @@ def test_an_empty_version_that_was_killed_is_closed_as_it_was(
 def test_rows_without_a_key_are_not_doubled_by_a_new_column(
     lake: Any, postgres: Any, password: str
 ) -> None:
-    postgres.ask("drop table if exists journal; create table journal (at int, v text)")
-    postgres.ask("insert into journal values (1, 'a'), (2, 'b'), (2, 'b')")
+    made(postgres, "journal", "at int, v text", "(1, 'a')", "(2, 'b')", "(2, 'b')")
     entry = '[[jdbc.src.tables]]\nname = "journal"\nmode = "append"\ncolumn = "at"\noverlap = "1"'
     configured(lake, postgres, f'on_drift = "evolve"\n{entry}')
     loaded(lake)
@@ -357,8 +452,7 @@ def test_rows_committed_late_and_a_clock_that_went_back_lose_nothing(
 ) -> None:
     source = request.getfixturevalue(kind)
     stamp = "timestamptz" if kind == "postgres" else "datetime(6)"
-    source.ask("drop table if exists late")
-    source.ask(f"create table late (id int primary key, v varchar(9), at {stamp})")
+    made(source, "late", f"id int primary key, v varchar(9), at {stamp}")
     noon = datetime(2024, 5, 1, 12)
 
     def put(key: int, value: str, minutes: float) -> None:
@@ -398,7 +492,7 @@ def test_rows_committed_late_and_a_clock_that_went_back_lose_nothing(
 
 @pytest.mark.stack
 def test_deleted_rows_are_found_by_comparing_keys(lake: Any, postgres: Any, password: str) -> None:
-    postgres.ask("drop table if exists gone; create table gone (id int primary key, n int)")
+    made(postgres, "gone", "id int primary key, n int")
     postgres.ask("insert into gone select i, i from generate_series(1, 20) i")
     body = '[[jdbc.src.tables]]\nname = "gone"\nmode = "append"\ncolumn = "id"\noverlap = "0"\n'
     configured(lake, postgres, body)
@@ -419,6 +513,42 @@ def test_deleted_rows_are_found_by_comparing_keys(lake: Any, postgres: Any, pass
     assert "0 records in 0 batches" in loaded(lake)
 
 
+@pytest.mark.stack
+def test_a_chosen_key_that_names_several_rows_is_refused_before_they_are_visible(
+    lake: Any, postgres: Any, password: str
+) -> None:
+    made(postgres, "named", "a int, b int, at timestamptz", "(1, 1, now())", "(1, 2, now())")
+    body = '[[jdbc.src.tables]]\nname = "named"\nmode = "last_modified"\ncolumn = "at"\n'
+    configured(lake, postgres, body + 'key = "a"')
+    assert "public.named of [jdbc.src]" in (text := loaded(lake, 2))
+    assert "does not name one row: 2 have a = 1." in text
+    assert rows_of(lake, "named", batch="1") == []
+    configured(lake, postgres, body + 'key = ["a", "b"]')
+    abandoned(lake)
+    loaded(lake)
+    assert current(lake, "named", "a, b", "a, b") == [(1, 1), (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("hours", "is_due"), [(None, True), (22.7, False), (22.9, True), (48, True)]
+)
+def test_an_import_is_due_by_its_plan_and_a_twentieth_early(
+    hours: float | None, is_due: bool
+) -> None:
+    now = datetime(2024, 5, 2, 5, tzinfo=timezone.utc)
+    config = Jdbc(url="jdbc:postgresql://h/d", table="raw.{table}", every="24h")
+    source: Any = SimpleNamespace(
+        database=SimpleNamespace(config=config), relation=SimpleNamespace(name="t"), section="x",
+        entry=JdbcTable(name="t"), columns=(), key=(), table="raw.t",
+    )  # fmt: skip
+    last = None
+    if hours is not None:
+        planned = now - timedelta(hours=hours)
+        last = Batch("raw.t", 1, "jdbc.x", None, None, "", imported=Import("t", "full", ()),
+                     planned_at=planned, committed_at=planned + timedelta(hours=3))  # fmt: skip
+    assert (imports.proposed(source, last, now) is not None) == is_due
+
+
 # --- splits
 
 
@@ -428,8 +558,7 @@ def test_skewed_null_text_and_composite_keys_are_divided_by_quantiles(
     lake: Any, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
     source = request.getfixturevalue(kind)
-    source.ask("drop table if exists skewed")
-    source.ask("create table skewed (k bigint, s varchar(30), d date, v int)")
+    made(source, "skewed", "k bigint, s varchar(30), d date, v int")
     series = "generate_series(1, 4000) i" if kind == "postgres" else "seq_1_to_4000 s"
     i = "i" if kind == "postgres" else "seq"
     day = (
@@ -548,9 +677,7 @@ def test_each_failure_says_what_to_do(
 ) -> None:
     source = request.getfixturevalue(kind)
     source.ask("drop view if exists seen")
-    source.ask("drop table if exists fine")
-    source.ask("create table fine (id int primary key, v int, w int)")
-    source.ask("insert into fine values (1, 1, 1)")
+    made(source, "fine", "id int primary key, v int, w int", "(1, 1, 1)")
     source.ask("create view seen as select id, v from fine")
     configured(lake, source, 'include = ["fine", "sen"]')
     text = loaded(lake, 2)
@@ -589,8 +716,8 @@ def test_each_failure_says_what_to_do(
 def test_empty_tables_and_tables_with_only_null_keys_land(
     lake: Any, postgres: Any, password: str
 ) -> None:
-    postgres.ask("drop table if exists empty_one, nulls")
-    postgres.ask("create table empty_one (id int, v text); create table nulls (k int, v int)")
+    made(postgres, "empty_one", "id int, v text")
+    made(postgres, "nulls", "k int, v int")
     postgres.ask("insert into nulls select null, i from generate_series(1, 50) i")
     body = (
         'include = ["empty_one"]\n[[jdbc.src.tables]]\nname = "nulls"\nsplit_by = "k"\nsplits = 3'
@@ -606,8 +733,7 @@ def test_empty_tables_and_tables_with_only_null_keys_land(
 def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
     lake: Any, mariadb: Any, password: str, loader: Callable[[], Any]
 ) -> None:
-    mariadb.ask("drop table if exists moving")
-    mariadb.ask("create table moving (id int primary key)")
+    made(mariadb, "moving", "id int primary key")
     mariadb.ask("insert into moving select seq from seq_1_to_100")
     configured(lake, mariadb, 'include = ["moving"]')
     one = loader()
@@ -629,7 +755,7 @@ def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
 def test_all_parts_of_postgresql_read_one_snapshot(
     lake: Any, postgres: Any, password: str, loader: Callable[[], Any]
 ) -> None:
-    postgres.ask("drop table if exists still; create table still (id int primary key, v int)")
+    made(postgres, "still", "id int primary key, v int")
     postgres.ask("insert into still select i, 0 from generate_series(1, 1000) i")
     configured(lake, postgres, '[[jdbc.src.tables]]\nname = "still"\nsplits = 4\nmode = "full"')
     one = loader()
@@ -651,9 +777,7 @@ def test_the_password_is_seen_nowhere(
     lake: Any, postgres: Any, mariadb: Any, password: str, stack: Any
 ) -> None:
     for source in (postgres, mariadb):
-        source.ask("drop table if exists secret")
-        source.ask("create table secret (id int primary key)")
-        source.ask("insert into secret values (1)")
+        made(source, "secret", "id int primary key", "(1)")
     tail = [
         source.section(f'include = ["secret"]\ntable = "{lake.schema}.{name}_{{table}}"', name=name)
         for name, source in (("one", postgres), ("two", mariadb))
@@ -683,6 +807,78 @@ def test_the_password_is_seen_nowhere(
         seen[log.name] = log.read_text(errors="replace")
     assert any("jdbc" in text for text in seen.values()), "the pages show nothing of the reads"
     assert [place for place, text in seen.items() if PLANTED in text] == []
+
+
+# --- connections
+
+
+@pytest.mark.stack
+def test_both_clients_of_mariadb_use_tls_or_neither_connects(
+    lake: Any, mariadb: Any, password: str
+) -> None:
+    made(mariadb, "locked", "id int primary key", "(1)")
+    for host in ("'127.0.0.1'", "localhost"):
+        mariadb.ask(f"create user locked@{host} identified by '{PLANTED}' require ssl")
+        mariadb.ask(f"grant select on parc.* to locked@{host}")
+
+    def through(parameters: str) -> None:
+        url = f"{mariadb.url}?{parameters}"
+        configured(lake, replace(mariadb, url=url, user="locked"), 'include = ["locked"]')
+
+    for plain in ("", "sslMode=disable"):
+        through(plain)
+        assert "refuses user 'locked'" in loaded(lake, 2)
+    through("sslMode=verify-full")  # by an authority that nobody knows
+    assert "certificate verify failed" in loaded(lake, 5)
+    for number, mode in enumerate(("trust", "verify-ca", "verify-full"), start=1):
+        through(f"sslMode={mode}" + (f"&serverSslCert={mariadb.authority}" if number > 1 else ""))
+        mariadb.ask(f"update locked set id = {number + 1}")
+        loaded(lake)
+        assert rows_of(lake, "locked", "id") == [(number + 1,)]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "parameters", "understood"),
+    [
+        ("postgresql", {}, {}),
+        ("postgresql", {"ssl": "true"}, {"sslmode": "verify-full"}),
+        ("postgresql", {"ssl": "", "sslmode": "require"}, {"sslmode": "require"}),
+        ("postgresql", {"ssl": "false", "sslrootcert": "a"}, {"sslrootcert": "a"}),
+        ("postgresql", {"sslfactory": "x"}, "sslfactory of the url tells only one"),
+        ("mysql", {}, {"ssl_disabled": True}),
+        ("mysql", {"sslmode": "DISABLE"}, {"ssl_disabled": True}),
+        ("mysql", {"sslMode": "trust"}, (False, "CERT_NONE")),
+        ("mysql", {"sslMode": "verify-ca"}, (False, "CERT_REQUIRED")),
+        ("mysql", {"SslMode": "Verify-Full"}, (True, "CERT_REQUIRED")),
+        ("mysql", {"sslMode": "trust", "serverSslCert": "a"}, "only with the last two"),
+        ("mysql", {"serverSslCert": "a"}, "only with the last two"),
+        ("mysql", {"sslMode": "verify-ca", "serverSslCert": "/no"}, "no PEM file"),
+        ("mysql", {"sslMode": "on"}, "sslMode=on is not what both"),
+        ("mysql", {"useSsl": "true"}, "useSsl of the url tells only one"),
+        ("mysql", {"keyStore": "a"}, "keyStore of the url tells only one"),
+    ],
+)
+def test_tls_is_the_same_for_both_clients_or_refused(
+    dialect: str, parameters: dict[str, str], understood: Any
+) -> None:
+    mapped = jdbc._DIALECTS[dialect]().tls
+    if isinstance(understood, str):
+        with pytest.raises(ConfigurationError, match=understood):
+            mapped(parameters)
+        return
+    found = mapped(parameters)
+    if isinstance(understood, tuple):
+        context = found.pop("ssl")
+        found = found or (context.check_hostname, context.verify_mode.name)
+    assert found == understood
+
+
+def test_infinity_of_a_number_is_asked_only_where_postgresql_knows_it() -> None:
+    server = jdbc._PostgreSQL()
+    refused = []
+    for server.version in (130014, 140000):
+        refused.append(server.column(("n", "numeric(5,2)", True, "n"), None).refused)
+    assert refused == ["\"n\" = 'NaN'", "\"n\" = 'NaN' or abs(\"n\") = 'Infinity'"]
 
 
 @pytest.mark.parametrize(
