@@ -14,6 +14,7 @@ week, month, year), date (its first day), label where the report has rows, and t
   currency with two decimals, goals and orders count as conversions, abandoned carts do not.
 
 Custom dimensions are labelled `<id>: <value>`; visits and pages without a value are not in them.
+Keywords without results are those that found nothing all day, on some day of the period.
 Reports with no rows have no file.
 """
 
@@ -119,11 +120,13 @@ class _VisitSums:
 
 @dataclass
 class _Sums:
-    """Metrics by report and label: of visits, and of actions and conversions; distinct keywords."""
+    """Metrics by report and label: of visits, and of actions and conversions; keywords that were
+    searched, with the most results of a day, and those that found nothing on a day."""
 
     visits: dict[tuple[str, str], _VisitSums] = field(default_factory=dict)
     others: dict[tuple[str, str], list[int | None]] = field(default_factory=dict)
-    keywords: set[str] = field(default_factory=set)
+    keywords: dict[str, int] = field(default_factory=dict)
+    in_vain: set[str] = field(default_factory=set)
 
     def merge(self, other: _Sums, yearly: bool) -> None:
         for key, sums in other.visits.items():
@@ -131,7 +134,8 @@ class _Sums:
             mine.merge(sums, not yearly or key[0] in _YEARLY)
         for key, values in other.others.items():
             _add(self.others, key, values)
-        self.keywords |= other.keywords
+        for keyword, results in other.keywords.items():
+            self.keywords[keyword] = max(results, self.keywords.get(keyword, results))
 
 
 def _add(
@@ -203,6 +207,9 @@ class Reports:
                         if whole is not None:
                             start = period_start(period, day)
                             self._period(moment, period, start).merge(whole, period == "year")
+                daily.in_vain = {word for word, results in daily.keywords.items() if results == 0}
+                for period in PERIODS[1:] if daily.in_vain else ():
+                    self._period(moment, period, period_start(period, day)).in_vain |= daily.in_vain
                 self._write(moment, "day", day, daily)
         for moment, period, start in sorted(self._periods):
             if _next(period, start) <= until:
@@ -240,6 +247,9 @@ class Reports:
         summary = sums.others.get(("Actions.get", ""))
         if summary is not None:
             summary[-1] = len(sums.keywords)
+        for keyword in sums.in_vain:
+            searches = sums.others["Actions.getSiteSearchKeywords", keyword]
+            sums.others["Actions.getSiteSearchNoResultKeywords", keyword] = searches
         begin = (self._site, period, start.isoformat())
         for (report, label), found in sorted(sums.visits.items()):
             exact = period != "year" or report in _YEARLY
@@ -354,11 +364,8 @@ def _row_numbers(
     for row in rows:
         more = row.more
         if row.type == "action":
-            for report, label in (
-                ("Actions.getPageUrls", row.about),
-                ("Actions.getPageTitles", more["title"]),
-            ):
-                yield (report, label), [1, 0, 0, 0, 0, 0, 0]
+            for key in _page_labels(row):
+                yield key, [1, 0, 0, 0, 0, 0, 0]
             for number, value in dimension_values(visit, row).items():
                 if value is not None:
                     yield (
@@ -373,8 +380,6 @@ def _row_numbers(
             yield ("Actions.getSiteSearchKeywords", row.about), [1, 0]
             if more["category"] is not None:
                 yield ("Actions.getSiteSearchCategories", more["category"]), [1, 0]
-            if more["count"] == 0:
-                yield ("Actions.getSiteSearchNoResultKeywords", row.about), [1, 0]
         elif row.type == "event":
             value = None if more["value"] is None else round(more["value"] * 100)
             numbers = [1, 0, int(value is not None), value or 0, value, value]
@@ -453,26 +458,34 @@ def _mark_visits(mine: dict[tuple[str, str], list[int | None]], rows: Iterable[R
 
 
 def _summarise(
-    mine: dict[tuple[str, str], list[int | None]], rows: Iterable[Row], keywords: set[str]
+    mine: dict[tuple[str, str], list[int | None]], rows: Iterable[Row], keywords: dict[str, int]
 ) -> None:
     """Actions.get: numbers, and how many different things were viewed or followed."""
     numbers: list[int | None] = []
     for kind in ("action", "download", "outlink"):
         abouts = [row.about for row in rows if row.type == kind]
         numbers += [len(abouts), len(set(abouts))]
-    searched = [row.about for row in rows if row.type == "search"]
-    keywords.update(searched)
+    searched = [row for row in rows if row.type == "search"]
+    for row in searched:
+        # Unknown is neither nothing nor something.
+        results = -1 if row.more["count"] is None else row.more["count"]
+        keywords[row.about] = max(results, keywords.get(row.about, results))
     if any(row.type in ACTIONS for row in rows):
         mine["Actions.get", ""] = [*numbers, len(searched), 0]
 
 
 def _entry_and_exit(mine: dict[tuple[str, str], list[int | None]], visit: Visit) -> None:
-    pages = [row for row in visit.rows if row.type == "action"]
-    actions = visit.actions
-    for report, first, last in (
-        ("Actions.getPageUrls", pages[0].about, pages[-1].about),
-        ("Actions.getPageTitles", pages[0].more["title"], pages[-1].more["title"]),
-    ):
-        bounce = int(actions < 2)
-        _add(mine, (report, first), [0, 0, 1, actions, visit.length, bounce, 0])
-        _add(mine, (report, last), [0, 0, 0, 0, 0, 0, 1])
+    """Pages that visits began and ended with: none where a site search was first or last."""
+    viewed = [row for row in visit.rows if row.type in ("action", "search")]
+    first, last = viewed[0], viewed[-1]
+    bounce = int(visit.actions < 2)
+    if first.type == "action":
+        for report, label in _page_labels(first):
+            _add(mine, (report, label), [0, 0, 1, visit.actions, visit.length, bounce, 0])
+    if last.type == "action":
+        for report, label in _page_labels(last):
+            _add(mine, (report, label), [0, 0, 0, 0, 0, 0, 1])
+
+
+def _page_labels(row: Row) -> list[tuple[str, str]]:
+    return [("Actions.getPageUrls", row.about), ("Actions.getPageTitles", row.more["title"])]

@@ -11,8 +11,8 @@
         'BlackBerry': 'BLB QNX',
         'Brew': 'BMP',
         'Chrome OS': 'COS CRS FYD SEE',
+        'Console': 'PS3 WII',
         'Firefox OS': 'FOS KOS',
-        'Gaming Console': 'PS3 WII',
         'GNU/Linux':
             'ALP AMZ AOS ARL ASP AZU BSN BTR CAI CES CHN CLO COL CST DEB DEE DVK EUL EZX FED FEN '
             ~ 'FOR FRE FRI FUC GNS GNT HAS JOL KAL KAN KBT KNO KTV LBT LIN LIR LND LNS LOO LOS MAG '

@@ -227,12 +227,15 @@
 
 
 {% macro matomo_page_label(url) -%}
-    {#- Matomo's label of a page: its path and query from the first slash, a folder by its `index`.
-        url: an SQL expression, text. -#}
-    {%- set path = "regexp_replace(" ~ matomo_page(url) ~ ", '^[^/?#]*/?', '')" -%}
+    {#- Matomo's label of a page: its path and query from the first slash, a folder by its `index`, no
+        slash twice. url: an SQL expression, text. -#}
+    {%- set path -%}
+        regexp_replace(
+            regexp_replace({{ matomo_page(url) }}, '^[^/]*/?', ''), '^((?:[^#]*/)?)(#.*)?$', '$1index$2'
+        )
+    {%- endset -%}
     coalesce(
-        {{ matomo_decoded("'/' || " ~ path ~ " || if(" ~ path ~ " rlike '(^|/)$', 'index', '')") }},
-        'Page URL not defined'
+        {{ matomo_decoded("regexp_replace('/' || " ~ path ~ ", '/+', '/')") }}, 'Page URL not defined'
     )
 {%- endmacro %}
 
@@ -250,21 +253,31 @@
 
 
 {% macro matomo_decoded(text) -%}
-    {#- Text with its percent codes decoded, as it is where they are none. text: an SQL expression. -#}
-    coalesce(try_url_decode({{ text }}), {{ text }})
+    {#- A label as Matomo shows it: percent codes (and +) decoded, a percent sign that is none as it is.
+        text: an SQL expression. -#}
+    if(
+        {{ text }} rlike '[%+]',
+        coalesce(
+            try_url_decode(regexp_replace({{ text }}, '%(?![0-9A-Fa-f]{2})', '%25')), {{ text }}
+        ),
+        {{ text }}
+    )
 {%- endmacro %}
 
 
-{% macro matomo_pages_by(label, page, types, entry=none, exit=none, only='true', columns={}) -%}
+{% macro matomo_pages_by(
+    label, page, types, entry=none, exit=none, only='true', columns={}, of_day=none
+) -%}
     {#-
         A report about what was viewed, followed or searched: hits and visits by label and, for pages,
         how visits entered and left by it. Hits belong to the site's day of the action, entries and exits
         to the day of the visit.
         label: an SQL expression over lake.matomo_actions; page: what a visit is counted once for;
         types: action types; entry, exit: boolean columns that mark a visit's first and last; only: a
-        predicate on the rows of the report; columns: more metrics, name: aggregate.
+        predicate on the rows of the report; columns: more metrics, name: aggregate; of_day: an
+        aggregate over a label's actions of a day, which `columns` finds as `of_day`.
     -#}
-    with actions as (
+    with {{ 'labelled' if of_day else 'actions' }} as (
         select
             *,
             {{ label }} as label,
@@ -272,6 +285,12 @@
         from {{ ref('matomo_actions') }}
         where action_type in ('{{ types | join("', '") }}')
     ),
+    {%- if of_day %}
+
+    actions as (
+        select *, {{ of_day }} over (partition by site_id, action_date, label) as of_day from labelled
+    ),
+    {%- endif %}
 
     facts as (
         select actions.*, action_date as day, 'hit' as fact from actions
@@ -296,11 +315,13 @@
             {%- endif %}
             count_if(fact = 'hit') as nb_hits,
             count(distinct if(fact = 'hit', struct(visit_key, page), null)) as nb_visits,
-            count(distinct if(fact = 'hit', visitor_key, null)) as nb_uniq_visitors,
+            count(distinct if(fact = 'hit' and visitor_key is not null, struct(visitor_key, page), null))
+                as nb_uniq_visitors,
             coalesce(sum(time_spent_seconds) filter (where fact = 'hit'), 0) as sum_time_spent,
             {%- if entry %}
             count_if(fact = 'entry') as entry_nb_visits,
-            count(distinct if(fact = 'entry', visitor_key, null)) as entry_nb_uniq_visitors,
+            count(distinct if(fact = 'entry' and visitor_key is not null, struct(visitor_key, page), null))
+                as entry_nb_uniq_visitors,
             coalesce(sum(visit_action_count) filter (where fact = 'entry'), 0) as entry_nb_actions,
             coalesce(sum(visit_duration_seconds) filter (where fact = 'entry'), 0)
                 as entry_sum_visit_length,
@@ -308,7 +329,8 @@
             {%- endif %}
             {%- if exit %}
             count_if(fact = 'exit') as exit_nb_visits,
-            count(distinct if(fact = 'exit', visitor_key, null)) as exit_nb_uniq_visitors,
+            count(distinct if(fact = 'exit' and visitor_key is not null, struct(visitor_key, page), null))
+                as exit_nb_uniq_visitors,
             {%- endif %}
             {%- for name, aggregate in columns.items() %}
             {{ aggregate }} as {{ name }},
@@ -342,7 +364,7 @@
             site_id,
             periods.period,
             periods.period_start,
-            coalesce({{ label }}, 'Event {{ label.split("_")[1] | capitalize }} not defined') as label,
+            {{ matomo_decoded('event_label') }} as label,
             count(*) as nb_events,
             count(distinct struct(visit_key, {{ event }})) as nb_visits,
             count(distinct if(visitor_key is null, null, struct(visitor_key, {{ event }})))
@@ -351,10 +373,16 @@
             round(coalesce(sum(event_value), 0), 2) as sum_event_value,
             round(min(event_value), 2) as min_event_value,
             round(max(event_value), 2) as max_event_value
-        from {{ ref('matomo_actions') }}
+        from (
+            select
+                *,
+                coalesce({{ label }}, 'Event {{ label.split("_")[1] | capitalize }} not defined')
+                    as event_label
+            from {{ ref('matomo_actions') }}
+            where action_type = 'event'
+        )
             {{ each_period('action_date') }}
-        where action_type = 'event'
-        group by site_id, periods.period, periods.period_start, {{ label }}
+        group by site_id, periods.period, periods.period_start, {{ matomo_decoded('event_label') }}
     )
 
     select
@@ -372,7 +400,9 @@
     with contents as (
         select
             *,
-            coalesce({{ label }}, 'Content {{ label.split("_")[1] | capitalize }} not defined') as label,
+            coalesce(
+                {{ matomo_decoded(label) }}, 'Content {{ label.split("_")[1] | capitalize }} not defined'
+            ) as label,
             content_interaction is null as is_impression
         from {{ ref('matomo_actions') }}
         where action_type = 'content'
@@ -521,10 +551,10 @@
             site_id,
             purchase_date as day,
             {%- if many %}
-            coalesce(label, '{{ undefined }}') as label,
+            coalesce({{ matomo_decoded('label') }}, '{{ undefined }}') as label,
             coalesce(place, 0) as place,
             {%- else %}
-            coalesce({{ label }}, '{{ undefined }}') as label,
+            coalesce({{ matomo_decoded(label) }}, '{{ undefined }}') as label,
             0 as place,
             {%- endif %}
             {{ 'purchase_key' if purchase == 'order' else 'visit_key' }} as purchase,
@@ -542,10 +572,10 @@
             site_id,
             action_date as day,
             {%- if many %}
-            coalesce(label, '{{ undefined }}') as label,
+            coalesce({{ matomo_decoded('label') }}, '{{ undefined }}') as label,
             coalesce(place, 0) as place,
             {%- else %}
-            {{ viewed }} as label,
+            {{ matomo_decoded(viewed) }} as label,
             0 as place,
             {%- endif %}
             visit_key,
@@ -583,7 +613,7 @@
             coalesce(sum(quantity), 0) as quantity,
             count(distinct if(is_purchase, struct(place, purchase), null)) as {{ orders }},
             count(distinct if(is_purchase, null, struct(place, visit_key))) as nb_visits,
-            count(distinct visitor_key) as nb_uniq_visitors,
+            count(distinct if(visitor_key is null, null, struct(place, visitor_key))) as nb_uniq_visitors,
             count_if(not is_purchase) as nb_actions,
             round(coalesce(sum(price) / {{ orders }}, avg(product_price), 0), 2) as avg_price
         from facts

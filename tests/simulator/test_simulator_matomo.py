@@ -95,6 +95,16 @@ class Recount:
                     for report, label in self.row_labels(row):
                         self.of_rows[report][(*place, label)].append((int(visit["idVisit"]), row))
 
+        # Keywords that found nothing all day, on some day of the period.
+        searches = self.of_rows.get("Actions.getSiteSearchKeywords", {})
+        for (site, period, day, label), found in searches.items():
+            counts = [row["siteSearchCount"] for _, row in found]
+            if period == "day" and max((int(each) for each in counts if each is not None),
+                                       default=-1) == 0:  # fmt: skip
+                for longer in ("day", "week", "month", "year"):
+                    key = (site, longer, first_day(longer, date.fromisoformat(day)), label)
+                    self.of_rows["Actions.getSiteSearchNoResultKeywords"][key] = searches[key]
+
     @staticmethod
     def visit_labels(visit: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "VisitsSummary.get", ""
@@ -123,8 +133,6 @@ class Recount:
             yield "Actions.getSiteSearchKeywords", row["siteSearchKeyword"]
             if row["siteSearchCategory"] is not None:
                 yield "Actions.getSiteSearchCategories", row["siteSearchCategory"]
-            if str(row["siteSearchCount"]) == "0":
-                yield "Actions.getSiteSearchNoResultKeywords", row["siteSearchKeyword"]
         elif kind in ("download", "outlink"):
             yield f"Actions.get{kind.title()}s", row["url"]
         elif kind == "event":
@@ -266,9 +274,11 @@ def assert_entries_are_true(root: Path, moment: str, recount: Recount) -> None:
     exits: Counter[tuple[str, str, str]] = Counter()
     for (site, period, start, _), group in recount.of_visits["VisitsSummary.get"].items():
         for visit in group:
-            pages = [row["url"] for row in visit["actionDetails"] if row["type"] == "action"]
-            entries[site, f"{period} {start}", pages[0]] += 1
-            exits[site, f"{period} {start}", pages[-1]] += 1
+            rows = [row for row in visit["actionDetails"] if row["type"] in ("action", "search")]
+            # A site search is no page, and leaves none before or after it.
+            for row, counted in ((rows[0], entries), (rows[-1], exits)):
+                if row["type"] == "action":
+                    counted[site, f"{period} {start}", row["url"]] += 1
     found = told(root, f"{moment}/Actions.getPageUrls")
     for name, expected in (("entry_nb_visits", entries), ("exit_nb_visits", exits)):
         answers = {

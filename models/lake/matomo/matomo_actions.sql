@@ -11,9 +11,18 @@
 with changed_visits as (
     select
         *,
-        -- Matomo's entry and exit pages: of URLs, among page views; of titles, among searches too.
-        filter(actions, each -> each.action_type = 'page') as pages,
-        filter(actions, each -> each.action_type in ('page', 'search')) as titled,
+        filter(
+            actions, each -> each.action_type not in ('goal', 'order', 'abandoned_cart')
+        ) as done,
+        filter(
+            actions, each -> each.action_type = 'page' and each.url is not null
+        ) as pages,
+        filter(actions, each -> each.action_type in ('page', 'search')) as viewed,
+        filter(
+            actions,
+            each -> each.action_type in ('page', 'search')
+            and coalesce(each.title, each.search_keyword) is not null
+        ) as titled,
         posexplode_outer(actions) as (ordinal, action)
     from {{ matomo_changed_visits() }} as visits
 ),
@@ -21,6 +30,8 @@ with changed_visits as (
 actions as (
     select
         *,
+        get(done, 0) as first_action,
+        get(viewed, size(viewed) - 1) as last_view,
         -- Actions have an id of Matomo's, conversions have none: the same ones are numbered.
         row_number() over (
             partition by
@@ -57,10 +68,26 @@ select
     action.title,
     action.time_spent_seconds,
     action.load_time_ms,
-    coalesce(action.position = pages[0].position, false) as is_entry_url,
-    coalesce(action.position = element_at(pages, -1).position, false) as is_exit_url,
-    coalesce(action.position = titled[0].position, false) as is_entry_title,
-    coalesce(action.position = element_at(titled, -1).position, false) as is_exit_title,
+    -- As Matomo's tracker notes them: a visit that begins with a search, or a page without URL, has
+    -- no entry URL, one that ends so no exit URL; other actions before or after do not matter. A
+    -- title is an entry's only of the very first action.
+    coalesce(
+        action.position = get(pages, 0).position
+        and first_action.action_type != 'search'
+        and (first_action.action_type != 'page' or first_action.url is not null),
+        false
+    ) as is_entry_url,
+    coalesce(
+        action.position = last_view.position and action.action_type = 'page'
+        and action.url is not null,
+        false
+    ) as is_exit_url,
+    coalesce(
+        action.position = first_action.position and action.position = get(titled, 0).position,
+        false
+    ) as is_entry_title,
+    coalesce(action.position = get(titled, size(titled) - 1).position, false) as is_exit_title,
+    coalesce(action.position = get(done, size(done) - 1).position, false) as is_last,
     action.search_keyword,
     action.search_category,
     action.search_result_count,

@@ -3,7 +3,7 @@
 with actions as (
     select
         *,
-        coalesce({{ matomo_page('url') }}, title, '') as page
+        if(action_type = 'page', coalesce({{ matomo_page('url') }}, ''), coalesce(url, '')) as page
     from {{ ref('matomo_actions') }}
     where action_type in ('page', 'download', 'outlink', 'search')
 )

@@ -1,5 +1,5 @@
 -- Matomo's Referrers.getCampaigns.
 {{ matomo_visits_by(
-    label="coalesce(referrer_name, 'Unknown')",
+    label="coalesce(" ~ matomo_decoded('referrer_name') ~ ", 'Unknown')",
     visits="referrer_type = 'campaign'"
 ) }}

@@ -1,5 +1,11 @@
 -- Matomo's UserCountry.getCity. Cities of one name are told apart by their region and country.
 {{ matomo_visits_by(
-    label="if(city is null, 'Unknown', concat_ws(', ', city, region_name, country_name))",
+    label="""
+        case
+            when city is null then 'Unknown'
+            when coalesce(country_code, 'xx') = 'xx' then city
+            else concat_ws(', ', city, region_name, country_name)
+        end
+    """,
     code="if(city is null, 'xx', concat_ws('|', city, coalesce(region_code, 'xx'), country_code))"
 ) }}

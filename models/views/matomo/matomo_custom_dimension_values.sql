@@ -6,7 +6,7 @@ with visit_values as (
         visits.*,
         visits.visit_date as day,
         exploded.name as field,
-        exploded.value as label
+        {{ matomo_decoded('exploded.value') }} as label
     from {{ ref('matomo_visits') }} as visits
         lateral view explode(visits.custom_dimensions) exploded as name, value
 ),
@@ -30,7 +30,7 @@ conversion_sums as (
         periods.period,
         periods.period_start,
         exploded.name as field,
-        exploded.value as label,
+        {{ matomo_decoded('exploded.value') }} as label,
         count(*) as nb_conversions,
         cast(round(coalesce(sum(conversions.revenue), 0), 2) as decimal(18, 2)) as revenue
     from {{ ref('matomo_conversions') }} as conversions
@@ -38,24 +38,25 @@ conversion_sums as (
         {{ each_period('conversions.conversion_date') | replace('exploded', 'exploded_periods') }}
     where conversions.conversion_type != 'abandoned_cart'
     group by
-        conversions.site_id, periods.period, periods.period_start, exploded.name, exploded.value
+        conversions.site_id, periods.period, periods.period_start, exploded.name,
+        {{ matomo_decoded('exploded.value') }}
 ),
 
 action_values as (
     select
         actions.*,
         exploded.name as field,
-        exploded.value as label,
-        -- Of a value, the first and last page of the visit that has one.
-        row_number() over (
-            partition by actions.visit_key, exploded.name order by actions.action_position
-        ) = 1 and actions.is_entry_title as is_entry,
-        row_number() over (
-            partition by actions.visit_key, exploded.name order by actions.action_position desc
-        ) = 1 and actions.is_exit_title as is_exit
+        {{ matomo_decoded('exploded.value') }} as label,
+        -- As in Matomo a visit (or visitor) counts once for each address.
+        case actions.action_type
+            when 'search' then null
+            when 'page' then {{ matomo_page('actions.url') }}
+            when 'event' then {{ matomo_page('actions.url') }}
+            else actions.url
+        end as address
     from {{ ref('matomo_actions') }} as actions
         lateral view explode(actions.custom_dimensions) exploded as name, value
-    where actions.action_type in ('page', 'download', 'outlink', 'search', 'event')
+    where actions.action_type not in ('goal', 'order', 'abandoned_cart')
 ),
 
 action_sums as (
@@ -66,11 +67,12 @@ action_sums as (
         field,
         label,
         count(*) as nb_hits,
-        count(distinct visit_key) as nb_visits,
-        count(distinct visitor_key) as nb_uniq_visitors,
+        count(distinct struct(visit_key, address)) as nb_visits,
+        count(distinct if(visitor_key is null, null, struct(visitor_key, address)))
+            as nb_uniq_visitors,
         coalesce(sum(time_spent_seconds), 0) as sum_time_spent,
-        count_if(is_entry and visit_action_count in (0, 1)) as bounce_count,
-        count_if(is_exit) as exit_nb_visits
+        count_if(visit_action_count in (0, 1)) as bounce_count,
+        count_if(is_last) as exit_nb_visits
     from action_values
         {{ each_period('action_date') }}
     group by site_id, periods.period, periods.period_start, field, label

@@ -1,5 +1,5 @@
 -- Matomo's Referrers.getKeywords.
 {{ matomo_visits_by(
-    label="coalesce(referrer_keyword, 'Keyword not defined')",
+    label="coalesce(" ~ matomo_decoded('referrer_keyword') ~ ", 'Keyword not defined')",
     visits="referrer_type = 'search'"
 ) }}

@@ -1,4 +1,5 @@
--- Matomo's Resolution.getResolution.
+-- Matomo's Resolution.getResolution. As in Matomo without those that are too short to be one.
 {{ matomo_visits_by(
-    label="coalesce(resolution, 'Unknown')"
+    label="coalesce(resolution, 'Unknown')",
+    visits="coalesce(length(resolution) > 5, true)"
 ) }}

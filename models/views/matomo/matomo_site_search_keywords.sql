@@ -1,6 +1,6 @@
 -- Matomo's Actions.getSiteSearchKeywords.
 {{ matomo_pages_by(
-    label="coalesce(search_keyword, 'Keyword not defined')",
+    label="coalesce(" ~ matomo_decoded('search_keyword') ~ ", 'Keyword not defined')",
     page="coalesce(search_keyword, '')",
     types=['search'],
     exit='is_exit_title',
