@@ -171,7 +171,7 @@ def _finding(
         compared, differences = _compare(loader, key, table, wanted_ranges)
         compacted = loader.cluster(key[0]).is_compacted(topic)
         for kind, partition, first, last, count in differences:
-            if kind == "extra" and compacted:
+            if kind == "same" or (kind == "extra" and compacted):
                 continue
             missing += count if kind == "missing" else 0
             changed += count if kind == "changed" else 0
@@ -203,6 +203,24 @@ def _finding(
         extra=extra,
         damages=tuple(damages),
     )
+
+
+def is_rewound(
+    loader: Loader, key: Key, last: Batch, state: TopicState, partition: int, offset: int
+) -> bool:
+    """Whether ``partition`` has other records from ``offset`` on than those that were loaded from
+    it, or ends before them.
+    """
+    done = last.committed_offset(partition) or 0
+    within = Range(partition, offset, min(state.end[partition], done))
+    found: dict[str, int] = {}
+    if within.span:
+        _, parts = _compare(loader, key, last.table_name, [[within]])
+        found = {kind: first for kind, _, first, _, _ in parts}
+    others = [found[kind] for kind in ("changed", "missing") if kind in found]
+    if "same" in found and not (others and min(others) < found["same"]):
+        return False
+    return bool(others) or state.high_watermark(partition) < done
 
 
 def follow_on(rows: Sequence[Batch]) -> Iterator[DataLoss]:
@@ -317,8 +335,8 @@ def _held(loader: Loader, table: str, topic: str) -> dict[tuple[int, int], _Held
 def _compare(
     loader: Loader, key: Key, table: str, wanted: Sequence[Sequence[Range]]
 ) -> tuple[int, list[tuple[str, int, int, int, int]]]:
-    """How many records Kafka has in ``wanted``, and where the table differs: the kind, partition,
-    first and last offset, and number.
+    """How many records Kafka has in ``wanted``, and where the table is the same and where it
+    differs: the kind, partition, first and last offset, and number.
     """
     spark, topic = loader.spark, key[1]
     config = loader.settings.kafka[key[0]]
@@ -356,7 +374,7 @@ def _compare(
         .collect()
     )
     compared = sum(row["records"] for row in rows if row["kind"] != "extra")
-    return compared, [tuple(row) for row in rows if row["kind"] != "same"]
+    return compared, [tuple(row) for row in rows]
 
 
 def _damage(row: Batch, what: str, again: Range | None) -> DataLoss:

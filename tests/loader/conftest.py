@@ -185,7 +185,7 @@ def loader(lake: Lake, stack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 # Runs the command line in a process that dies, as of `kill -9`, at one step of the protocol.
 _DIES = """
 import os, signal, sys, threading
-from loader import cli, land, ledger
+from loader import cli, land, ledger, run
 moment = sys.argv[1]
 
 def die(*_):
@@ -207,18 +207,23 @@ elif moment == "writing":
 elif moment == "written":
     real = ledger.Ledger.close
     ledger.Ledger.close = lambda self, *rows: die() if rows[0] else real(self, *rows)
+elif moment == "closed":
+    before(run.Loader, "_commit_groups")
 sys.argv[1:2] = []
 cli.main()
 """
 
 
 @pytest.fixture
-def killed(stack: Any) -> Callable[[Lake, str], int]:
-    """Runs a loader that is killed at a moment; its exit status, -9."""
+def killed(stack: Any) -> Callable[..., int]:
+    """Runs a loader (its command ``run``, or another) that is killed at a moment; its exit status,
+    -9.
+    """
 
-    def kill(lake: Lake, moment: str) -> int:
+    def kill(lake: Lake, moment: str, *words: str) -> int:
+        command = words or ("run",)
         return subprocess.run(
-            [sys.executable, "-c", _DIES, moment, "--config", str(lake.config), "run"],
+            [sys.executable, "-c", _DIES, moment, "--config", str(lake.config), *command],
             cwd=ROOT,
             env={**os.environ, **stack.env()},
             timeout=300,
