@@ -64,9 +64,9 @@ class Survey:
     are bytes of a record, where they are known. ``rows`` are the current ones of the ledger and
     ``positions`` what they say of each table. ``starts`` are first offsets of topics that were
     never seen, where the configuration has them begin elsewhere than at the earliest one.
-    ``unfinished`` are batches that an earlier run planned; ``batches`` those to plan now. ``notes`` say what was left
-    out without being wrong, ``errors`` what was left out since it is; ``is_limited`` whether the
-    limits left anything out.
+    ``unfinished`` are batches that an earlier run planned; ``batches`` those to plan now. ``notes``
+    say what was left out without being wrong, ``errors`` what was left out since it is;
+    ``is_limited`` whether the limits left anything out.
     """
 
     reached: set[str] = field(default_factory=set)

@@ -216,9 +216,7 @@ def test_a_decision_that_was_killed_is_finished_once_or_asked_for_again(
     lake.produce("a", 20)
     topic = lake.topic("a")
     place = TopicPartition(topic, 0)
-    with closing(
-        KafkaConsumer(bootstrap_servers=lake.servers, group_id=f"{lake.name}-old")
-    ) as old:
+    with closing(KafkaConsumer(bootstrap_servers=lake.servers, group_id=f"{lake.name}-old")) as old:
         old.assign([place])
         old.commit({place: OffsetAndMetadata(6, "", -1)})
     adopt = ("adopt", "--group", f"{lake.name}-old")
