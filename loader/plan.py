@@ -517,9 +517,14 @@ def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
     return replace(_following(last, ACCEPT), ranges=ranges, gaps=tuple(gaps))
 
 
-def refuse_rewind(last: Batch, partition: int, offset: int) -> NoReturn:
-    """Raise the error for a rewind to where the topic holds what was loaded from it."""
-    _refuse(last, f"partition {partition} holds what was loaded from offset {offset} on")
+def refuse_rewind(last: Batch, partition: int, offset: int, at: int | None) -> NoReturn:
+    """Raise the error for a rewind to an offset where the topic holds what was loaded from it, or
+    to one after ``at``, where its other records begin.
+    """
+    if at is None:
+        _refuse(last, f"partition {partition} holds what was loaded from offset {offset} on")
+    command = _command(last, f"--rewind {partition}:{at}")
+    _refuse(last, f"partition {partition} has other records from offset {at} on already: {command}")
 
 
 def _until(batch: Batch, partition: int) -> int:

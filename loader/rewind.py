@@ -146,8 +146,9 @@ def accept(loader: Loader, key: Key, what: Acceptance, told: Told, noted: Noted)
     row = accepted(last, survey.topics.get(key), what)
     if last.state == COMMITTED:
         for partition, offset in what.rewind.items():
-            if not verify.is_rewound(loader, key, last, survey.topics[key], partition, offset):
-                refuse_rewind(last, partition, offset)
+            at = verify.rewound_at(loader, key, last, survey.topics[key], partition, offset)
+            if at != offset:
+                refuse_rewind(last, partition, offset, at)
     if last.state == PLANNED:
         if last.owner != loader.ledger.owner and is_alive(last.owner):
             raise fenced_by(last, last.owner)

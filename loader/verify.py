@@ -33,6 +33,7 @@ from loader.plan import (
 from loader.run import Key, Loader, Survey
 
 _SLICES = 5
+_LOOK_BACK = 10_000
 # After these, offsets of a topic name other records than before.
 _RENAMES = ("rewound", "topic_recreated", "topic_deleted")
 
@@ -205,22 +206,37 @@ def _finding(
     )
 
 
-def is_rewound(
+def rewound_at(
     loader: Loader, key: Key, last: Batch, state: TopicState, partition: int, offset: int
-) -> bool:
-    """Whether ``partition`` has other records from ``offset`` on than those that were loaded from
-    it, or ends before them.
+) -> int | None:
+    """Where ``partition`` begins to have other records than were loaded from it, at ``offset`` or
+    before; None where it has the same there.
     """
+
+    def first(begin: int, end: int) -> dict[str, int]:
+        """The first offset of what is the same, and of what is not."""
+        if begin >= end:
+            return {}
+        _, parts = _compare(loader, key, last.table_name, [[Range(partition, begin, end)]])
+        return {kind: at for kind, _, at, _, _ in parts}
+
     done = last.committed_offset(partition) or 0
-    within = Range(partition, offset, min(state.end[partition], done))
-    found: dict[str, int] = {}
-    if within.span:
-        _, parts = _compare(loader, key, last.table_name, [[within]])
-        found = {kind: first for kind, _, first, _, _ in parts}
+    found = first(offset, min(state.end[partition], done))
     others = [found[kind] for kind in ("changed", "missing") if kind in found]
     if "same" in found and not (others and min(others) < found["same"]):
-        return False
-    return bool(others) or state.high_watermark(partition) < done
+        return None
+    if not others and state.high_watermark(partition) >= done:
+        return None
+    size = _LOOK_BACK
+    while True:
+        # What came after the loss and before it was seen would be left out.
+        begin = max(state.begin[partition], offset - size)
+        found = first(begin, offset)
+        if "changed" not in found:
+            return offset
+        offset, size = found["changed"], size * 10
+        if found.get("same", offset) < offset:
+            return offset
 
 
 def follow_on(rows: Sequence[Batch]) -> Iterator[DataLoss]:
