@@ -91,6 +91,7 @@ def adopt(
             message = f"Topic {key[1]} does not exist, or is not in loader.toml."
             raise ConfigurationError(message, topic=key[1])
         if survey.known(key) is not None:
+            _refuse_unfinished(survey.positions[survey.tables[key]])
             message = (
                 f"Topic {key[1]} was loaded before; only a topic that was never loaded can begin "
                 "where a group stopped. To land records again, use replay."
@@ -122,6 +123,8 @@ def adopt(
         )
         batches.setdefault(batch.table_name, []).append(batch)
     if not batches:
+        for table in survey.tables.values():
+            _refuse_unfinished(survey.positions[table])
         message = f"Consumer group {group} has no offsets of a topic that was never loaded."
         raise ConfigurationError(message, group=group)
     outcome = Outcome([], [])
