@@ -27,6 +27,7 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
+from kafka.errors import InvalidReplicationAssignmentError
 
 import stack.kafka
 from loader import cli
@@ -286,12 +287,13 @@ class Own:
         *words: str,
         cwd: Path = ROOT,
         command: Sequence[str | Path] = (sys.executable, "-m", "loader"),
-        **environ: str,
+        **environ: str | None,
     ) -> Any:
+        env = {**self.environ, "PYTHONPATH": str(ROOT), **environ}
         return subprocess.run(
             [*command, "--config", str(config), *words],
             cwd=cwd,
-            env={**self.environ, "PYTHONPATH": str(ROOT), **environ},
+            env={key: value for key, value in env.items() if value is not None},
             capture_output=True,
             text=True,
             timeout=300,
@@ -343,9 +345,14 @@ request_timeout_seconds = 10
         try:
             with closing(KafkaAdminClient(bootstrap_servers=self.servers)) as admin:
                 deadline = time.monotonic() + 60
-                while len(admin.describe_cluster()["brokers"]) < 2:
-                    assert time.monotonic() < deadline and broker.poll() is None
-                    time.sleep(0.2)
+                while True:
+                    try:
+                        probe = {"probe": {"assignments": {0: [2]}}}
+                        admin.create_topics(probe, validate_only=True)
+                        break
+                    except InvalidReplicationAssignmentError:  # not there yet, or still fenced
+                        assert time.monotonic() < deadline and broker.poll() is None
+                        time.sleep(0.2)
             yield 2
         finally:
             broker.terminate()

@@ -27,7 +27,6 @@ from kafka.admin import (
     ACLPermissionType,
     KafkaAdminClient,
     ResourcePattern,
-    ResourcePatternFilter,
     ResourceType,
 )
 
@@ -91,7 +90,7 @@ def test_a_topic_that_we_may_not_read_is_not_one_that_does_not_exist(own: Any) -
         gone = own.run(
             config, "accept", "--topic", "hidden", "--deleted", KAFKA_PASSWORD=own.password
         )
-        admin.delete_acls([ACLFilter(*rule, ResourcePatternFilter(ResourceType.TOPIC, "hidden"))])
+        admin.delete_acls([ACLFilter(*rule, ResourcePattern(ResourceType.TOPIC, "hidden"))])
     sentence = (
         "Topic hidden of [kafka.default] cannot be read (TopicAuthorizationFailedError); give our "
         "user the rights to describe and read it, or correct the credentials in properties, and "
@@ -292,10 +291,10 @@ def test_a_session_of_its_own_goes_on_in_the_same_lake(own: Any) -> None:
         "run",
         command=(submit, ROOT / "loader" / "__main__.py"),
         cwd=home,
-        **environ,
+        **{**environ, "SPARK_REMOTE": None},
         SPARK_HOME=str(submit.parent.parent),
         PYSPARK_PYTHON=sys.executable,
-        PYTHONPATH="",
+        PYTHONPATH=None,
     )
     assert submitted.returncode == 0, (submitted.stdout + submitted.stderr)[-2000:]
     assert "25 records" in submitted.stdout
