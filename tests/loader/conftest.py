@@ -27,7 +27,7 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
-from kafka.errors import InvalidReplicationAssignmentError
+from kafka.errors import InvalidReplicationAssignmentError, UnknownBrokerIdError
 
 import stack.kafka
 from loader import cli
@@ -343,16 +343,17 @@ request_timeout_seconds = 10
         with (home / "logs" / "kafka-2.log").open("wb") as log:
             broker = subprocess.Popen([*command[:-1], str(file)], cwd=home, stdout=log, stderr=log)
         try:
-            with closing(KafkaAdminClient(bootstrap_servers=self.servers)) as admin:
-                deadline = time.monotonic() + 60
-                while True:
+            deadline = time.monotonic() + 60
+            probe = {"probe": {"assignments": {0: [2]}}}
+            while True:
+                # A client of before does not know the new broker, and may be sent to it.
+                with closing(KafkaAdminClient(bootstrap_servers=self.servers)) as admin:
                     try:
-                        probe = {"probe": {"assignments": {0: [2]}}}
                         admin.create_topics(probe, validate_only=True)
                         break
-                    except InvalidReplicationAssignmentError:  # not there yet, or still fenced
+                    except (InvalidReplicationAssignmentError, UnknownBrokerIdError):
                         assert time.monotonic() < deadline and broker.poll() is None
-                        time.sleep(0.2)
+                        time.sleep(0.2)  # it is not there yet, or still fenced
             yield 2
         finally:
             broker.terminate()

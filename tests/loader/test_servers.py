@@ -113,14 +113,14 @@ def test_a_topic_without_a_leader_is_not_one_that_does_not_exist(own: Any) -> No
     own.make("led", 10)
     assert own.run(own.config("led", "led"), "run").returncode == 0  # makes Kafka's own topics
     config = own.config("leaderless", "leaderless")
+    with own.second_broker() as number:
+        topics = {"leaderless": {"assignments": {0: [number], 1: [1]}}}
+        with closing(KafkaAdminClient(bootstrap_servers=own.servers)) as admin:
+            admin.create_topics(topics, wait_for_metadata=True)
+        own.make("leaderless", 10)
+        own.plan(config)
+    answer = own.run(config, "run")
     with closing(KafkaAdminClient(bootstrap_servers=own.servers)) as admin:
-        with own.second_broker() as number:
-            admin.create_topics(
-                {"leaderless": {"assignments": {0: [number], 1: [1]}}}, wait_for_metadata=True
-            )
-            own.make("leaderless", 10)
-            own.plan(config)
-        answer = own.run(config, "run")
         admin.delete_topics(["leaderless"])
     assert answer.returncode == 5, answer.stdout + answer.stderr
     sentence = (
