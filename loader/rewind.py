@@ -205,7 +205,17 @@ def accept_table(
                 raise fenced_by(row, row.owner)
             loader.ledger.amend(row)
         return Outcome(rows, [])
-    rows = [table_accepted(row, lost, table_id) for row in _feeds(survey, table, position)]
+    rows = [
+        table_accepted(row, lost, table_id)
+        for row in _feeds(survey, table, position)
+        if row.section in getattr(loader.settings, row.source.split(".")[0])
+    ]
+    if not rows:
+        message = (
+            f"Nothing that loader.toml has and that answers feeds {table}; put its section back, "
+            "or start its server, and try this again."
+        )
+        raise ConfigurationError(message, table=table)
     ours, fenced = loader.ledger.propose(number(position, table_id, rows))
     errors: list[LoaderError] = [*fenced]
     return Outcome(loader.land(survey, ours, told, noted, errors), errors)

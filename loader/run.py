@@ -774,9 +774,7 @@ class Loader:
         notes = []
         offsets: dict[str, dict[tuple[str, int], int]] = {}
         for batch in batches:
-            # A topic may stand under the section's name of before, as one that was lost may.
-            is_known = batch.section in self.settings.kafka
-            if batch.topic is not None and batch.kind != REPLAY and is_known:
+            if batch.topic is not None and batch.kind != REPLAY:
                 of_cluster = offsets.setdefault(batch.section, {})
                 for each in batch.ranges:
                     of_cluster[batch.topic, each.partition] = each.until_offset

@@ -135,6 +135,16 @@ def test_a_renamed_section_has_one_gap_when_its_table_is_lost(lake: Any) -> None
     lake.produce("a", 5)
     answer = lake.load()
     assert answer.code == 3
+    renamed = lake.config.read_text()
+    lake.config.write_text(renamed.replace("kafka.renamed", "kafka.again"))
+    away = ("--set", "kafka.again.bootstrap_servers=127.0.0.1:1")
+    refused = lake.load(*away, *commands_of(answer)[0])
+    assert refused.code == 2, refused.text
+    assert (
+        f"Nothing that loader.toml has and that answers feeds {lake.table('a')}; put its section "
+        "back, or start its server, and try this again." in text_of(refused)
+    )
+    lake.config.write_text(renamed)
     accepted = lake.load(*commands_of(answer)[0])
     assert accepted.code == 0, accepted.text
     rows = lake.sql(f"select source, ranges[0].from_offset from {lake.ledger} where kind='accept'")
