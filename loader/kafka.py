@@ -29,7 +29,9 @@ from loader import settings
 from loader.errors import ConfigurationError, SourceUnavailable
 
 _UNKNOWN_TOPIC = 3
-_HARMLESS = (0, 9)  # 9: a replica is away, the leader serves
+_HARMLESS = {0, 9}  # 9: a replica is away, the leader serves
+_NO_LEADER = 5
+_NOT_ALLOWED = 29
 _CLIENT_ID = "lacustre-loader"
 
 
@@ -121,14 +123,23 @@ class Cluster:
             }
             for name, topic in list(described.items()):
                 # A topic without a leader or without access is not one without partitions.
-                for part in (topic, *topic["partitions"]):
-                    if part["error_code"] not in _HARMLESS:
-                        message = (
-                            f"Topic {name} of [kafka.{self.name}] cannot be read "
-                            f"({for_code(part['error_code']).__name__}); mend it, and run again."
+                codes = {part["error_code"] for part in (topic, *topic["partitions"])}
+                codes -= _HARMLESS
+                if codes:
+                    code = min(codes)
+                    todo = "mend it"
+                    if code == _NOT_ALLOWED:
+                        todo = (
+                            "give our user the rights to describe and read it, or correct "
+                            "the credentials in properties"
                         )
-                        errors[name] = SourceUnavailable(message, topic=name)
-                if name in errors:
+                    elif code == _NO_LEADER:
+                        todo = "start the broker that has a replica of it"
+                    message = (
+                        f"Topic {name} of [kafka.{self.name}] cannot be read "
+                        f"({for_code(code).__name__}); {todo}, and run again."
+                    )
+                    errors[name] = SourceUnavailable(message, topic=name)
                     del described[name]
             partitions = [
                 TopicPartition(name, partition["partition_index"])

@@ -333,6 +333,13 @@ def holds(spark: SparkSession, batch: Batch) -> bool:
     return not rows.isEmpty()
 
 
+def was_written(spark: SparkSession, batch: Batch) -> bool:
+    """Whether the history of the table has the commit of ``batch``, even if its rows are gone."""
+    number = f.get_json_object("userMetadata", "$.batch_id")
+    history = spark.sql(f"describe history {batch.table_name}")
+    return not history.where(number == str(batch.batch_id)).isEmpty()
+
+
 def records_of(
     spark: SparkSession, kafka: Kafka, ranges: Mapping[str, Sequence[Range]], tasks: int = 0
 ) -> DataFrame:

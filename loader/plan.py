@@ -445,7 +445,8 @@ def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
     """The ledger row by which the topic of ``last`` goes on without ``what``.
 
     For an unfinished ``last`` it is that row, with the gaps that its write leaves out. Raises
-    ``ConfigurationError`` where ``what`` is not lost: nothing that is there is skipped.
+    ``ConfigurationError`` where ``what`` is not lost: nothing that is there is skipped. Whether a
+    topic holds from a ``rewind`` on what was loaded, only its records say: see ``rewind``.
     """
     if what.is_empty:
         _refuse(last, "name what is lost, as the error of the run does")
@@ -490,7 +491,10 @@ def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
     for partition, offset in what.rewind.items():
         end = state.end.get(partition, -1)
         until = _until(last, partition)
-        if offset != end or until <= end:
+        # Producers go on: the end may have moved since the error named it, even past what was
+        # loaded. Of what was never written, only the end says that it is lost.
+        is_within = state.begin.get(partition, 0) <= offset <= end and offset < until
+        if not is_within or (last.state == PLANNED and until <= end):
             _refuse(last, f"partition {partition} ends at {end} and was loaded up to {until}")
         gaps.append(Gap(partition, offset, until, "rewound"))
         wanted[partition] = offset
@@ -511,6 +515,16 @@ def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
         return replace(last, ranges=kept, gaps=(*last.gaps, *gaps))
     ranges = tuple(Range(each, at, at) for each, at in sorted(wanted.items()))
     return replace(_following(last, ACCEPT), ranges=ranges, gaps=tuple(gaps))
+
+
+def refuse_rewind(last: Batch, partition: int, offset: int, at: int | None) -> NoReturn:
+    """Raise the error for a rewind to an offset where the topic holds what was loaded from it, or
+    to one after ``at``, where its other records begin.
+    """
+    if at is None:
+        _refuse(last, f"partition {partition} holds what was loaded from offset {offset} on")
+    command = _command(last, f"--rewind {partition}:{at}")
+    _refuse(last, f"partition {partition} has other records from offset {at} on already: {command}")
 
 
 def _until(batch: Batch, partition: int) -> int:
@@ -535,21 +549,23 @@ def _following(last: Batch, kind: str) -> Batch:
     )
 
 
-def table_accepted(last: Batch, lost: tuple[int, int], table_id: str) -> Batch:
+def table_accepted(
+    last: Batch, lost: tuple[int, int], table_id: str, *, is_marked: bool = False
+) -> Batch:
     """The ledger row by which ``last``'s source goes on although batches of its table are lost.
 
     A topic goes on where it is, and files of those batches are landed again. An unfinished batch is
-    written into a table that was made anew; in one that was restored its mark may be left without
-    its rows, so it is closed without them.
+    written by the next run, unless the table, restored to a version before, ``is_marked`` as having
+    it: Delta would skip the write, so the batch is closed without its rows.
     """
     gap = Gap(None, lost[0], lost[1] + 1, TABLE_CHANGED)
     if last.state == PLANNED:
-        if last.table_id != table_id:  # it will be there itself
+        if not is_marked:  # it will be there itself
             gap = replace(gap, until_offset=last.batch_id)
         left_out = [
             Gap(each.partition, each.from_offset, each.until_offset, TABLE_CHANGED)
             for each in last.readable
-            if each.span and last.table_id == table_id
+            if each.span and is_marked
         ]
         return replace(last, table_id=table_id, gaps=(*last.gaps, gap, *left_out))
     at = [(each.partition, each.until_offset) for each in last.ranges]

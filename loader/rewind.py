@@ -7,21 +7,25 @@ fenced, survives a kill, and stays as evidence.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from loader import imports, land
+from loader import imports, land, verify
 from loader.errors import ConfigurationError, DataLoss, LoaderError
 from loader.kafka import TopicState
 from loader.ledger import fenced_by, is_alive, positions
 from loader.plan import (
     ADOPT,
+    COMMITTED,
     PLANNED,
     Acceptance,
     Batch,
+    Position,
     Range,
     accepted,
     first_offsets,
     number,
+    refuse_rewind,
     replayed,
     table_accepted,
 )
@@ -48,7 +52,7 @@ def replay(
     if state is None or last is None:
         message = f"Topic {key[1]} of [kafka.{key[0]}] was never loaded: nothing to replay."
         raise ConfigurationError(message, topic=key[1])
-    _refuse_unfinished(survey, last.table_name)
+    _refuse_unfinished(survey.positions[last.table_name])
     first = _offsets(loader, key, state, start)
     if not isinstance(start, Mapping):
         # Of the partitions that were loaded; one may have nothing of so late a time that is.
@@ -81,10 +85,13 @@ def adopt(
     batches: dict[str, list[Batch]] = {}
     for key in keys:
         state = survey.topics.get(key)
+        if key in survey.unreadable:
+            raise survey.unreadable[key]
         if state is None:
             message = f"Topic {key[1]} does not exist, or is not in loader.toml."
             raise ConfigurationError(message, topic=key[1])
         if survey.known(key) is not None:
+            _refuse_unfinished(survey.positions[survey.tables[key]])
             message = (
                 f"Topic {key[1]} was loaded before; only a topic that was never loaded can begin "
                 "where a group stopped. To land records again, use replay."
@@ -116,11 +123,13 @@ def adopt(
         )
         batches.setdefault(batch.table_name, []).append(batch)
     if not batches:
+        for table in survey.tables.values():
+            _refuse_unfinished(survey.positions[table])
         message = f"Consumer group {group} has no offsets of a topic that was never loaded."
         raise ConfigurationError(message, group=group)
     outcome = Outcome([], [])
     for table, of_table in batches.items():
-        _refuse_unfinished(survey, table)
+        _refuse_unfinished(survey.positions[table])
         done = _execute(loader, survey, table, of_table, told, noted)
         outcome = Outcome([*outcome.batches, *done.batches], [*outcome.errors, *done.errors])
     return outcome
@@ -138,14 +147,19 @@ def accept(loader: Loader, key: Key, what: Acceptance, told: Told, noted: Noted)
         message = f"Topic {key[1]} was never loaded: nothing of it can be lost."
         raise ConfigurationError(message, topic=key[1])
     row = accepted(last, survey.topics.get(key), what)
+    if last.state == COMMITTED:
+        for partition, offset in what.rewind.items():
+            at = verify.rewound_at(loader, key, last, survey.topics[key], partition, offset)
+            if at != offset:
+                refuse_rewind(last, partition, offset, at)
     if last.state == PLANNED:
         if last.owner != loader.ledger.owner and is_alive(last.owner):
             raise fenced_by(last, last.owner)
         if land.holds(loader.spark, last):
-            _refuse_unfinished(survey, last.table_name)
+            _refuse_unfinished(survey.positions[last.table_name])
         loader.ledger.amend(row)
         return Outcome([row], [])
-    _refuse_unfinished(survey, last.table_name)
+    _refuse_unfinished(survey.positions[last.table_name])
     return _execute(loader, survey, last.table_name, [row], told, noted)
 
 
@@ -179,19 +193,48 @@ def accept_table(
             f"{lost[0]} to {lost[1]}; nothing was changed."
         )
         raise ConfigurationError(message, table=table)
-    rows = [
-        table_accepted(row, lost, table_id)
-        for row in position.unfinished or position.newest.values()
-    ]
     if position.unfinished:
+        marked = not made_anew and land.was_written(loader.spark, position.unfinished[0])
+        if whole and not marked:
+            _refuse_unfinished(position)
+        rows = [
+            table_accepted(row, lost, table_id, is_marked=marked) for row in position.unfinished
+        ]
         for row in rows:
             if row.owner != loader.ledger.owner and is_alive(row.owner):
                 raise fenced_by(row, row.owner)
             loader.ledger.amend(row)
         return Outcome(rows, [])
+    rows = [
+        table_accepted(row, lost, table_id)
+        for row in _feeds(survey, table, position)
+        if row.section in getattr(loader.settings, row.source.split(".")[0])
+    ]
+    if not rows:
+        message = (
+            f"Nothing that loader.toml has and that answers feeds {table}; put its section back, "
+            "or start its server, and try this again."
+        )
+        raise ConfigurationError(message, table=table)
     ours, fenced = loader.ledger.propose(number(position, table_id, rows))
     errors: list[LoaderError] = [*fenced]
     return Outcome(loader.land(survey, ours, told, noted, errors), errors)
+
+
+def _feeds(survey: Survey, table: str, position: Position) -> list[Batch]:
+    """The newest row of each topic of ``table``, or of what else feeds it, under its source's name
+    of today: the rows from before a section was renamed are of the same.
+    """
+    today = {
+        state.topic_id: f"kafka.{key[0]}"
+        for key, state in survey.topics.items()
+        if survey.tables[key] == table
+    }
+    newest = {
+        row.topic: replace(row, source=today.get(row.topic_id or "", row.source))
+        for row in sorted(position.newest.values(), key=lambda row: row.batch_id)
+    }
+    return list(newest.values())
 
 
 def _survey(loader: Loader, key: Key) -> Survey:
@@ -204,6 +247,8 @@ def _survey(loader: Loader, key: Key) -> Survey:
     if key not in survey.entries:
         message = f"Topic {key[1]} is not in [kafka.{key[0]}] of loader.toml."
         raise ConfigurationError(message, topic=key[1])
+    if key in survey.unreadable:
+        raise survey.unreadable[key]
     return survey
 
 
@@ -216,15 +261,15 @@ def _raise_errors(survey: Survey, key: Key) -> None:
             raise error
 
 
-def _refuse_unfinished(survey: Survey, table: str) -> None:
-    for batch in survey.positions[table].unfinished:
+def _refuse_unfinished(position: Position) -> None:
+    for batch in position.unfinished:
         if is_alive(batch.owner):
             raise fenced_by(batch, batch.owner)
         message = (
-            f"Batch {batch.batch_id} of {table} is unfinished; `python -m loader run` finishes it. "
-            "Then try this again."
+            f"Batch {batch.batch_id} of {batch.table_name} is unfinished; `python -m loader run` "
+            "finishes it. Then try this again."
         )
-        raise ConfigurationError(message, table=table, batch_id=batch.batch_id)
+        raise ConfigurationError(message, table=batch.table_name, batch_id=batch.batch_id)
 
 
 def _offsets(loader: Loader, key: Key, state: TopicState, where: Where) -> dict[int, int]:

@@ -22,6 +22,7 @@ from loader.jdbc import Database
 from loader.kafka import Cluster, TopicState
 from loader.ledger import Ledger, fenced_by, is_alive, new_owner, positions
 from loader.plan import (
+    PLANNED,
     REPLAY,
     Batch,
     File,
@@ -57,19 +58,20 @@ class Survey:
     """What the sources hold, where the tables stand, and what follows from it.
 
     ``reached`` are the clusters that answered; nothing is known of the topics of others.
-    ``topics`` are those that exist; ``entries`` and ``tables`` are the configuration and the raw
-    table of every topic that is configured, found by a pattern, or was found by it before; all by
-    cluster and topic. ``sizes`` are bytes of a record, where they are known. ``rows`` are the
-    current ones of the ledger and ``positions`` what they say of each table. ``starts`` are first
-    offsets of topics that were never seen, where the configuration has them begin elsewhere than at
-    the earliest one. ``unfinished`` are
-    batches that an earlier run planned; ``batches`` those to plan now. ``notes`` say what was left
-    out without being wrong, ``errors`` what was left out since it is; ``is_limited`` whether the
-    limits left anything out.
+    ``topics`` are those that exist and can be read, ``unreadable`` says why others cannot;
+    ``entries`` and ``tables`` are the configuration and the raw table of every topic that is
+    configured, found by a pattern, or was found by it before; all by cluster and topic. ``sizes``
+    are bytes of a record, where they are known. ``rows`` are the current ones of the ledger and
+    ``positions`` what they say of each table. ``starts`` are first offsets of topics that were
+    never seen, where the configuration has them begin elsewhere than at the earliest one.
+    ``unfinished`` are batches that an earlier run planned; ``batches`` those to plan now. ``notes``
+    say what was left out without being wrong, ``errors`` what was left out since it is;
+    ``is_limited`` whether the limits left anything out.
     """
 
     reached: set[str] = field(default_factory=set)
     topics: dict[Key, TopicState] = field(default_factory=dict)
+    unreadable: dict[Key, SourceUnavailable] = field(default_factory=dict)
     entries: dict[Key, Topic] = field(default_factory=dict)
     tables: dict[Key, str] = field(default_factory=dict)
     starts: dict[Key, dict[int, int]] = field(default_factory=dict)
@@ -231,6 +233,13 @@ class Loader:
                 self._take_over(survey, table)
             else:
                 usable += [each for each in proposed if each.table_name == table]
+        for row in survey.rows if cluster is None else ():
+            # Nothing feeds its table any more, which must not hide it.
+            if row.state == PLANNED and row.table_name not in ids:
+                try:
+                    self._check_configured(survey, row)
+                except LoaderError as error:
+                    survey.errors.append(error)
         usable = self._limited(survey, usable, seconds)
         for table, of_table in groupby(usable, lambda each: each.table_name):
             new = list(of_table)
@@ -387,9 +396,8 @@ class Loader:
             asked = [topic for cluster_name, topic in survey.entries if cluster_name == name]
             survey.positions |= positions(survey.rows, list(survey.tables.values()))
             states, unreadable = cluster.topics(asked)
-            for topic, error in unreadable.items():
-                survey.errors.append(error)
-                del survey.entries[name, topic], survey.tables[name, topic]
+            survey.errors += unreadable.values()
+            survey.unreadable |= {(name, topic): error for topic, error in unreadable.items()}
             survey.topics |= {(name, topic): state for topic, state in states.items()}
             self._start(survey, cluster, states)
         except SourceUnavailable as error:
@@ -401,7 +409,7 @@ class Loader:
             survey.errors.append(error)
             return
         for entry in kafka.topics:
-            if not any(entry.matches(topic) for topic in states):
+            if not any(entry.matches(topic) for topic in (*states, *unreadable)):
                 what = f"topic {entry.topic}" if entry.topic else f"a topic like {entry.pattern}"
                 survey.notes.append(f"{what} of [kafka.{name}] does not exist yet")
         survey.reached.add(name)
@@ -571,6 +579,8 @@ class Loader:
             cluster, topic = key
             if cluster not in survey.reached or survey.positions[table].unfinished:
                 continue
+            if key in survey.unreadable:
+                continue
             state, known = survey.topics.get(key), survey.known(key)
             try:
                 ranges = next_ranges(known, state, table, survey.starts.get(key))
@@ -699,24 +709,11 @@ class Loader:
             for batch in unfinished:
                 if batch.owner != self.ledger.owner and is_alive(batch.owner):
                     raise fenced_by(batch, batch.owner)
+                self._check_configured(survey, batch)
                 kind, section = batch.source.split(".", 1)
-                if section not in getattr(self.settings, kind):
-                    message = (
-                        f"Batch {batch.batch_id} of {table} is unfinished and comes from "
-                        f"[{batch.source}], which loader.toml does not have any more; put the "
-                        "section back until the batch is finished."
-                    )
-                    raise ConfigurationError(message, table=table, source=batch.source)
                 if kind == "kafka":
                     if section not in survey.reached:
                         return  # the cluster's own error says why
-                    if batch.key not in survey.tables:
-                        message = (
-                            f"Batch {batch.batch_id} of {table} is unfinished and reads topic "
-                            f"{batch.topic}, which [{batch.source}] does not have any more; put it "
-                            "back until the batch is finished."
-                        )
-                        raise ConfigurationError(message, table=table, topic=batch.topic)
                     self._check_source(survey, batch)
                 if kind == "jdbc" and table not in survey.imports:
                     return  # the section's own error says why
@@ -725,8 +722,36 @@ class Loader:
             return
         survey.unfinished += unfinished
 
+    def _check_configured(self, survey: Survey, batch: Batch) -> None:
+        """Raise ``ConfigurationError`` where loader.toml has no more what ``batch`` is to read."""
+        kind, section = batch.source.split(".", 1)
+        table = batch.table_name
+        if section not in getattr(self.settings, kind):
+            message = (
+                f"Batch {batch.batch_id} of {table} is unfinished and comes from "
+                f"[{batch.source}], which loader.toml does not have any more; put the "
+                "section back until the batch is finished."
+            )
+            raise ConfigurationError(message, table=table, source=batch.source)
+        if kind != "kafka" or batch.key in survey.tables:
+            return
+        # A cluster that does not answer has an error of its own; one without topics is not asked.
+        if section in survey.reached or not self.settings.kafka[section].topics:
+            message = (
+                f"Batch {batch.batch_id} of {table} is unfinished and reads topic "
+                f"{batch.topic}, which [{batch.source}] does not have any more; put it "
+                "back until the batch is finished."
+            )
+            raise ConfigurationError(message, table=table, topic=batch.topic)
+
     def _check_source(self, survey: Survey, batch: Batch) -> None:
         try:
+            if batch.key in survey.unreadable:
+                message = (
+                    f"Batch {batch.batch_id} of {batch.table_name} is unfinished and waits: "
+                    f"{survey.unreadable[batch.key]}"
+                )
+                raise SourceUnavailable(message, table=batch.table_name, topic=batch.topic)
             check_unfinished(batch, survey.topics.get(batch.key))
         except LoaderError:
             # What is in the table needs no source any more.

@@ -440,6 +440,7 @@ class Metrics:
             self._records.labels(*labels).inc(batch.records or 0)
             self._bytes.labels(*labels).inc(batch.bytes or 0)
             self._batches.labels(*labels).inc()
+        self._lag.clear()  # of a topic that is gone, or cannot be asked, nothing is known
         for (cluster, topic), partitions in outcome.lag.items():
             for partition, lag in partitions.items():
                 self._lag.labels(cluster, topic, str(partition)).set(lag)

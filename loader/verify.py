@@ -33,6 +33,7 @@ from loader.plan import (
 from loader.run import Key, Loader, Survey
 
 _SLICES = 5
+_LOOK_BACK = 10_000
 # After these, offsets of a topic name other records than before.
 _RENAMES = ("rewound", "topic_recreated", "topic_deleted")
 
@@ -171,7 +172,7 @@ def _finding(
         compared, differences = _compare(loader, key, table, wanted_ranges)
         compacted = loader.cluster(key[0]).is_compacted(topic)
         for kind, partition, first, last, count in differences:
-            if kind == "extra" and compacted:
+            if kind == "same" or (kind == "extra" and compacted):
                 continue
             missing += count if kind == "missing" else 0
             changed += count if kind == "changed" else 0
@@ -203,6 +204,39 @@ def _finding(
         extra=extra,
         damages=tuple(damages),
     )
+
+
+def rewound_at(
+    loader: Loader, key: Key, last: Batch, state: TopicState, partition: int, offset: int
+) -> int | None:
+    """Where ``partition`` begins to have other records than were loaded from it, at ``offset`` or
+    before; None where it has the same there.
+    """
+
+    def first(begin: int, end: int) -> dict[str, int]:
+        """The first offset of what is the same, and of what is not."""
+        if begin >= end:
+            return {}
+        _, parts = _compare(loader, key, last.table_name, [[Range(partition, begin, end)]])
+        return {kind: at for kind, _, at, _, _ in parts}
+
+    done = last.committed_offset(partition) or 0
+    found = first(offset, min(state.end[partition], done))
+    others = [found[kind] for kind in ("changed", "missing") if kind in found]
+    if "same" in found and not (others and min(others) < found["same"]):
+        return None
+    if not others and state.high_watermark(partition) >= done:
+        return None
+    size = _LOOK_BACK
+    while True:
+        # What came after the loss and before it was seen would be left out.
+        begin = max(state.begin[partition], offset - size)
+        found = first(begin, offset)
+        if "changed" not in found:
+            return offset
+        offset, size = found["changed"], size * 10
+        if found.get("same", offset) < offset:
+            return offset
 
 
 def follow_on(rows: Sequence[Batch]) -> Iterator[DataLoss]:
@@ -317,8 +351,8 @@ def _held(loader: Loader, table: str, topic: str) -> dict[tuple[int, int], _Held
 def _compare(
     loader: Loader, key: Key, table: str, wanted: Sequence[Sequence[Range]]
 ) -> tuple[int, list[tuple[str, int, int, int, int]]]:
-    """How many records Kafka has in ``wanted``, and where the table differs: the kind, partition,
-    first and last offset, and number.
+    """How many records Kafka has in ``wanted``, and where the table is the same and where it
+    differs: the kind, partition, first and last offset, and number.
     """
     spark, topic = loader.spark, key[1]
     config = loader.settings.kafka[key[0]]
@@ -356,7 +390,7 @@ def _compare(
         .collect()
     )
     compared = sum(row["records"] for row in rows if row["kind"] != "extra")
-    return compared, [tuple(row) for row in rows if row["kind"] != "same"]
+    return compared, [tuple(row) for row in rows]
 
 
 def _damage(row: Batch, what: str, again: Range | None) -> DataLoss:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -12,11 +13,12 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pymysql  # type: ignore[import-untyped]
 import pytest
@@ -25,6 +27,7 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
+from kafka.errors import InvalidReplicationAssignmentError, UnknownBrokerIdError
 
 import stack.kafka
 from loader import cli
@@ -43,8 +46,17 @@ def every(until: int, partition: int = 0, start: int = 0) -> list[tuple[int, int
 
 def text_of(answer: Any) -> str:
     """What a command said (within this process or as one of its own), in one line."""
-    said = answer.text if hasattr(answer, "text") else answer.output
+    if isinstance(answer, subprocess.CompletedProcess):
+        said = answer.stdout + answer.stderr
+    else:
+        said = answer.text if hasattr(answer, "text") else answer.output
     return re.sub(r"\s+", " ", said)
+
+
+def commands_of(answer: Any) -> list[list[str]]:
+    """The words of each `accept` that an error names, to be typed as they are."""
+    named = re.findall(r"`python -m loader --config \S+ (accept [^`]*)`", text_of(answer))
+    return [shlex.split(each) for each in named]
 
 
 class Lake:
@@ -185,7 +197,7 @@ def loader(lake: Lake, stack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 # Runs the command line in a process that dies, as of `kill -9`, at one step of the protocol.
 _DIES = """
 import os, signal, sys, threading
-from loader import cli, land, ledger
+from loader import cli, land, ledger, run
 moment = sys.argv[1]
 
 def die(*_):
@@ -207,18 +219,23 @@ elif moment == "writing":
 elif moment == "written":
     real = ledger.Ledger.close
     ledger.Ledger.close = lambda self, *rows: die() if rows[0] else real(self, *rows)
+elif moment == "closed":
+    before(run.Loader, "_commit_groups")
 sys.argv[1:2] = []
 cli.main()
 """
 
 
 @pytest.fixture
-def killed(stack: Any) -> Callable[[Lake, str], int]:
-    """Runs a loader that is killed at a moment; its exit status, -9."""
+def killed(stack: Any) -> Callable[..., int]:
+    """Runs a loader (its command ``run``, or another) that is killed at a moment; its exit status,
+    -9.
+    """
 
-    def kill(lake: Lake, moment: str) -> int:
+    def kill(lake: Lake, moment: str, *words: str) -> int:
+        command = words or ("run",)
         return subprocess.run(
-            [sys.executable, "-c", _DIES, moment, "--config", str(lake.config), "run"],
+            [sys.executable, "-c", _DIES, moment, "--config", str(lake.config), *command],
             cwd=ROOT,
             env={**os.environ, **stack.env()},
             timeout=300,
@@ -264,16 +281,83 @@ class Own:
         )
         return path
 
-    def run(self, config: Path, *words: str, cwd: Path = ROOT, **environ: str) -> Any:
+    def run(
+        self,
+        config: Path,
+        *words: str,
+        cwd: Path = ROOT,
+        command: Sequence[str | Path] = (sys.executable, "-m", "loader"),
+        **environ: str | None,
+    ) -> Any:
+        env = {**self.environ, "PYTHONPATH": str(ROOT), **environ}
         return subprocess.run(
-            [sys.executable, "-m", "loader", "--config", str(config), *words],
+            [*command, "--config", str(config), *words],
             cwd=cwd,
-            env={**self.environ, "PYTHONPATH": str(ROOT), **environ},
+            env={key: value for key, value in env.items() if value is not None},
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
         )
+
+    def secure_body(self) -> str:
+        """What reaches the broker with TLS and the password of ``KAFKA_PASSWORD``."""
+        return f"""bootstrap_servers = "{self.secure}"
+request_timeout_seconds = 10
+[kafka.default.properties]
+"security.protocol" = "SASL_SSL"
+"sasl.mechanism" = "PLAIN"
+"sasl.jaas.config" = '{self.jaas} username="loader" password="${{KAFKA_PASSWORD}}";'
+"ssl.truststore.type" = "PEM"
+"ssl.truststore.location" = "{self.authority}"
+"""
+
+    def plan(self, config: Path) -> None:
+        """Leave a planned batch, as a loader that was killed elsewhere does."""
+        with pytest.MonkeyPatch.context() as patch:
+            for key, value in self.environ.items():
+                patch.setenv(key, value)
+            with opened(load(config), owner="elsewhere/1/1/x") as dead:
+                ours, _ = dead.ledger.propose(dead.survey().batches)
+        assert ours
+
+    @contextmanager
+    def second_broker(self) -> Iterator[int]:
+        """A broker more in the cluster while this holds; its number."""
+        home = self.folder / "stack"
+        values = dict(
+            line.split("=", 1)
+            for line in (home / "conf" / "kafka.properties").read_text().splitlines()
+        )
+        address = f"PLAINTEXT://127.0.0.1:{_free_port()}"
+        values |= {"process.roles": "broker", "node.id": "2", "log.dirs": "kafka-data-2"}
+        values |= {"listeners": address, "advertised.listeners": address}
+        file = home / "conf" / "kafka-2.properties"
+        file.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
+        (home / "kafka-data-2").mkdir()
+        meta = (home / "kafka-data" / "meta.properties").read_text()
+        meta = re.sub("(?m)^node.id=.*$", "node.id=2", meta)
+        meta = re.sub("(?m)^directory.id=.*\n", "", meta)
+        (home / "kafka-data-2" / "meta.properties").write_text(meta)
+        command = psutil.Process(self.stack.kafka.pid).cmdline()
+        with (home / "logs" / "kafka-2.log").open("wb") as log:
+            broker = subprocess.Popen([*command[:-1], str(file)], cwd=home, stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + 60
+            probe = {"probe": {"assignments": {0: [2]}}}
+            while True:
+                # A client of before does not know the new broker, and may be sent to it.
+                with closing(KafkaAdminClient(bootstrap_servers=self.servers)) as admin:
+                    try:
+                        admin.create_topics(probe, validate_only=True)
+                        break
+                    except (InvalidReplicationAssignmentError, UnknownBrokerIdError):
+                        assert time.monotonic() < deadline and broker.poll() is None
+                        time.sleep(0.2)  # it is not there yet, or still fenced
+            yield 2
+        finally:
+            broker.terminate()
+            broker.wait(60)
 
     def sql(self, statement: str) -> Sequence[Sequence[Any]]:
         """Ask the lake, over a connection of the moment: the server may be another by now."""
@@ -314,6 +398,10 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
             "listener.name.secure.plain.sasl.jaas.config": f'{JAAS} user_loader="{PASSWORD}";',
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(store),
+            # Whoever comes without a password may do all; a right can be taken from the others.
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+            "allow.everyone.if.no.acl.found": "true",
         }
         lines = []
         for line in plain(ports).splitlines():

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from pyspark.sql import functions as f
 
 from loader import land
@@ -205,6 +205,84 @@ def test_kills_at_any_step_leave_every_record_once(lake: Any, killed: Any) -> No
     counted = lake.sql(f"select sum(records), count_if(closed_by <> owner) from {lake.ledger}")
     assert counted[0][0] == 3 * len(expected)
     assert counted[0][1] > 0, "no batch was taken over: the kills came too late"
+
+
+def test_a_decision_that_was_killed_is_finished_once_or_asked_for_again(
+    lake: Any, killed: Any
+) -> None:
+    """`adopt`, `replay` and `accept` are batches as every other, at each step of the protocol."""
+    lake.make("a")
+    lake.configure("a")
+    lake.produce("a", 20)
+    topic = lake.topic("a")
+    place = TopicPartition(topic, 0)
+    with closing(KafkaConsumer(bootstrap_servers=lake.servers, group_id=f"{lake.name}-old")) as old:
+        old.assign([place])
+        old.commit({place: OffsetAndMetadata(6, "", -1)})
+    adopt = ("adopt", "--group", f"{lake.name}-old")
+    assert killed(lake, "surveyed", *adopt) == -9
+    assert lake.states() == []
+    assert killed(lake, "written", *adopt) == -9
+    assert lake.states() == [("a", 1, "planned")]
+    # An unfinished decision is finished as it was taken, before anything is loaded.
+    again = lake.load(*adopt)
+    assert again.code == 2
+    assert (
+        f"Batch 1 of {lake.table('a')} is unfinished; `python -m loader --config {lake.config} run`"
+        in text_of(again)
+    )
+    assert lake.load().code == 0
+    assert lake.offsets("a") == every(20, start=6)
+
+    for moment in ("planned", "writing", "written"):
+        assert killed(lake, moment, "replay", "--topic", topic, "--from", "0:10") == -9
+        assert f"finishing batch {len(lake.states())} of {lake.table('a')}" in lake.load().out
+    assert lake.offsets("a") == sorted(every(20, start=6) + 3 * every(20, start=10))
+
+    lake.produce("a", 10)
+    lake.admin.delete_records({place: 25})
+    accept = ("accept", "--topic", topic, "--lost", "0:20-24")
+    assert killed(lake, "surveyed", *accept) == -9
+    assert killed(lake, "written", *accept) == -9
+    assert lake.load(*accept).code == 2
+    assert killed(lake, "closed") == -9, "a run, which finishes it"
+    assert lake.load().code == 0
+    assert lake.ranges("a") == [
+        (1, "adopt", 0, 6, 6),
+        (2, "load", 0, 6, 20),
+        *((batch_id, "replay", 0, 10, 20) for batch_id in (3, 4, 5)),
+        (6, "accept", 0, 25, 25),
+        (7, "load", 0, 25, 30),
+    ]
+    gaps = lake.sql(f"select batch_id, gaps.reason from {lake.ledger} where size(gaps) > 0")
+    assert [row[0] for row in gaps] == [6]
+    assert {state for *_, state in lake.states()} == {"committed"}
+    assert lake.load("verify", "--full").code == 0
+
+
+def test_a_kill_before_group_offsets_are_committed_leaves_every_record_once(
+    lake: Any, killed: Any
+) -> None:
+    """The ledger alone says where a topic stands; the group follows with the next batch."""
+    lake.make("a")
+    lake.configure("a")
+    place = TopicPartition(lake.topic("a"), 0)
+
+    def committed() -> int | None:
+        group = KafkaConsumer(bootstrap_servers=lake.servers, group_id="lacustre-loader")
+        with closing(group):
+            offset: int | None = group.committed(place)
+            return offset
+
+    lake.produce("a", 10)
+    assert killed(lake, "closed") == -9
+    assert lake.states() == [("a", 1, "committed")]
+    assert committed() is None
+    assert "0 records in 0 batches" in lake.load().out
+    lake.produce("a", 5)
+    assert lake.load().code == 0
+    assert lake.offsets("a") == every(15)
+    assert committed() == 15
 
 
 def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any) -> None:

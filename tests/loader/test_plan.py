@@ -357,6 +357,31 @@ def test_a_rewind_of_an_unfinished_batch_leaves_what_comes_to_the_next() -> None
     assert next_ranges(replace(row, state=COMMITTED), state({0: 99}), TABLE) == (Range(0, 20, 99),)
 
 
+def test_a_rewind_is_to_any_point_that_kafka_has_however_far_producers_went_on() -> None:
+    for end in (20, 25, 50):
+        row = accepted(batch((0, 0, 30)), state({0: end}), Acceptance(rewind={0: 20}))
+        assert row.ranges == (Range(0, 20, 20),)
+        assert row.gaps == (Gap(0, 20, 30, "rewound"),)
+    for end, begin, offset in ((19, 0, 20), (25, 21, 20), (50, 0, 30)):
+        with pytest.raises(ConfigurationError, match="no such loss"):
+            accepted(batch((0, 0, 30)), state({0: end}, {0: begin}), Acceptance(rewind={0: offset}))
+    planned = batch((0, 10, 30), state=PLANNED)
+    row = accepted(planned, state({0: 25}), Acceptance(rewind={0: 20}))
+    assert row.readable == (Range(0, 10, 20),)
+    with pytest.raises(ConfigurationError, match="no such loss"):
+        accepted(planned, state({0: 30}), Acceptance(rewind={0: 20}))  # it can be read
+
+
+def test_a_planned_batch_is_written_unless_the_restored_table_has_its_mark() -> None:
+    planned = batch((0, 10, 20), batch_id=3, state=PLANNED)
+    row = table_accepted(planned, (2, 3), "delta-1")
+    assert row.readable == planned.ranges
+    assert row.gaps == (Gap(None, 2, 3, "table_changed"),)
+    row = table_accepted(planned, (2, 3), "delta-1", is_marked=True)
+    assert not row.has_data
+    assert row.gaps[0] == Gap(None, 2, 4, "table_changed")
+
+
 def test_lost_batches_of_a_table_are_not_missed_any_more() -> None:
     first = replace(batch((0, 0, 10)), records=10)
     row = replace(table_accepted(first, (1, 1), "delta-2"), batch_id=2, table_id="delta-2")

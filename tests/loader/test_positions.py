@@ -14,15 +14,9 @@ from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartitio
 from loader.errors import DataLoss
 from loader.run import repeat
 from loader.settings import load
-from tests.loader.conftest import every, text_of
+from tests.loader.conftest import commands_of, every, text_of
 
 pytestmark = pytest.mark.stack
-
-
-def commands_of(answer: Any) -> list[list[str]]:
-    """The words of each command that an error names, to be typed as they are."""
-    named = re.findall(r"`python -m loader --config \S+ (accept [^`]*)`", text_of(answer))
-    return [shlex.split(each) for each in named]
 
 
 def test_each_loss_names_the_command_that_accepts_it(lake: Any) -> None:
@@ -127,6 +121,137 @@ def test_each_loss_names_the_command_that_accepts_it(lake: Any) -> None:
     lake.produce("deleted", 3)
     assert lake.command("run").exit_code == 0
     assert sorted(lake.offsets("deleted")) == sorted(every(10) + every(3))
+
+
+def test_a_renamed_section_has_one_gap_when_its_table_is_lost(lake: Any) -> None:
+    lake.make("a")
+    lake.configure("a")
+    lake.produce("a", 10)
+    assert lake.load().code == 0
+    lake.config.write_text(lake.config.read_text().replace("kafka.default", "kafka.renamed"))
+    lake.produce("a", 10)
+    assert lake.load().code == 0
+    lake.sql(f"drop table {lake.table('a')}")
+    lake.produce("a", 5)
+    answer = lake.load()
+    assert answer.code == 3
+    renamed = lake.config.read_text()
+    lake.config.write_text(renamed.replace("kafka.renamed", "kafka.again"))
+    away = ("--set", "kafka.again.bootstrap_servers=127.0.0.1:1")
+    refused = lake.load(*away, *commands_of(answer)[0])
+    assert refused.code == 2, refused.text
+    assert (
+        f"Nothing that loader.toml has and that answers feeds {lake.table('a')}; put its section "
+        "back, or start its server, and try this again." in text_of(refused)
+    )
+    lake.config.write_text(renamed)
+    accepted = lake.load(*commands_of(answer)[0])
+    assert accepted.code == 0, accepted.text
+    rows = lake.sql(f"select source, ranges[0].from_offset from {lake.ledger} where kind='accept'")
+    assert [tuple(row) for row in rows] == [("kafka.renamed", 20)]
+    assert lake.load().code == 0
+    assert lake.offsets("a") == every(25, start=20)
+
+
+def test_a_rewind_is_accepted_while_producers_go_on(lake: Any) -> None:
+    """A broker that lost the whole partition, and has new records under the same offsets."""
+    names = ("slow", "fast", "fine")
+    lake.make(*names)
+    lake.configure(*names)
+    for name in names:
+        lake.produce(name, 30)
+    assert lake.load().code == 0
+    for name in ("slow", "fast"):
+        lake.delete(name)
+        lake.make(name)
+        lake.produce(name, 12)
+        topic = lake.admin.describe_topics([lake.topic(name)])[0]
+        lake.sql(
+            f"update {lake.ledger} set topic_id = '{topic['topic_id']}' "
+            f"where topic = '{lake.topic(name)}'"
+        )
+    answer = lake.load()
+    assert answer.code == 3
+    commands = commands_of(answer)
+    assert sorted(command[-1] for command in commands) == ["0:12", "0:12"]
+    lake.produce("slow", 5)
+    lake.produce("fast", 28)  # past what was loaded: no end says any more that something is lost
+    lake.produce("fine", 5)
+    for command in commands:
+        name = command[command.index("--topic") + 1]
+        # What came before the error was seen would be left out.
+        refused = lake.load(*command)
+        assert refused.code == 2, refused.text
+        assert (
+            f"Topic {name} has no such loss to accept: partition 0 has other records "
+            "from offset 0 on already: `python" in text_of(refused)
+        )
+        accepted = lake.load(*commands_of(refused)[0])
+        assert accepted.code == 0, accepted.text
+    refused = lake.load("accept", "--topic", lake.topic("fine"), "--rewind", "0:20")
+    assert refused.code == 2
+    assert (
+        f"Topic {lake.topic('fine')} has no such loss to accept: partition 0 holds what was loaded "
+        "from offset 20 on. Nothing was changed." in text_of(refused)
+    )
+    assert lake.load().code == 0
+    assert lake.offsets("slow") == sorted(every(30) + every(17))
+    assert lake.offsets("fast") == sorted(every(30) + every(40))
+    assert lake.offsets("fine") == every(35)
+
+
+def test_accepting_the_loss_of_a_table_gives_up_nothing_that_kafka_still_has(
+    lake: Any, loader: Any
+) -> None:
+    names = ("unwritten", "marked", "whole", "fine")
+    lake.make(*names)
+    lake.configure(*names)
+    for _ in range(2):
+        for name in names:
+            lake.produce(name, 10)
+        assert lake.load().code == 0
+    for name in ("unwritten", "marked", "whole"):
+        lake.produce(name, 10)
+    dead = loader()
+    dead.ledger.owner = "elsewhere/1/1/x"
+    ours, _ = dead.ledger.propose(dead.survey().batches)
+    assert sorted(batch.batch_id for batch in ours) == [3, 3, 3]
+    dead._write([batch for batch in ours if batch.table_name == lake.table("marked")])
+    table = {name: lake.table(name) for name in names}
+    lake.sql(f"restore table {table['unwritten']} to version as of 1")
+    lake.sql(f"restore table {table['marked']} to version as of 2")
+
+    # Nothing is lost: that is said, and the batch stays as it is.
+    for name, lost, sentence in (
+        ("whole", "3-3", f"Batch 3 of {table['whole']} is unfinished; `python -m loader"),
+        ("unwritten", "1-3", f"Table {table['unwritten']} has lost the batches 2 to 3, not 1 to 3"),
+        ("fine", "2-2", f"Table {table['fine']} holds every batch that the ledger knows; nothing"),
+    ):
+        refused = lake.load("accept", "--table", table[name], "--batches", lost)
+        assert refused.code == 2, refused.text
+        assert sentence in text_of(refused)
+
+    answer = lake.load()
+    assert answer.code == 3, answer.text
+    assert (
+        f"Table {table['marked']} has the mark of batch 3, but not its rows: it was restored to an "
+        "older version, or rows were deleted. To go on without them: `python -m loader --config "
+        f"{lake.config} accept --table {table['marked']} --batches 3-3` (then `replay` lands again "
+        "what Kafka still holds)." in text_of(answer)
+    )
+    commands = commands_of(answer)
+    assert len(commands) == 2
+    for command in commands:
+        accepted = lake.load(*command)
+        assert accepted.code == 0, accepted.text
+    assert lake.load().code == 0
+    assert lake.offsets("whole") == every(30)
+    assert lake.offsets("unwritten") == every(10) + every(30, start=20)
+    assert lake.offsets("marked") == every(20)
+    assert {state for *_, state in lake.states()} == {"committed"}
+    replayed = lake.load("replay", "--topic", lake.topic("marked"), "--from", "0:20")
+    assert replayed.code == 0, replayed.text
+    assert lake.offsets("marked") == every(30)
 
 
 def test_an_unfinished_batch_goes_on_without_what_was_accepted_as_lost(

@@ -14,33 +14,35 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import pyspark
 import pytest
 from kafka import KafkaProducer
-from kafka.admin import KafkaAdminClient
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourceType,
+)
 
 from loader import land
 from loader.ledger import Ledger
 from loader.run import opened
 from loader.settings import load
 from tests.conftest import ROOT
+from tests.loader.conftest import text_of
 
 pytestmark = pytest.mark.stack
 
 
 def test_passwords_and_tls_reach_both_clients_and_are_seen_nowhere(own: Any) -> None:
     own.make("secure", 100)
-    body = f"""bootstrap_servers = "{own.secure}"
-request_timeout_seconds = 10
-[kafka.default.properties]
-"security.protocol" = "SASL_SSL"
-"sasl.mechanism" = "PLAIN"
-"sasl.jaas.config" = '{own.jaas} username="loader" password="${{KAFKA_PASSWORD}}";'
-"ssl.truststore.type" = "PEM"
-"ssl.truststore.location" = "{own.authority}"
-"""
-    config = own.config("secure", "secure", body)
+    config = own.config("secure", "secure", own.secure_body())
     refused = own.run(config, "run", KAFKA_PASSWORD="wrong-horse")
     assert refused.returncode == 5, refused.stdout + refused.stderr
     assert f"Kafka cluster [kafka.default] at {own.secure} does not answer" in refused.stderr
@@ -74,6 +76,61 @@ request_timeout_seconds = 10
     for file in (own.folder / "stack").rglob("*"):
         if file.is_file() and file.name != "kafka.properties":
             assert own.password.encode() not in file.read_bytes(), file
+
+
+def test_a_topic_that_we_may_not_read_is_not_one_that_does_not_exist(own: Any) -> None:
+    own.stack.up()
+    own.make("hidden", 10)
+    own.plan(own.config("hidden", "hidden"))
+    config = own.config("hidden", "hidden", own.secure_body())
+    rule = ("User:loader", "*", ACLOperation.ALL, ACLPermissionType.DENY)
+    with closing(KafkaAdminClient(bootstrap_servers=own.servers)) as admin:
+        admin.create_acls([ACL(*rule, ResourcePattern(ResourceType.TOPIC, "hidden"))])
+        refused = own.run(config, "run", KAFKA_PASSWORD=own.password)
+        gone = own.run(
+            config, "accept", "--topic", "hidden", "--deleted", KAFKA_PASSWORD=own.password
+        )
+        admin.delete_acls([ACLFilter(*rule, ResourcePattern(ResourceType.TOPIC, "hidden"))])
+    sentence = (
+        "Topic hidden of [kafka.default] cannot be read (TopicAuthorizationFailedError); give our "
+        "user the rights to describe and read it, or correct the credentials in properties, and "
+        "run again."
+    )
+    for answer in (refused, gone):
+        assert answer.returncode == 5, answer.stdout + answer.stderr
+        assert f"error: {sentence}" in text_of(answer)
+        assert "does not exist" not in text_of(answer)
+    assert f"Batch 1 of hidden.t is unfinished and waits: {sentence}" in text_of(refused)
+    done = own.run(config, "run", KAFKA_PASSWORD=own.password)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "finishing batch 1 of hidden.t" in done.stdout
+    assert own.rows("hidden") == (10, 10)
+
+
+def test_a_topic_without_a_leader_is_not_one_that_does_not_exist(own: Any) -> None:
+    """Its only replica is on a broker that was stopped."""
+    own.stack.up()
+    own.make("led", 10)
+    assert own.run(own.config("led", "led"), "run").returncode == 0  # makes Kafka's own topics
+    config = own.config("leaderless", "leaderless")
+    with own.second_broker() as number:
+        topics = {"leaderless": {"assignments": {0: [number], 1: [1]}}}
+        with closing(KafkaAdminClient(bootstrap_servers=own.servers)) as admin:
+            admin.create_topics(topics, wait_for_metadata=True)
+        own.make("leaderless", 10)
+        own.plan(config)
+    answer = own.run(config, "run")
+    with closing(KafkaAdminClient(bootstrap_servers=own.servers)) as admin:
+        admin.delete_topics(["leaderless"])
+    assert answer.returncode == 5, answer.stdout + answer.stderr
+    sentence = (
+        "Topic leaderless of [kafka.default] cannot be read (LeaderNotAvailableError); start the "
+        "broker that has a replica of it, and run again."
+    )
+    assert f"error: {sentence}" in text_of(answer)
+    assert f"Batch 1 of leaderless.t is unfinished and waits: {sentence}" in text_of(answer)
+    assert "does not exist" not in text_of(answer)
+    assert own.sql("select state from leaderless.batches") == [("planned",)]
 
 
 def _read(address: str) -> str:
@@ -212,22 +269,35 @@ def test_clusters_are_loaded_side_by_side(own: Any, kafka_bootstrap_servers: str
 
 
 def test_a_session_of_its_own_goes_on_in_the_same_lake(own: Any) -> None:
-    """As under spark-submit: no server, the same metastore, the same code."""
+    """Alone and under spark-submit: no server, the same metastore, the same code."""
     own.make("alone", 100)
     config = own.config("alone", "alone")
     assert own.run(config, "run").returncode == 0
     own.make("alone", 50)
     own.stack.spark.kill()  # the embedded metastore can be open in one process only
-    alone = own.run(
-        config,
-        "run",
-        cwd=own.folder / "stack",  # where its metastore is
-        SPARK_REMOTE="",
-        SPARK_CONF_DIR=str(own.folder / "stack" / "conf"),
-        SPARK_LOCAL_IP="127.0.0.1",
-    )
+    home = own.folder / "stack"  # where its metastore is
+    environ = {
+        "SPARK_REMOTE": "",
+        "SPARK_CONF_DIR": str(home / "conf"),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+    alone = own.run(config, "run", cwd=home, **environ)
     assert alone.returncode == 0, (alone.stdout + alone.stderr)[-2000:]
     assert "50 records" in alone.stdout
+    own.make("alone", 25)
+    submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
+    submitted = own.run(
+        config,
+        "run",
+        command=(submit, ROOT / "loader" / "__main__.py"),
+        cwd=home,
+        **{**environ, "SPARK_REMOTE": None},
+        SPARK_HOME=str(submit.parent.parent),
+        PYSPARK_PYTHON=sys.executable,
+        PYTHONPATH=None,
+    )
+    assert submitted.returncode == 0, (submitted.stdout + submitted.stderr)[-2000:]
+    assert "25 records" in submitted.stdout
     own.stack.up()
-    assert own.rows("alone") == (150, 150)
+    assert own.rows("alone") == (175, 175)
     assert "0 records in 0 batches" in own.run(config, "run").stdout

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -20,6 +21,7 @@ from loader.files import as_literal
 from loader.land import _column_names, check_table, connect, reason, until_no_conflict
 from loader.ledger import is_alive, new_owner
 from loader.plan import Batch, Gap, Position, Range, position
+from loader.run import Outcome
 from loader.settings import Settings
 
 KINDS = [ConfigurationError, DataLoss, Fenced, SourceUnavailable, errors.Bug]
@@ -207,3 +209,15 @@ def test_only_a_row_for_every_offset_spares_the_count_in_the_table(
     if counted:
         assert [each.records for each in counted[0].ranges] == [10, 5, 0]
         assert [batch.bytes for batch in counted] == [40, 0]
+
+
+def test_metrics_say_nothing_of_the_lag_of_a_topic_that_is_gone(tmp_path: Path) -> None:
+    metrics = telling.Metrics(tmp_path / "metrics.txt")
+    metrics.ended(Outcome([], [], {("default", "a"): {0: 3, 1: 4}, ("default", "b"): {0: 5}}))
+    metrics.ended(Outcome([], [], {("default", "a"): {0: 2}}))
+    lags = [
+        line
+        for line in (tmp_path / "metrics.txt").read_text().splitlines()
+        if line.startswith("lacustre_loader_lag_records{")
+    ]
+    assert lags == ['lacustre_loader_lag_records{cluster="default",partition="0",topic="a"} 2.0']
