@@ -148,7 +148,7 @@ def builds(lake: Lake, files: list[str]) -> tuple[dict[str, float], dict[str, in
     before = lake.versions()
     seconds["unchanged"], rows["unchanged"] = lake.build("unchanged")
     written = {name for name, version in lake.versions().items() if version != before[name]}
-    print(f"tables that the unchanged build wrote: {sorted(written) or 'none'}")
+    assert not written, f"the unchanged build wrote {sorted(written)}"
     count = lake.spark.sql(
         f"select sum(events) from {lake.name}_views.meter_event_counts_by_region_annual"
     ).collect()[0][0]

@@ -4,7 +4,7 @@
     {%- set year = 'extract(year from occurred_on) as year' -%}
     {%- set month = 'extract(month from occurred_on) as month' -%}
     {%- set week = 'extract(yearofweek from occurred_on) as iso_year,'
-        ~ ' extract(week from occurred_on) as iso_week' -%}
+        ~ ' extract(week from occurred_on) as iso_week, extract(week from occurred_on) as week' -%}
     {%- if period == 'annual' -%}
     cast(trunc(occurred_on, 'year') as date) as period_start, {{ year }}
     {%- elif period == 'monthly' -%}
@@ -14,7 +14,8 @@
     {%- elif period == 'daily' -%}
     occurred_on as period_start, {{ year }}, {{ month }}, {{ week }},
     extract(day from occurred_on) as day_of_month,
-    extract(dayofweek_iso from occurred_on) as day_of_week
+    extract(dayofweek_iso from occurred_on) as day_of_week,
+    extract(dayofweek from occurred_on) as day
     {%- else -%}
     {{ exceptions.raise_compiler_error('meter_period_columns: unknown period ' ~ period) }}
     {%- endif -%}
@@ -31,9 +32,13 @@
             'counts.equipment_type', 'counts.equipment_id',
             'counts.equipment_type as type_equipement', 'counts.equipment_id as id_equipement',
         ],
-        'commune': ['commune_code', 'commune_label', 'departement_code'],
-        'departement': ['departement_code', 'departement_label'],
-        'region': ['region_code', 'region_label'],
+        'commune': [
+            'commune_code', 'commune_label', 'commune_label as commune_compteur', 'departement_code',
+        ],
+        'departement': [
+            'departement_code', 'departement_label', 'departement_label as departement_compteur',
+        ],
+        'region': ['region_code', 'region_label', 'region_label as region_compteur'],
         'pdk': ['pdk_id', 'pdk_id as id_pdk'],
     } -%}
     select

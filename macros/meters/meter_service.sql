@@ -12,7 +12,11 @@
         from (
             select min(occurred_on) as first_on, max(occurred_on) as last_on
             from {{ ref('meter_event_delays') }}
-            where not is_future
+            where
+                not is_future
+                -- Copies alone leave a row without events.
+                and events > 0
+                and delay_minutes <= {{ var('meter_clock_wrong_after_days') }} * 24 * 60
         ) as range_of_days
     ) as all_days
         {{ each_period('day') }}
@@ -40,9 +44,10 @@
 {%- endmacro %}
 
 
-{% macro meter_dimensions(park) -%}
+{% macro meter_dimensions(park, equipment=none) -%}
     {#- A lateral view that repeats a row for each part of the park that it belongs to: dimension,
-        code (null where it has none) and label of `parts`. park: alias of rows of meter_park. -#}
+        code (null where it has none) and label of `parts`. park: alias of rows of meter_park;
+        equipment: of rows of meter_equipment, whose manufacturer counts where there is no place. -#}
     lateral view explode(array(
         struct('all' as dimension, 'all' as code, cast(null as string) as label)
         {%- for dimension, code, label in [
@@ -55,7 +60,7 @@
         ] %},
         struct(
             '{{ dimension }}' as dimension,
-            cast({{ park }}.{{ code }} as string) as code,
+            cast({{ equipment if equipment and dimension == 'manufacturer' else park }}.{{ code }} as string) as code,
             {{ park ~ '.' ~ label if label else 'cast(null as string)' }} as label
         )
         {%- endfor %}

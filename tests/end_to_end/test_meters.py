@@ -122,8 +122,10 @@ ODD = {
     "unknown_type": event(1, "2020-12-28 10:00:00", "C", 11, type_evt="ev_C999"),
     "unknown_equipment": event(2, "2020-12-28 10:00:01", "C", 99),
     "late": event(3, "2020-12-28 10:00:02", "C", 11, date_system_evt="2020-12-31 10:00:03"),
-    "future": event(4, "2020-12-29 10:00:03", "C", 11, date_system_evt="2020-12-28 12:00:00"),
+    # On the day on which its meter says nothing.
+    "future": event(4, "2020-12-29 10:00:03", "C", 15, date_system_evt="2020-12-28 12:00:00"),
     "meaning": event(5, "2020-12-29 10:00:04", "C", 11, type_evt="ev_C21", info_div="lid"),
+    "reset": event(6, "2018-06-01 00:00:00", "C", 11, date_system_evt="2020-12-28 12:00:00"),
 }
 # Twice the same hour, and an hour that no clock showed.
 NIGHTS = [
@@ -203,10 +205,10 @@ class Lake:
         assert loaded.code == 0, loaded.text
         self.build(*more)
 
-    def build(self, *more: str) -> None:
+    def build(self, *more: str, select: str = "tag:meters") -> None:
         more = more or ("--exclude-resource-type", "unit_test")
         built = self.run(
-            "dbt", "build", "--select", "tag:meters", *more,
+            "dbt", "build", "--select", select, *more,
             "--target", "test", "--profiles-dir", self.profiles,
             DBT_TEST_SCHEMA=self.name, LACUSTRE_RAW_SCHEMA=f"{self.name}_raw",
         )  # fmt: skip
@@ -265,6 +267,12 @@ def at_once(lakes: Callable[[str], Lake]) -> Lake:
     return lake
 
 
+PLACES = (
+    "select equipment_type, equipment_id, cast(occurred_on as string), park_key is not null, "
+    "placed_at from lake.meter_event_counts"
+)
+
+
 @dataclass
 class Steps:
     """What was seen between the builds of the lake that was built day by day."""
@@ -281,16 +289,12 @@ class Steps:
 def by_day(lakes: Callable[[str], Lake]) -> Steps:
     """In four builds, the third with a correction of the park, and one without anything new."""
     lake = lakes("by_day")
-    places = (
-        "select equipment_type, equipment_id, cast(occurred_on as string), park_key is not null, "
-        "placed_at from lake.meter_event_counts"
-    )
     lake.round(messages(PARTS[0]), FIRST_PARK, *WITHOUT_VIEWS)
     lake.round(messages(PARTS[1]), None, *WITHOUT_VIEWS)
-    first = lake.ask(places)
+    first = lake.ask(PLACES)
     known = lake.ask("select commune_code from lake.meter_park where equipment_id = 17")
     lake.round(messages(PARTS[2]), PARK, *WITHOUT_VIEWS)
-    now = lake.ask(places)
+    now = lake.ask(PLACES)
     # Nothing but copies and broken lines.
     lake.round([*messages(AGAIN), *BROKEN], None, *WITHOUT_VIEWS)
     before = lake.versions()
@@ -299,13 +303,26 @@ def by_day(lakes: Callable[[str], Lake]) -> Steps:
 
 
 @pytest.fixture(scope="module")
-def out_of_order(lakes: Callable[[str], Lake]) -> Lake:
-    """Days in random order, half of the events late and after the park's correction."""
+def park_alone(
+    lakes: Callable[[str], Lake],
+) -> tuple[Lake, list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Days in random order, half of the events late and after the park's correction, which comes
+    alone; and the places before and after that."""
     lake = lakes("out_of_order")
     rows = random.Random(5).sample([*EVENTS, *AGAIN], len(EVENTS) + len(AGAIN))
     lake.round([*messages(rows[::2]), *BROKEN], FIRST_PARK, *WITHOUT_VIEWS)
-    lake.round(messages(rows[1::2]), PARK, *WITHOUT_VIEWS)
-    return lake
+    before = lake.ask(PLACES)
+    lake.round([], PARK, *WITHOUT_VIEWS)
+    after = lake.ask(PLACES)
+    lake.round(messages(rows[1::2]), None, *WITHOUT_VIEWS)
+    return lake, before, after
+
+
+@pytest.fixture(scope="module")
+def out_of_order(
+    park_alone: tuple[Lake, list[tuple[Any, ...]], list[tuple[Any, ...]]],
+) -> Lake:
+    return park_alone[0]
 
 
 @pytest.fixture(scope="module")
@@ -348,13 +365,13 @@ def test_weeks_around_new_year_are_iso_weeks_and_days_have_their_names(at_once: 
         "select distinct period_start, iso_year, iso_week "
         "from views.meter_event_counts_by_type_weekly"
     )
-    assert {row[1:] for row in found} == {(2020, 53), (2021, 1), (2021, 12), (2021, 43)}
+    assert {row[1:] for row in found} == {(2018, 22), (2020, 53), (2021, 1), (2021, 12), (2021, 43)}
     assert all(date.fromisoformat(row[0]).isocalendar() == (*row[1:], 1) for row in found)
     found = at_once.ask(
         "select distinct period_start, iso_year, iso_week, day_of_week, year, month, day_of_month "
         "from views.meter_event_counts_by_pdk_daily"
     )
-    assert len(found) == 10
+    assert len(found) == 11
     for text, *rest in found:
         day = date.fromisoformat(text)
         assert tuple(rest) == (*day.isocalendar(), day.year, day.month, day.day)
@@ -407,6 +424,23 @@ def test_a_change_of_the_park_places_again_the_events_that_it_touches_and_no_oth
     assert written == {("C", 12), ("C", 14)}
 
 
+def test_a_change_of_the_park_alone_places_events_again(
+    park_alone: tuple[Lake, list[tuple[Any, ...]], list[tuple[Any, ...]]],
+    park: dict[str, meter_counts.Rows],
+) -> None:
+    _, before, after = park_alone
+    find = meter_counts.place_of(park)
+
+    def misplaced(rows: list[tuple[Any, ...]]) -> set[tuple[str, int]]:
+        return {row[:2] for row in rows
+                if row[3] != bool(find(row[0], row[1], date.fromisoformat(row[2])))}  # fmt: skip
+
+    assert misplaced(before) == {("C", 12), ("C", 14)}
+    assert misplaced(after) == set()
+    written = set(after) - set(before)
+    assert {row[:2] for row in written} == {("C", 12), ("C", 14)}
+
+
 def test_the_park_is_known_as_it_is_and_as_it_was(by_day: Steps) -> None:
     assert by_day.first_known == [("42002",)]
     found = by_day.lake.ask(
@@ -414,6 +448,14 @@ def test_the_park_is_known_as_it_is_and_as_it_was(by_day: Steps) -> None:
         "where equipment_id = 17 order by known_from"
     )
     assert found == [("42002", False), ("42001", True)]
+    by_day.lake.build("--exclude-resource-type", "test", select="meter_park_as_known")
+    for clock, commune in (("min(known_from)", "42002"), ("max(known_from)", "42001")):
+        found = by_day.lake.ask(
+            "select commune_code from views.meter_park_as_known as park, (select "
+            f"{clock} as at from lake.meter_park_history where equipment_id = 17) as clock "
+            "where equipment_id = 17 and known_from <= at and (known_to is null or known_to > at)"
+        )
+        assert found == [(commune,)], clock
     closed = by_day.lake.ask(
         "select count(*) from snapshots.snap_park__installations where dbt_valid_to is not null"
     )
@@ -455,6 +497,7 @@ def test_each_oddity_of_the_events_is_counted_by_its_day_and_reason(
             ("2020-12-28", "unknown_type"): 1,
             ("2020-12-28", "unknown_equipment"): 1,
             ("2020-12-28", "late"): 1,
+            ("2018-06-01", "late"): 1,
             ("2020-12-29", "future"): 1,
             ("2020-12-30", "malformed"): 1,
             (today, "malformed"): 2,
@@ -511,8 +554,9 @@ def test_silent_days_and_rates_are_those_of_the_equipment_in_service(
     days = [DAYS[0] + timedelta(days=at) for at in range((last - DAYS[0]).days + 1)]
     served: Counter[tuple[int, str, int]] = Counter()
     heard: Counter[tuple[int, str, int]] = Counter()
+    honest = [row for row in EVENTS if row is not ODD["future"]]
     active = {(row["type_equipement"], int(row["id_equipement"]), row["date_occur_evt"][:10])
-              for row in EVENTS}  # fmt: skip
+              for row in honest}  # fmt: skip
     for day in days:
         for kind, number in EQUIPMENT:
             if find(kind, number, day):
@@ -531,7 +575,7 @@ def test_silent_days_and_rates_are_those_of_the_equipment_in_service(
         and bool(
             find("C", int(row["id_equipement"]), date.fromisoformat(row["date_occur_evt"][:10]))
         )
-        for row in EVENTS
+        for row in honest
     )
     equipment_days = sum(number for (year, kind, _), number in served.items()
                          if (year, kind) == (2020, "C"))  # fmt: skip
@@ -556,7 +600,29 @@ def test_changes_compare_with_the_period_before(at_once: Lake) -> None:
         (day, by_day[day], by_day[before] if before else None, None)
         for before, day in zip([None, *ordered], ordered, strict=False)
     ]
-    assert rows == expected
+    stopped = date.fromisoformat(ordered[-1]) + timedelta(days=1)
+    assert rows == [*expected, (stopped.isoformat(), 0, by_day[ordered[-1]], None)]
+
+
+def test_each_placed_event_is_counted_at_its_commune(at_once: Lake) -> None:
+    query = (
+        "select cast({day} as string), event_type, commune_code, {number} "
+        "from views.{view} group by all"
+    )
+    placed, counted = (
+        Counter(at_once.ask(query.format(day=day, number=number, view=view)))
+        for day, number, view in (
+            ("occurred_on", "count(*)", "meter_placed_events"),
+            ("period_start", "sum(events)", "meter_event_counts_by_commune_daily"),
+        )
+    )
+    assert placed == counted
+    assert any(row[2] is None for row in placed)
+    ((unplaced, reported),) = at_once.ask(
+        "select count_if(not is_placed), (select sum(events) from views.meter_data_quality "
+        "where reason = 'unplaced') from views.meter_placed_events"
+    )
+    assert unplaced == reported == sum(row[3] for row in placed if row[2] is None)
 
 
 def test_events_belong_to_makers_and_to_the_concentrator_in_service(at_once: Lake) -> None:

@@ -22,7 +22,8 @@ with counted as (
         event_type,
         equipment_type,
         equipment_id,
-        count_if(copy_number = 1) as events
+        count_if(copy_number = 1) as events,
+        count_if(copy_number = 1 and {{ is_future_event() }}) as future_events
     from {{ ref('meter_event_arrivals') }}
     where {{ near_days(days) }}
     group by occurred_on, event_type, equipment_type, equipment_id
@@ -53,7 +54,13 @@ moved as (
 
 placed as (
     select
-        counted.*,
+        counted.batch_id,
+        counted.occurred_on,
+        counted.event_type,
+        counted.equipment_type,
+        counted.equipment_id,
+        counted.events,
+        counted.future_events,
         park.park_key,
         true as is_new
     from counted
@@ -72,6 +79,7 @@ placed as (
         held.equipment_type,
         held.equipment_id,
         held.events,
+        held.future_events,
         park.park_key,
         park.park_key is distinct from held.park_key as is_new
     from {{ this }} as held
@@ -104,6 +112,7 @@ select
     equipment_id,
     park_key,
     events,
+    future_events,
     {{ known_at }} as placed_at
 from placed
 where is_new

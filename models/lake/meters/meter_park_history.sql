@@ -23,8 +23,12 @@ places as (
 ),
 
 equipment as (
+    -- Equipment that its file has no more was made by whom it was.
     select * from {{ ref('snap_park__equipment') }}
-    where dbt_valid_to is null
+    qualify row_number() over (
+        partition by equipment_type, equipment_id
+        order by dbt_valid_to desc nulls first, dbt_valid_from desc
+    ) = 1
 ),
 
 communes as (
@@ -48,7 +52,8 @@ departements as (
 located as (
     select
         intervals.*,
-        places.pdk_id,
+        -- A concentrator's place is its PDK, also one that the park does not list.
+        if(intervals.equipment_type = 'K', intervals.place_id, places.pdk_id) as pdk_id,
         places.commune_code
     from {{ park_intervals('installations', of='equipment_id', at='place_id') }} as intervals
     left join places

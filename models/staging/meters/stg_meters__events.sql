@@ -1,8 +1,9 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
-{% set columns %}array(
+{% set names = [
     'id_evt', 'date_occur_evt', 'date_system_evt', 'type_evt', 'type_equipement', 'id_equipement',
     'info_div'
-){% endset %}
+] %}
+{% set columns = "array('" ~ names | join("', '") ~ "')" %}
 
 -- One row per event of a message. A message is a JSON object: either its members are
 -- "<file>_row<N>" and the CSV line as text, or it is one event, with a member per column. Header
@@ -47,8 +48,7 @@ parsed as (
 messages_of_lines as (
     select
         parsed.* except (is_plain, pieces, members),
-        map_contains_key(members, 'date_occur_evt') or map_contains_key(members, 'id_evt')
-            as is_object,
+        arrays_overlap(map_keys(members), {{ columns }}) as is_object,
         case
             when is_plain
                 then array(struct(
@@ -100,7 +100,7 @@ fields as (
         {{ wall_clock_or_null('get(parts, 2)') }} as arrived,
         try_cast(get(parts, 5) as bigint) as equipment_number
     from lines
-    where line is null or line not like 'id_evt,%'
+    where line is null or line != '{{ names | join(',') }}'
 ),
 
 reasoned as (
@@ -129,7 +129,7 @@ select
     source_name,
     reason,
     if(reason is not null, line, null) as rejected_line,
-    if(reason is null, get(parts, 0), null) as event_id,
+    if(reason is null, nullif(get(parts, 0), ''), null) as event_id,
     if(reason is null, occurred, null) as occurred_at_local,
     cast(occurred as date) as occurred_on,
     if(reason is null, arrived, null) as arrived_at_local,

@@ -1,11 +1,12 @@
 -- When which equipment was at which place. The source names the last day; valid_to is the next.
+-- The last day there can be stands for none.
 with installations as (
     select
         'C' as equipment_type,
         try_cast(id_compteur as bigint) as equipment_id,
         try_cast(id_pdc as bigint) as place_id,
         {{ park_date('date_deb') }} as valid_from,
-        date_add({{ park_date('date_fin') }}, 1) as valid_to
+        date_add(nullif({{ park_date('date_fin') }}, date '9999-12-31'), 1) as valid_to
     from {{ last_import('installation_c') }} as meters
     union all
     select
@@ -13,7 +14,7 @@ with installations as (
         try_cast(id_concentrateurs as bigint) as equipment_id,
         try_cast(id_pdk as bigint) as place_id,
         {{ park_date('date_deb') }} as valid_from,
-        date_add({{ park_date('date_fin') }}, 1) as valid_to
+        date_add(nullif({{ park_date('date_fin') }}, date '9999-12-31'), 1) as valid_to
     from {{ last_import('installation_k') }} as concentrators
 ),
 

@@ -9,7 +9,7 @@ with delays as (
         max(delays.max_delay_seconds) as max_delay_seconds
     from {{ ref('meter_event_delays') }} as delays
         {{ each_period('delays.occurred_on') }}
-    where not delays.is_future
+    where not delays.is_future and delays.events > 0
     group by periods.period, periods.period_start, delays.delay_minutes
 ),
 

@@ -6,14 +6,14 @@ with found as (
         'late' as reason,
         events
     from {{ ref('meter_event_delays') }}
-    where not is_future and delay_minutes > {{ var('meter_late_after_hours') }} * 60
+    where not is_future and events > 0 and delay_minutes > {{ var('meter_late_after_hours') }} * 60
     union all
     select
         occurred_on as day,
         'future' as reason,
         events
     from {{ ref('meter_event_delays') }}
-    where is_future
+    where is_future and events > 0
     union all
     select
         counts.occurred_on as day,
@@ -33,11 +33,13 @@ with found as (
             and counts.equipment_id = equipment.equipment_id
     union all
     select
-        occurred_on as day,
+        counts.occurred_on as day,
         'unplaced' as reason,
-        events
-    from {{ ref('meter_event_counts') }}
-    where park_key is null
+        counts.events
+    from {{ ref('meter_event_counts') }} as counts
+    left join {{ ref('meter_park') }} as park on counts.park_key = park.park_key
+    -- An installation at a place that the park does not list says nowhere.
+    where park.pdk_id is null or park.commune_code is null
     union all
     select
         occurred_on as day,

@@ -1,7 +1,14 @@
 -- Days on which an equipment was in service and sent nothing, from the first to the last day with
--- events of anyone.
+-- events of anyone, those of wrong clocks aside.
 with calendar as (
     {{ meter_calendar() }}
+),
+
+range_of_days as (
+    select
+        min(from_on) as from_on,
+        max(to_on) as to_on
+    from calendar
 ),
 
 service as (
@@ -16,8 +23,12 @@ heard as (
         counts.equipment_id,
         count(distinct counts.occurred_on) as days_with_events
     from {{ ref('meter_event_counts') }} as counts
+    inner join range_of_days
+        on
+            counts.occurred_on >= range_of_days.from_on
+            and counts.occurred_on < range_of_days.to_on
         {{ each_period('counts.occurred_on') }}
-    where counts.park_key is not null
+    where counts.park_key is not null and counts.events > counts.future_events
     group by
         periods.period, periods.period_start, counts.equipment_type, counts.equipment_id
 )

@@ -1,6 +1,20 @@
 -- Events against the period before and the same period a year before, for all events and each part
 -- of the park. A week's is the ISO week of that number; 29 February and most weeks 53 have none.
-with counted as (
+-- A period without events has a row where the one before had some.
+with calendar as (
+    {{ meter_calendar() }}
+),
+
+bounds as (
+    select
+        period,
+        min(period_start) as first_start,
+        max(period_start) as last_start
+    from calendar
+    group by period
+),
+
+counted as (
     select
         periods.period,
         periods.period_start,
@@ -11,12 +25,56 @@ with counted as (
         sum(counts.events) as events
     from {{ ref('meter_event_counts') }} as counts
     left join {{ ref('meter_park') }} as park on counts.park_key = park.park_key
+    left join {{ ref('meter_equipment') }} as equipment
+        on
+            counts.equipment_type = equipment.equipment_type
+            and counts.equipment_id = equipment.equipment_id
         {{ each_period('counts.occurred_on') }}
-        {{ meter_dimensions('park') }}
+        {{ meter_dimensions('park', 'equipment') }}
     where parts.code is not null
     group by
         periods.period, periods.period_start, parts.dimension, parts.code, parts.label,
         counts.event_type
+),
+
+followed as (
+    select
+        counted.*,
+        bounds.first_start,
+        case counted.period
+            when 'day' then date_add(counted.period_start, 1)
+            when 'week' then date_add(counted.period_start, 7)
+            when 'month' then add_months(counted.period_start, 1)
+            else add_months(counted.period_start, 12)
+        end as next_start,
+        bounds.last_start,
+        lead(counted.period_start) over (
+            partition by counted.period, counted.dimension, counted.code, counted.event_type
+            order by counted.period_start
+        ) as following_start
+    from counted
+    left join bounds on counted.period = bounds.period
+),
+
+filled as (
+    select * except (next_start, last_start, following_start)
+    from followed
+    union all
+    -- What had events and has no more.
+    select
+        period,
+        next_start as period_start,
+        dimension,
+        code,
+        label,
+        event_type,
+        0L as events,
+        first_start
+    from followed
+    where
+        period_start >= first_start
+        and next_start <= last_start
+        and (following_start is null or following_start > next_start)
 ),
 
 dated as (
@@ -38,9 +96,8 @@ dated as (
                 then date_sub(period_start, 364)
             when weekofyear(date_sub(period_start, 371)) = weekofyear(period_start)
                 then date_sub(period_start, 371)
-        end as year_before_start,
-        min(period_start) over (partition by period) as first_start
-    from counted
+        end as year_before_start
+    from filled
 ),
 
 compared as (

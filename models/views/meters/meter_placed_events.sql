@@ -10,7 +10,7 @@ with placements as (
 
 select
     events.*,
-    placements.park_key is not null as is_placed,
+    park.pdk_id is not null and park.commune_code is not null as is_placed,
     park.manufacturer_id,
     park.pdc_id,
     park.pdk_id,
