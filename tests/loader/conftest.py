@@ -398,6 +398,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
             "listener.name.secure.plain.sasl.jaas.config": f'{JAAS} user_loader="{PASSWORD}";',
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(store),
+            # The client loses the refusal of a password when the broker hangs up before it is read.
+            "connection.failed.authentication.delay.ms": "2000",
             # Whoever comes without a password may do all; a right can be taken from the others.
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
