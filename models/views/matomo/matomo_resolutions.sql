@@ -1,5 +1,4 @@
--- Matomo's Resolution.getResolution. As in Matomo without those that are too short to be one.
+-- Matomo's Resolution.getResolution.
 {{ matomo_visits_by(
-    label="coalesce(resolution, 'Unknown')",
-    visits="coalesce(length(resolution) > 5, true)"
+    label="coalesce(resolution, 'Unknown')"
 ) }}
