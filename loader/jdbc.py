@@ -222,7 +222,10 @@ class _PostgreSQL:
     def described(self, connection: Any, query: str) -> list[tuple[str, str]]:
         """Names and types of the columns of ``query``."""
         cursor = connection.execute(f"select * from ({query}) q limit 0".encode())
-        names = [(each.name, each.type_code, each._data.fmod) for each in cursor.description]
+        names = [
+            (each.name, each.type_code, cursor.pgresult.fmod(at))
+            for at, each in enumerate(cursor.description)
+        ]
         types = ", ".join(f"format_type({oid}, {modifier})" for _, oid, modifier in names)
         kinds = connection.execute(f"select {types}".encode()).fetchone()
         return [(name[0], kind) for name, kind in zip(names, kinds, strict=True)]

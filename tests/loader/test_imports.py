@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -710,6 +711,30 @@ def test_each_failure_says_what_to_do(
     configured(lake, source, 'include = ["fine"]\nstatement_timeout_seconds = 0.001')
     if kind == "postgres":
         assert "took longer than statement_timeout_seconds" in loaded(lake, 5)
+
+
+@pytest.mark.stack
+def test_a_query_is_read_in_sessions_that_begin_as_told_and_can_only_read(
+    lake: Any, postgres: Any, password: str
+) -> None:
+    for statement in ("drop schema if exists aside cascade", "create schema aside",
+                      "create sequence aside.numbers",
+                      "grant usage on sequence aside.numbers to loader"):  # fmt: skip
+        postgres.ask(statement)
+    made(postgres, "aside.orders", "id int, paid boolean, cost numeric(6, 2)",
+         "(1, true, 9.5)", "(2, false, 1.25)")  # fmt: skip
+    # What is counted and what is read agree only if both sessions began as told.
+    body = 'session_init = "set lake.paid = false;"\n[[jdbc.src.tables]]\nname = "open_orders"\n'
+    query = "from aside.orders where paid = current_setting('lake.paid', true)::boolean"
+    body += f'query = "select id, cost {query};"'
+    configured(lake, postgres, body)
+    assert f"select id, cost {query}" in loaded(lake, 0, "plan")
+    loaded(lake)
+    assert rows_of(lake, "open_orders", "id, cost") == [(2, Decimal("1.25"))]
+    drawn = "query = \"select nextval('aside.numbers') as id\""
+    configured(lake, postgres, body + '\n[[jdbc.src.tables]]\nname = "drawn"\n' + drawn)
+    assert "read-only transaction" in loaded(lake, 5)
+    assert postgres.ask("select last_value, is_called from aside.numbers") == [(1, False)]
 
 
 @pytest.mark.stack

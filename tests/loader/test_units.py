@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import pickle
 import subprocess
@@ -10,10 +11,12 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
+from rich.console import Console
 
 from loader import errors, land, telling
 from loader.errors import ConfigurationError, DataLoss, Fenced, LoaderError, SourceUnavailable
@@ -209,6 +212,25 @@ def test_only_a_row_for_every_offset_spares_the_count_in_the_table(
     if counted:
         assert [each.records for each in counted[0].ranges] == [10, 5, 0]
         assert [batch.bytes for batch in counted] == [40, 0]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_terminal_shows_how_far_a_long_read_is(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=is_terminal, width=100)
+    monkeypatch.setattr(telling, "_err", console)
+    handlers: list[Any] = []
+    spark: Any = SimpleNamespace(
+        registerProgressHandler=handlers.append, removeProgressHandler=handlers.remove
+    )
+    with telling.Teller().working(spark):
+        for handler in handlers:
+            stage = SimpleNamespace(num_tasks=8, num_completed_tasks=3)
+            handler(stages=[stage], operation_id="one", done=False)
+    assert handlers == []
+    assert ("3/8 tasks" in shown.getvalue()) == is_terminal
 
 
 def test_metrics_say_nothing_of_the_lag_of_a_topic_that_is_gone(tmp_path: Path) -> None:
