@@ -235,7 +235,7 @@
         )
     {%- endset -%}
     coalesce(
-        {{ matomo_decoded("regexp_replace('/' || " ~ path ~ ", '/+', '/')") }}, 'Page URL not defined'
+        regexp_replace('/' || {{ path }}, '/+', '/'), 'Page URL not defined'
     )
 {%- endmacro %}
 
@@ -243,10 +243,9 @@
 {% macro matomo_link_label(url) -%}
     {#- Matomo's label of a download or outlink: host and path. url: an SQL expression, text. -#}
     coalesce(
-        {{ matomo_decoded(
-            "regexp_replace(regexp_replace(" ~ url ~ ", '^[a-zA-Z][a-zA-Z0-9+.-]*://', ''),"
-            ~ " '^([^/?#]*)$', '$1/')"
-        ) }},
+        regexp_replace(
+            regexp_replace({{ url }}, '^[a-zA-Z][a-zA-Z0-9+.-]*://', ''), '^([^/?#]*)$', '$1/'
+        ),
         'Page URL not defined'
     )
 {%- endmacro %}
@@ -266,21 +265,23 @@
 
 
 {% macro matomo_pages_by(
-    label, page, types, entry=none, exit=none, only='true', columns={}, of_day=none
+    label, page, types, entry=none, exit=none, only='true', columns={}, of_day=none, having='true'
 ) -%}
     {#-
         A report about what was viewed, followed or searched: hits and visits by label and, for pages,
         how visits entered and left by it. Hits belong to the site's day of the action, entries and exits
         to the day of the visit.
-        label: an SQL expression over lake.matomo_actions; page: what a visit is counted once for;
-        types: action types; entry, exit: boolean columns that mark a visit's first and last; only: a
-        predicate on the rows of the report; columns: more metrics, name: aggregate; of_day: an
-        aggregate over a label's actions of a day, which `columns` finds as `of_day`.
+        label: an SQL expression over lake.matomo_actions, decoded here; page: what a visit is counted
+        once for; types: action types; entry, exit: boolean columns that mark a visit's first and last;
+        only: a predicate on the rows of the report; columns: more metrics, name: aggregate; of_day: an
+        aggregate over a label's actions of a day, which `having`, a predicate on aggregates, finds as
+        `of_day`.
     -#}
     with {{ 'labelled' if of_day else 'actions' }} as (
         select
             *,
-            {{ label }} as label,
+            {{ label }} as raw_label,
+            {{ matomo_decoded('raw_label') }} as label,
             {{ page }} as page
         from {{ ref('matomo_actions') }}
         where action_type in ('{{ types | join("', '") }}')
@@ -339,6 +340,7 @@
         from facts
             {{ each_period('day') }}
         group by site_id, periods.period, periods.period_start, label
+        having {{ having }}
     )
 
     select
@@ -355,6 +357,14 @@
 {%- endmacro %}
 
 
+{% macro matomo_pages_per_search() -%}
+    {#- Searches by visit that searched, for `columns` of matomo_pages_by. -#}
+    round(
+        count_if(fact = 'hit') / nullif(count(distinct if(fact = 'hit', visit_key, null)), 0), 1
+    )
+{%- endmacro %}
+
+
 {% macro matomo_events_by(label) -%}
     {#- A report about events. As in Matomo a visit (or visitor) counts once for each combination of
         category, action and name. label: a column of lake.matomo_actions. -#}
@@ -364,7 +374,7 @@
             site_id,
             periods.period,
             periods.period_start,
-            {{ matomo_decoded('event_label') }} as label,
+            label,
             count(*) as nb_events,
             count(distinct struct(visit_key, {{ event }})) as nb_visits,
             count(distinct if(visitor_key is null, null, struct(visitor_key, {{ event }})))
@@ -376,13 +386,14 @@
         from (
             select
                 *,
-                coalesce({{ label }}, 'Event {{ label.split("_")[1] | capitalize }} not defined')
-                    as event_label
+                coalesce(
+                    {{ matomo_decoded(label) }}, 'Event {{ label.split("_")[1] | capitalize }} not defined'
+                ) as label
             from {{ ref('matomo_actions') }}
             where action_type = 'event'
         )
             {{ each_period('action_date') }}
-        group by site_id, periods.period, periods.period_start, {{ matomo_decoded('event_label') }}
+        group by site_id, periods.period, periods.period_start, label
     )
 
     select

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from datetime import datetime, timezone
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -157,7 +158,43 @@ def zoned_visits() -> list[tuple[int, dict[str, Any], str]]:
             "idSite": site, "idVisit": 999, "firstActionTimestamp": last,
             "lastActionTimestamp": last, "actions": 0, "actionDetails": [],
         }, "2024-07-01"))  # fmt: skip
+        # One that lasted for half an hour beyond its last action, over midnight: that end misleads.
+        begin = datetime(2024, 7, 2, 23, 39, 20, tzinfo=zone)
+        first = int(begin.timestamp())
+        local = int(begin.replace(tzinfo=timezone.utc).timestamp())
+        found.append((site, {
+            "idSite": site, "idVisit": 998, "firstActionTimestamp": first,
+            "lastActionTimestamp": first + 40 + 1800, "actions": 2, "actionDetails": [
+                page(step, 0, timestamp=local + 40 * step, pageId=9980 + step) for step in range(2)
+            ],
+        }, "2024-07-03"))  # fmt: skip
     return found
+
+
+ENDS = 2197
+
+
+def search(number: int, second: int) -> dict[str, Any]:
+    return page(number, second, type="search", siteSearchKeyword="lamp", pageTitle=None)
+
+
+def event(number: int, second: int) -> dict[str, Any]:
+    return page(number, second, type="event", eventCategory="a", eventAction="b", pageTitle=None)
+
+
+# Visits by what they did, and at which of it Matomo has the entry and exit URL, the entry and exit
+# title, and the last action: the rules of its tracker (see lake.matomo_actions).
+ENDINGS = [
+    ([page(1, 0), page(2, 9)], (0, 1, 0, 1, 1)),
+    ([search(1, 0), page(2, 9)], (None, 1, 0, 1, 1)),
+    ([page(1, 0), search(2, 9)], (0, None, 0, 1, 1)),
+    ([event(1, 0), page(2, 9), event(3, 18)], (1, 1, None, 1, 2)),
+    ([page(1, 0, url=None), page(2, 9)], (None, 1, 0, 1, 1)),
+    ([page(1, 0), page(2, 9, pageTitle=None), goal(1, 10)], (0, 1, 0, 0, 1)),
+]
+# Of optional plugins, and of a version of Matomo to come.
+MORE = {"campaignSource": "letter", "providerName": "isp", "newThing": "x",
+        "latitude": "48.856789", "longitude": "2.35"}  # fmt: skip
 
 
 MISREAD = 2198
@@ -192,6 +229,8 @@ def rounds(
                 send("matomo", [encoded(site, message)], message[2])
         if number == 0:
             send("matomo", [(None, json.dumps(body).encode(), None) for _, body, _ in zoned])
+            send("matomo", [encoded(ENDS, ("visit", visit(number, actions, **MORE), 0))
+                            for number, (actions, _) in enumerate(ENDINGS, 1)])  # fmt: skip
             send("matomo", [encoded(MISREAD, ("visit", visit(1, [page(1, 0)]), 0))])
         if number == 1:
             # The time zones come after the visits; one is no zone at all.
@@ -364,6 +403,55 @@ def test_a_visit_is_in_the_day_of_its_site_over_midnight_and_changes_of_the_cloc
         f"where site_id = {site}"
     )
     assert {(row[0], row[1]): row[2] for row in found} == instants
+
+
+def test_entries_and_exits_are_those_that_matomos_tracker_notes(rounds: None, sql: Sql) -> None:
+    marks = ("is_entry_url", "is_exit_url", "is_entry_title", "is_exit_title", "is_last")
+    columns = ", ".join(f"max(if({mark}, action_position, null))" for mark in marks)
+    found = sql(
+        f"select visit_id, {columns} from lake.matomo_actions where site_id = {ENDS} "
+        "group by visit_id order by visit_id"
+    )
+    assert [tuple(row[1:]) for row in found] == [expected for _, expected in ENDINGS]
+
+
+def test_fields_of_plugins_are_extras_and_unknown_ones_are_kept_and_told(
+    rounds: None, sql: Sql
+) -> None:
+    found = sql(
+        "select distinct extras['campaignSource'], extras['providerName'], rest['newThing'], "
+        f"latitude, longitude from lake.matomo_visits where site_id = {ENDS}"
+    )
+    assert [tuple(row) for row in found] == [("letter", "isp", "x", 48.856789, 2.35)]
+    told = sql(
+        "select found_in, field, visits from quarantine.matomo_unknown_fields "
+        f"where site_id = {ENDS}"
+    )
+    assert [tuple(row) for row in told] == [("visit", "newThing", len(ENDINGS))]
+
+
+def test_a_log_that_was_cut_and_a_goal_that_no_catalogue_has_fail_the_build(
+    rounds: None, run: Callable[..., Answer], sql: Sql, tmp_path: Path
+) -> None:
+    profiles = (ROOT / "profiles.yml.example").read_text(encoding="utf-8")
+    (tmp_path / "profiles.yml").write_text(profiles, encoding="utf-8")
+    tests = ("assert_matomo_visits_have_all_their_actions", "assert_matomo_goals_are_known")
+
+    def planted(more: int, goal: str) -> str:
+        sql(f"update lake.matomo_visits set action_count = action_count + {more} "
+            f"where site_id = {ENDS} and visit_id = 1")  # fmt: skip
+        sql(f"update lake.matomo_conversions set goal_id = {goal} where site_id = {VARIANTS[0]}")
+        answer = run("dbt", "test", "--select", *tests, "--target", "local",
+                     "--profiles-dir", tmp_path)  # fmt: skip
+        assert answer.code == int(more > 0), answer.text[-2000:]
+        return answer.text
+
+    try:
+        said = planted(1, "goal_id + 100")
+    finally:
+        planted(-1, "goal_id - 100")
+    for test in tests:
+        assert f"Failure in test {test}" in said
 
 
 def test_a_time_zone_that_is_none_stops_no_build(rounds: None, sql: Sql) -> None:

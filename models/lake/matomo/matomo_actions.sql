@@ -8,7 +8,7 @@
 
 -- What visitors did, one row per action of a visit as it is now. All actions of a visit that
 -- changed are replaced at once.
-with changed_visits as (
+with marked_visits as (
     select
         *,
         filter(
@@ -22,16 +22,41 @@ with changed_visits as (
             actions,
             each -> each.action_type in ('page', 'search')
             and coalesce(each.title, each.search_keyword) is not null
-        ) as titled,
-        posexplode_outer(actions) as (ordinal, action)
+        ) as titled
     from {{ matomo_changed_visits() }} as visits
+),
+
+-- Positions of what marks a visit, found before its actions are unfolded. As Matomo's tracker
+-- notes them: a visit that begins with a search, or a page without URL, has no entry URL, one that
+-- ends so no exit URL; other actions before or after do not matter. A title is an entry's only of
+-- the very first action.
+changed_visits as (
+    select
+        * except (done, pages, viewed, titled),
+        if(
+            get(done, 0).action_type = 'search'
+            or (get(done, 0).action_type = 'page' and get(done, 0).url is null),
+            null,
+            get(pages, 0).position
+        ) as entry_url_at,
+        if(
+            get(viewed, size(viewed) - 1).action_type = 'page'
+            and get(viewed, size(viewed) - 1).url is not null,
+            get(viewed, size(viewed) - 1).position,
+            null
+        ) as exit_url_at,
+        if(
+            get(titled, 0).position = get(done, 0).position, get(titled, 0).position, null
+        ) as entry_title_at,
+        get(titled, size(titled) - 1).position as exit_title_at,
+        get(done, size(done) - 1).position as last_at,
+        posexplode_outer(actions) as (ordinal, action)
+    from marked_visits
 ),
 
 actions as (
     select
         *,
-        get(done, 0) as first_action,
-        get(viewed, size(viewed) - 1) as last_view,
         -- Actions have an id of Matomo's, conversions have none: the same ones are numbered.
         row_number() over (
             partition by
@@ -68,26 +93,11 @@ select
     action.title,
     action.time_spent_seconds,
     action.load_time_ms,
-    -- As Matomo's tracker notes them: a visit that begins with a search, or a page without URL, has
-    -- no entry URL, one that ends so no exit URL; other actions before or after do not matter. A
-    -- title is an entry's only of the very first action.
-    coalesce(
-        action.position = get(pages, 0).position
-        and first_action.action_type != 'search'
-        and (first_action.action_type != 'page' or first_action.url is not null),
-        false
-    ) as is_entry_url,
-    coalesce(
-        action.position = last_view.position and action.action_type = 'page'
-        and action.url is not null,
-        false
-    ) as is_exit_url,
-    coalesce(
-        action.position = first_action.position and action.position = get(titled, 0).position,
-        false
-    ) as is_entry_title,
-    coalesce(action.position = get(titled, size(titled) - 1).position, false) as is_exit_title,
-    coalesce(action.position = get(done, size(done) - 1).position, false) as is_last,
+    coalesce(action.position = entry_url_at, false) as is_entry_url,
+    coalesce(action.position = exit_url_at, false) as is_exit_url,
+    coalesce(action.position = entry_title_at, false) as is_entry_title,
+    coalesce(action.position = exit_title_at, false) as is_exit_title,
+    coalesce(action.position = last_at, false) as is_last,
     action.search_keyword,
     action.search_category,
     action.search_result_count,

@@ -22,15 +22,6 @@ places as (
     where dbt_valid_to is null
 ),
 
-equipment as (
-    -- Equipment that its file has no more was made by whom it was.
-    select * from {{ ref('snap_park__equipment') }}
-    qualify row_number() over (
-        partition by equipment_type, equipment_id
-        order by dbt_valid_to desc nulls first, dbt_valid_from desc
-    ) = 1
-),
-
 communes as (
     -- A commune that its file has no more keeps the last names it had.
     select * from {{ ref('snap_park__communes') }}
@@ -135,7 +126,7 @@ park as (
             intervals.pdk_id = concentrators.pdk_id
             and intervals.valid_from >= concentrators.valid_from
             and (concentrators.valid_to is null or intervals.valid_from < concentrators.valid_to)
-    left join equipment
+    left join {{ ref('meter_equipment') }} as equipment
         on
             intervals.equipment_type = equipment.equipment_type
             and intervals.equipment_id = equipment.equipment_id

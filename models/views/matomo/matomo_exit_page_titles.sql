@@ -1,6 +1,6 @@
 -- Matomo's Actions.getExitPageTitles.
 {{ matomo_pages_by(
-    label="coalesce(trim(" ~ matomo_decoded('title') ~ "), 'Page Name not defined')",
+    label="coalesce(trim(title), 'Page Name not defined')",
     page="coalesce(title, '')",
     types=['page'],
     entry='is_entry_title',

@@ -4,13 +4,6 @@ with calendar as (
     {{ meter_calendar() }}
 ),
 
-range_of_days as (
-    select
-        min(from_on) as from_on,
-        max(to_on) as to_on
-    from calendar
-),
-
 service as (
     {{ meter_service() }}
 ),
@@ -22,13 +15,9 @@ heard as (
         counts.equipment_type,
         counts.equipment_id,
         count(distinct counts.occurred_on) as days_with_events
-    from {{ ref('meter_event_counts') }} as counts
-    inner join range_of_days
-        on
-            counts.occurred_on >= range_of_days.from_on
-            and counts.occurred_on < range_of_days.to_on
+    from {{ meter_counts_of_calendar() }} as counts
         {{ each_period('counts.occurred_on') }}
-    where counts.park_key is not null and counts.events > counts.future_events
+    where counts.park_key is not null
     group by
         periods.period, periods.period_start, counts.equipment_type, counts.equipment_id
 )

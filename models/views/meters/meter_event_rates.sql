@@ -3,13 +3,6 @@ with calendar as (
     {{ meter_calendar() }}
 ),
 
-range_of_days as (
-    select
-        min(from_on) as from_on,
-        max(to_on) as to_on
-    from calendar
-),
-
 service as (
     {{ meter_service() }}
 ),
@@ -41,16 +34,12 @@ counted as (
         parts.code,
         counts.equipment_type,
         counts.event_type,
-        sum(counts.events - counts.future_events) as events
-    from {{ ref('meter_event_counts') }} as counts
+        sum(counts.events) as events
+    from {{ meter_counts_of_calendar() }} as counts
     inner join {{ ref('meter_park') }} as park on counts.park_key = park.park_key
-    inner join range_of_days
-        on
-            counts.occurred_on >= range_of_days.from_on
-            and counts.occurred_on < range_of_days.to_on
         {{ each_period('counts.occurred_on') }}
         {{ meter_dimensions('park') }}
-    where parts.code is not null and counts.events > counts.future_events
+    where parts.code is not null
     group by
         periods.period, periods.period_start, parts.dimension, parts.code,
         counts.equipment_type, counts.event_type
