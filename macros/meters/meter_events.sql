@@ -46,3 +46,32 @@
         or occurred_at_local > cast(received_at as timestamp_ntz) + interval 1 day
     )
 {%- endmacro %}
+
+
+{% macro meter_event_suspects(near) -%}
+    {#- A query for the hashes (event_hash) of events that a new batch may have brought again: those of
+        more than one arrival where `near`, a predicate on stg_meters__events, holds. They are asked
+        for first: a few are named, so that nobody looks for them twice; more, that the driver can
+        hold, Spark sends to the events; else it sorts all events by their hashes. -#}
+    {%- set events = ref('stg_meters__events') -%}
+    {%- set query -%}
+        select {{ meter_event_hash() }} as event_hash from {{ events }}
+        where reason is null and {{ near }}
+        group by event_hash
+        having count(*) > 1 and {{ new_batches('max(batch_id)') }}
+    {%- endset -%}
+    {%- set found = [none, none] -%}
+    {%- if execute and load_relation(events) is not none -%}
+        {%- set found = run_query(
+            "select count(*), if(count(*) <= 10000, array_join(collect_list(event_hash), ', '), null)"
+            ~ ' from (' ~ query ~ ' limit 1000001)'
+        ).rows[0] -%}
+    {%- endif -%}
+    {%- if found[1] is not none -%}
+    select explode(cast(array({{ found[1] }}) as array<bigint>)) as event_hash
+    {%- elif found[0] is not none and found[0] <= 1000000 -%}
+    select /*+ broadcast(suspects) */ event_hash from ({{ query }}) as suspects
+    {%- else -%}
+    {{ query }}
+    {%- endif -%}
+{%- endmacro %}

@@ -11,8 +11,7 @@
         takes a third of the time that parsing by a pattern takes; it would take other shapes, too.
         text: an SQL expression. -#}
     if(
-        length({{ text }}) = 19 and {{ text }} like '____-__-__ __:__:__'
-            and substr({{ text }}, 19, 1) between '0' and '9',
+        {{ text }} rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\\z',
         try_cast({{ text }} as timestamp_ntz), null
     )
 {%- endmacro %}

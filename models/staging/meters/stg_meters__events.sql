@@ -1,13 +1,18 @@
-{{ config(materialized='incremental', incremental_strategy='append') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    partition_by=['occurred_month'],
+    tblproperties={'delta.dataSkippingStatsColumns': 'batch_id,offset,occurred_on,reason'}
+) }}
 {% set names = [
     'id_evt', 'date_occur_evt', 'date_system_evt', 'type_evt', 'type_equipement', 'id_equipement',
     'info_div'
 ] %}
 {% set columns = "array('" ~ names | join("', '") ~ "')" %}
 
--- One row per event of a message. A message is a JSON object: either its members are
--- "<file>_row<N>" and the CSV line as text, or it is one event, with a member per column. Header
--- lines are left out. What is no event carries the reason why.
+-- One row per event of a message, by the month when it occurred. A message is a JSON object: either
+-- its members are "<file>_row<N>" and the CSV line as text, or it is one event, with a member per
+-- column. Header lines are left out. What is no event carries the reason why.
 with messages as (
     select
         batch_id,
@@ -15,48 +20,45 @@ with messages as (
         partition,
         offset,
         timestamp as received_at,
-        cast(value as string) as body
-    from {{ new_records(source('raw', 'meter_events')) }}
-),
-
-shaped as (
-    select
-        *,
+        cast(value as string) as body,
         -- Nearly every message is one member without escapes: splitting it at its quotes takes a
         -- quarter of the time that parsing JSON takes. All others are parsed.
         split(body, '"', -1) as pieces,
         coalesce(
             size(pieces) = 5
-            and not contains(body, '\\')
-            and trim(both ' \t\r\n' from get(pieces, 0)) = '{'
-            and trim(both ' \t\r\n' from get(pieces, 2)) = ':'
-            and trim(both ' \t\r\n' from get(pieces, 4)) = '}',
+            and get(pieces, 0) = '{'
+            and get(pieces, 2) in (':', ': ')
+            and get(pieces, 4) = '}'
+            and not contains(body, '\\'),
             false
         ) as is_plain
-    from messages
+    from {{ new_records(source('raw', 'meter_events')) }}
 ),
 
-parsed as (
+-- Of a plain message only its name and line go on: to copy its pieces too takes longer than to
+-- split them.
+shaped as (
     select
-        *,
+        messages.* except (body, pieces),
+        if(is_plain, pieces[1], null) as plain_name,
+        if(is_plain, pieces[3], null) as plain_line,
+        if(is_plain, null, body) as body,
+        body is null as is_tombstone,
         if(
             is_plain, null, from_json(body, 'map<string, string>', map('mode', 'PERMISSIVE'))
         ) as members
-    from shaped
+    from messages
 ),
 
-messages_of_lines as (
+entries as (
     select
-        parsed.* except (is_plain, pieces, members),
-        arrays_overlap(map_keys(members), {{ columns }}) as is_object,
-        case
-            when is_plain
-                then array(struct(
-                    pieces[1] as source_name,
-                    pieces[3] as line,
-                    cast(null as array<string>) as parts
-                ))
-            when is_object
+        shaped.* except (body, members),
+        coalesce(line_index, 0) as line_index,
+        entry
+    from shaped
+        lateral view outer posexplode(case
+            when is_plain then null
+            when arrays_overlap(map_keys(members), {{ columns }})
                 then array(struct(
                     cast(null as string) as source_name,
                     body as line,
@@ -64,7 +66,11 @@ messages_of_lines as (
                     if(
                         size(array_intersect(map_keys(members), {{ columns }})) >= 6
                         and not map_contains_key(members, 'rest'),
-                        transform({{ columns }}, name -> members[name]),
+                        array(
+                            {%- for name in names %}
+                            members['{{ name }}']{{ ',' if not loop.last }}
+                            {%- endfor %}
+                        ),
                         array()
                     ) as parts
                 ))
@@ -76,21 +82,19 @@ messages_of_lines as (
                     cast(null as array<string>) as parts
                 )
             )
-        end as entries
-    from parsed
+        end) exploded as line_index, entry
 ),
 
 lines as (
     select
-        messages_of_lines.* except (body, is_object, entries),
-        body is null as is_tombstone,
-        coalesce(line_index, 0) as line_index,
-        entry.source_name,
-        entry.line as text,
-        trim(trailing '\r\n' from text) as line,
+        entries.* except (is_plain, plain_name, plain_line, entry),
+        if(is_plain, plain_name, entry.source_name) as source_name,
+        if(is_plain, plain_line, entry.line) as text,
+        if(
+            endswith(text, '\r') or endswith(text, '\n'), trim(trailing '\r\n' from text), text
+        ) as line,
         coalesce(entry.parts, split(line, ',', -1)) as parts
-    from messages_of_lines
-        lateral view outer posexplode(entries) exploded as line_index, entry
+    from entries
 ),
 
 fields as (
@@ -126,7 +130,7 @@ select
     offset,
     line_index,
     received_at,
-    source_name,
+    if(reason is not null, source_name, null) as source_name,
     reason,
     if(reason is not null, line, null) as rejected_line,
     if(reason is null, nullif(get(parts, 0), ''), null) as event_id,
@@ -136,5 +140,6 @@ select
     if(reason is null, get(parts, 3), null) as event_type,
     if(reason is null, get(parts, 4), null) as equipment_type,
     if(reason is null, equipment_number, null) as equipment_id,
-    if(reason is null, nullif(get(parts, 6), ''), null) as info
+    if(reason is null, nullif(get(parts, 6), ''), null) as info,
+    cast(trunc(occurred, 'month') as date) as occurred_month
 from reasoned

@@ -45,7 +45,8 @@ with found as (
         occurred_on as day,
         'duplicate' as reason,
         1 as events
-    from {{ ref('meter_event_duplicates') }}
+    from {{ ref('meter_event_copies') }}
+    where copy_number > 1
     union all
     select
         coalesce(occurred_on, cast(received_at as date)) as day,

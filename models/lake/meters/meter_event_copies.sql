@@ -1,0 +1,54 @@
+{{ config(materialized='incremental', incremental_strategy='append') }}
+
+-- Arrivals of an event that had arrived before, in the same batch or years earlier. Only the days
+-- that new batches touch are looked at.
+{% set events = '(select * from ' ~ ref('stg_meters__events') ~ ' where reason is null)' %}
+{% set near = near_days(touched(events, 'occurred_on')) %}
+{% set is_new = new_batches() %}
+with suspects as (
+    -- Nearly every event comes once. Hashes find the few that may not; these are compared whole.
+    {{ meter_event_suspects(near) }}
+),
+
+arrivals as (
+    select
+        *,
+        {{ meter_event_hash() }} as event_hash
+    from {{ ref('stg_meters__events') }}
+    where reason is null and {{ near }}
+),
+
+numbered as (
+    select
+        arrivals.*,
+        row_number() over (
+            partition by {{ meter_event_content('arrivals') }}
+            order by batch_id, topic, partition, offset, line_index
+        ) as copy_number
+    from arrivals
+    left semi join suspects on arrivals.event_hash = suspects.event_hash
+)
+
+select
+    batch_id,
+    topic,
+    partition,
+    offset,
+    line_index,
+    occurred_on,
+    cast(copy_number as bigint) as copy_number
+from numbered
+where copy_number > 1 and {{ is_new }}
+union all
+-- The last batch that was looked at, or batches without copies would be looked at again.
+select
+    max(batch_id) as batch_id,
+    cast(null as string) as topic,
+    cast(null as int) as partition,
+    cast(null as bigint) as offset,
+    cast(null as int) as line_index,
+    cast(null as date) as occurred_on,
+    cast(null as bigint) as copy_number
+from {{ ref('stg_meters__events') }}
+where {{ is_new }}
+having max(batch_id) is not null
