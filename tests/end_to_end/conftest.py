@@ -85,11 +85,39 @@ def demo_places(demo: Answer, sql: Callable[[str], list[tuple[Any, ...]]]) -> li
 
 
 @pytest.fixture(scope="session")
+def demo_service(
+    demo: Answer, sql: Callable[[str], list[tuple[Any, ...]]]
+) -> dict[str, list[tuple[Any, ...]]]:
+    """What the demo's views say of delays, of equipment in service and of rates.
+
+    Asked before another park is loaded.
+    """
+    period = "period, cast(period_start as string)"
+    asked = {
+        "delays": f"select {period}, events, median_delay_minutes, p95_delay_minutes, "
+        "max_delay_seconds from views.meter_arrival_delays",
+        "days": f"select {period}, equipment_type, equipment_id, days_in_service, "
+        "days_without_events from views.meter_days_without_events",
+        "rates": f"select {period}, event_type, events, events_per_1000 "
+        "from views.meter_event_rates",
+    }
+    where = {"rates": " and dimension = 'all' and event_type is not null"}
+    return {
+        name: [
+            tuple(row)
+            for row in sql(f"{query} where year(period_start) = 2024{where.get(name, '')}")
+        ]
+        for name, query in asked.items()
+    }
+
+
+@pytest.fixture(scope="session")
 def build(
     run: Callable[..., Answer],
     tmp_path_factory: pytest.TempPathFactory,
     demo_folder: Path,
     demo_places: list[dict[str, Any]],
+    demo_service: dict[str, list[tuple[Any, ...]]],
 ) -> Callable[..., Answer]:
     """Load everything new and build the lake: ``build()`` or ``build("--select", …)``."""
     profiles = tmp_path_factory.mktemp("profiles")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import math
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +150,73 @@ def test_events_are_where_the_simulator_put_them(
         (row["period_start"], row["type_evt"], row[column]): int(row["count"]) for row in answers
     }
     assert found == expected
+
+
+PERIODS = {"annual": "year", "monthly": "month", "weekly": "week", "daily": "day"}
+
+
+@pytest.mark.parametrize(("answer", "period"), PERIODS.items())
+def test_delays_equal_the_simulators_answers(
+    answer: str, period: str, demo_service: dict[str, list[tuple[Any, ...]]], demo_folder: Path
+) -> None:
+    expected = {
+        row["period_start"]: (
+            int(row["events"]),
+            *(math.ceil(int(row[name]) / 60) for name in ("median", "p95")),
+            int(row["max"]),
+        )
+        for row in read_answers(demo_folder / "meters", f"delay_{answer}")
+    }
+    assert {row[1]: row[2:] for row in demo_service["delays"] if row[0] == period} == expected
+
+
+@pytest.mark.parametrize(("answer", "period"), PERIODS.items())
+def test_equipment_in_service_and_its_silent_days_equal_the_simulators_answers(
+    answer: str, period: str, demo_service: dict[str, list[tuple[Any, ...]]], demo_folder: Path
+) -> None:
+    rows = [row[1:] for row in demo_service["days"] if row[0] == period]
+    found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for start, kind, _, served, silent in rows:
+        found[start, kind] = [a + b for a, b in zip(found[start, kind], (1, served, silent),
+                                                    strict=True)]  # fmt: skip
+    expected = {
+        (row["period_start"], row["type_equipement"]): [
+            int(row[name]) for name in ("equipments", "equipment_days", "days_without_events")
+        ]
+        for row in read_answers(demo_folder / "meters", f"service_{answer}")
+    }
+    assert found == expected
+    if answer in ("annual", "monthly"):
+        assert {row[:3]: row[3:] for row in rows if row[4]} == {
+            (row["period_start"], row["type_equipement"], int(row["id_equipement"])): (
+                int(row["days_in_service"]), int(row["days_without_events"])
+            )
+            for row in read_answers(demo_folder / "meters", f"silent_{answer}")
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "period"), PERIODS.items())
+def test_rates_equal_the_simulators_answers(
+    answer: str, period: str, demo_service: dict[str, list[tuple[Any, ...]]], demo_folder: Path
+) -> None:
+    folder = demo_folder / "meters"
+    events: Counter[tuple[str, str]] = Counter()
+    for row in read_answers(folder, f"by_region_{answer}"):
+        if row["region_code"]:
+            events[row["period_start"], row["type_evt"]] += int(row["count"])
+    served = {(row["period_start"], row["type_equipement"]): int(row["equipment_days"])
+              for row in read_answers(folder, f"service_{answer}")}  # fmt: skip
+    days: Counter[str] = Counter()
+    for row in read_answers(folder, "service_daily"):
+        day = date.fromisoformat(row["period_start"])
+        start = {"annual": day.replace(month=1, day=1), "monthly": day.replace(day=1),
+                 "weekly": day - timedelta(days=day.weekday()), "daily": day}[answer]  # fmt: skip
+        days[start.isoformat()] += row["type_equipement"] == "C"
+    found = {row[1:3]: row[3:] for row in demo_service["rates"] if row[0] == period}
+    assert {key: row[0] for key, row in found.items()} == events
+    for (start, kind), (number, rate) in found.items():
+        equipment = "C" if kind.startswith("ev_C") else "K"
+        assert rate == pytest.approx(1000 * number * days[start] / served[start, equipment])
 
 
 def test_planted_defects_are_in_quarantine_and_nothing_else_is(
