@@ -86,7 +86,12 @@
                 when {{ park_date(last) }} < {{ park_date(first) }} then 'ends_before_it_begins'
                 {%- endif %}
                 when row_number() over (
-                    partition by corrupt_record, {{ table.key | join(', ') }}
+                    partition by corrupt_record
+                    {%- for column in table.key -%}
+                        , {% if column in (table.numbers or []) -%} try_cast({{ column }} as bigint)
+                        {%- elif column in (table.interval or []) -%} {{ park_date(column) }}
+                        {%- else -%} {{ column }} {%- endif -%}
+                    {%- endfor %}
                     order by {{ table.columns | join(', ') }}
                 ) > 1 then 'repeated'
             end as reason
@@ -146,4 +151,13 @@
     {%- else -%}
     (select cast(null as bigint))
     {%- endif -%}
+{%- endmacro %}
+
+
+{% macro plain_label(text) -%}
+    {#- A label as registers without accents write it: capitals, one space for spaces and hyphens.
+        text: an SQL expression. -#}
+    regexp_replace(
+        translate(upper(trim({{ text }})), 'ÀÂÄÇÉÈÊËÎÏÔÖÙÛÜŸ’-', 'AAACEEEEIIOOUUUY'' '), ' +', ' '
+    )
 {%- endmacro %}

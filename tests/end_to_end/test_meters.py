@@ -60,7 +60,9 @@ PARK = {
     "communes": COMMUNES.replace("2,42,4,42002,ABOEN-LE-VIEUX\n", ""),
     "departements": DEPARTEMENTS,
     "region": REGIONS,
-    "compteurs": "id_compteur,constructeur_id\n11,1\n12,1\n13,2\n14,2\n15,3\n16,3\n17,1\nx,1\n",
+    "compteurs": "id_compteur,constructeur_id\n11,1\n12,1\n13,2\n14,2\n15,3\n16,3\n17,1\nx,1\n"
+    # The same number in other digits, and the same day in other words.
+    "013,2\n",
     "concentrateurs": "id_consentrateur,constructeur_id\n11,4\n12,5\n",
     "pdc": "id_pdc,id_pdk,code_insee_commune\n"
     "101,5,93066\n102,5,97411\n103,6,2A001\n104,5,97222\n105,6,42001\n106,5,93066\n107,6,42001\n",
@@ -71,7 +73,7 @@ PARK = {
     "104,13,20200101,20201229\n104,14,20210101,\n"
     "105,15,20200101,\n106,15,20201230,20210101\n"
     "107,17,20200101,\n"
-    "107,17,2020-13-01,\n",
+    "107,17,2020-13-01,\n107,017,2020-01-01,\n",
     "installation_k": "id_pdk,id_concentrateurs,date_deb,date_fin\n"
     "5,11,20200101,20201231\n5,12,20210101,\n",
 }
@@ -314,7 +316,8 @@ def park_alone(
     before = lake.ask(PLACES)
     lake.round([], PARK, *WITHOUT_VIEWS)
     after = lake.ask(PLACES)
-    lake.round(messages(rows[1::2]), None, *WITHOUT_VIEWS)
+    for part in (rows[1::4], rows[3::4]):
+        lake.round(messages(part), None, *WITHOUT_VIEWS)
     return lake, before, after
 
 
@@ -484,7 +487,10 @@ def test_oddities_of_the_park_are_reported(at_once: Lake) -> None:
     )
     assert found == [("two_places", 15, 105, 106, "2020-12-30", "2021-01-02")]
     found = at_once.ask("select file_name, reason from quarantine.park_lines order by all")
-    assert found == [("compteurs", "wrong_id_compteur"), ("installation_c", "wrong_date_deb")]
+    assert found == [
+        ("compteurs", "repeated"), ("compteurs", "wrong_id_compteur"),
+        ("installation_c", "repeated"), ("installation_c", "wrong_date_deb"),
+    ]  # fmt: skip
 
 
 def test_each_oddity_of_the_events_is_counted_by_its_day_and_reason(

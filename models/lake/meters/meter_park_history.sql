@@ -134,7 +134,7 @@ park as (
     left join departements
         on
             departements.departement_code
-            = left(intervals.commune_code, if(intervals.commune_code like '97%', 3, 2))
+            = left(intervals.commune_code, if(intervals.commune_code rlike '^9[78]', 3, 2))
 ),
 
 known as (

@@ -1,10 +1,13 @@
 -- The source writes 97 for every overseas département, and one région for all of them. The INSEE
--- code of a commune begins with its département's, so places are found by that instead.
+-- code of a commune begins with its département's, so places are found by that instead. Overseas
+-- collectivities are in no région.
 with communes as (
     select
         code_insee as commune_code,
         libelle_commune as commune_label,
-        if(code_insee like '97%', left(code_insee, 3), id_departement) as departement_code,
+        if(
+            code_insee rlike '^9[78]', left(code_insee, 3), id_departement
+        ) as departement_code,
         id_region
     from {{ last_import('communes') }} as communes
 ),
@@ -29,7 +32,9 @@ placed as (
         communes.commune_label,
         communes.departement_code,
         departements.departement_label,
-        coalesce(overseas.region_label, regions.libelle_region) as region_label
+        if(
+            communes.commune_code rlike '^9[78]', overseas.region_label, regions.libelle_region
+        ) as region_label
     from communes
     left join departements on communes.departement_code = departements.departement_code
     left join {{ ref('overseas_departements') }} as overseas
@@ -49,4 +54,5 @@ select
     codes.region_code,
     placed.region_label
 from placed
-left join {{ ref('region_codes') }} as codes on placed.region_label = codes.region_label
+left join {{ ref('region_codes') }} as codes
+    on {{ plain_label('placed.region_label') }} = {{ plain_label('codes.region_label') }}
