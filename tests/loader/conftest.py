@@ -35,6 +35,7 @@ from loader.run import Loader, opened
 from loader.settings import load
 from stack import Stack
 from stack.config import KAFKA_PORTS, SPARK_PORTS
+from stack.ports import accepts_connections
 from stack.sql import Client
 from tests.conftest import ROOT, Answer
 
@@ -329,7 +330,8 @@ request_timeout_seconds = 10
             line.split("=", 1)
             for line in (home / "conf" / "kafka.properties").read_text().splitlines()
         )
-        address = f"PLAINTEXT://127.0.0.1:{_free_port()}"
+        port = _free_port()
+        address = f"PLAINTEXT://127.0.0.1:{port}"
         values |= {"process.roles": "broker", "node.id": "2", "log.dirs": "kafka-data-2"}
         values |= {"listeners": address, "advertised.listeners": address}
         file = home / "conf" / "kafka-2.properties"
@@ -345,6 +347,10 @@ request_timeout_seconds = 10
         try:
             deadline = time.monotonic() + 60
             probe = {"probe": {"assignments": {0: [2]}}}
+            # The controller names a broker to clients before its port is open.
+            while not accepts_connections(port):
+                assert time.monotonic() < deadline and broker.poll() is None
+                time.sleep(0.2)
             while True:
                 # A client of before does not know the new broker, and may be sent to it.
                 with closing(KafkaAdminClient(bootstrap_servers=self.servers)) as admin:
