@@ -154,6 +154,13 @@
 {%- endmacro %}
 
 
+{% macro is_overseas(commune_code) -%}
+    {#- A predicate on an INSEE code of a commune, text: it is overseas, so that its first three digits
+        are those of its département or collectivity. -#}
+    {{ commune_code }} rlike '^9[78]'
+{%- endmacro %}
+
+
 {% macro plain_label(text) -%}
     {#- A label as registers without accents write it: capitals, one space for spaces and hyphens.
         text: an SQL expression. -#}

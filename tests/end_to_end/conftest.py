@@ -93,22 +93,17 @@ def demo_service(
     Asked before another park is loaded.
     """
     period = "period, cast(period_start as string)"
+    of_the_demo = "where year(period_start) = 2024"
     asked = {
         "delays": f"select {period}, events, median_delay_minutes, p95_delay_minutes, "
-        "max_delay_seconds from views.meter_arrival_delays",
+        f"max_delay_seconds from views.meter_arrival_delays {of_the_demo}",
         "days": f"select {period}, equipment_type, equipment_id, days_in_service, "
-        "days_without_events from views.meter_days_without_events",
+        f"days_without_events from views.meter_days_without_events {of_the_demo}",
         "rates": f"select {period}, event_type, events, events_per_1000 "
-        "from views.meter_event_rates",
+        f"from views.meter_event_rates {of_the_demo} "
+        "and dimension = 'all' and event_type is not null",
     }
-    where = {"rates": " and dimension = 'all' and event_type is not null"}
-    return {
-        name: [
-            tuple(row)
-            for row in sql(f"{query} where year(period_start) = 2024{where.get(name, '')}")
-        ]
-        for name, query in asked.items()
-    }
+    return {name: [tuple(row) for row in sql(query)] for name, query in asked.items()}
 
 
 @pytest.fixture(scope="session")

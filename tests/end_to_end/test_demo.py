@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 
 from simulator.dataset import read_answers, read_defects
 from tests.conftest import Answer
+from tests.end_to_end import meter_counts
 
 pytestmark = pytest.mark.stack
 
@@ -208,9 +209,7 @@ def test_rates_equal_the_simulators_answers(
               for row in read_answers(folder, f"service_{answer}")}  # fmt: skip
     days: Counter[str] = Counter()
     for row in read_answers(folder, "service_daily"):
-        day = date.fromisoformat(row["period_start"])
-        start = {"annual": day.replace(month=1, day=1), "monthly": day.replace(day=1),
-                 "weekly": day - timedelta(days=day.weekday()), "daily": day}[answer]  # fmt: skip
+        start = meter_counts.PERIODS[answer](date.fromisoformat(row["period_start"]))
         days[start.isoformat()] += row["type_equipement"] == "C"
     found = {row[1:3]: row[3:] for row in demo_service["rates"] if row[0] == period}
     assert {key: row[0] for key, row in found.items()} == events

@@ -3,21 +3,7 @@
 -- Every arrival of every event. The first one is the event, the others are copies that a producer
 -- sent again.
 select
-    events.batch_id,
-    events.topic,
-    events.partition,
-    events.offset,
-    events.line_index,
-    events.received_at,
-    events.event_id,
-    events.occurred_at_local,
-    events.occurred_on,
-    events.arrived_at_local,
-    events.event_type,
-    events.equipment_type,
-    events.equipment_id,
-    events.info,
-    events.occurred_month,
+    events.* except (source_name, reason, rejected_line),
     coalesce(copies.copy_number, 1L) as copy_number
 from {{ ref('stg_meters__events') }} as events
 left join {{ ref('meter_event_copies') }} as copies

@@ -5,28 +5,18 @@
 {% set events = '(select * from ' ~ ref('stg_meters__events') ~ ' where reason is null)' %}
 {% set near = near_days(touched(events, 'occurred_on')) %}
 {% set is_new = new_batches() %}
-with suspects as (
-    -- Nearly every event comes once. Hashes find the few that may not; these are compared whole.
-    {{ meter_event_suspects(near) }}
-),
-
-arrivals as (
-    select
-        *,
-        {{ meter_event_hash() }} as event_hash
-    from {{ ref('stg_meters__events') }}
-    where reason is null and {{ near }}
-),
-
-numbered as (
+with numbered as (
     select
         arrivals.*,
         row_number() over (
             partition by {{ meter_event_content('arrivals') }}
             order by batch_id, topic, partition, offset, line_index
         ) as copy_number
-    from arrivals
-    left semi join suspects on arrivals.event_hash = suspects.event_hash
+    from {{ ref('stg_meters__events') }} as arrivals
+    -- Nearly every event comes once. Hashes find the few that may not; these are compared whole.
+    left semi join {{ meter_event_suspects(near, is_new) }} as suspects
+        on {{ meter_event_hash() }} = suspects.event_hash
+    where arrivals.reason is null and {{ near }}
 )
 
 select

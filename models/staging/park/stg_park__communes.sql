@@ -6,7 +6,7 @@ with communes as (
         code_insee as commune_code,
         libelle_commune as commune_label,
         if(
-            code_insee rlike '^9[78]', left(code_insee, 3), id_departement
+            {{ is_overseas('code_insee') }}, left(code_insee, 3), id_departement
         ) as departement_code,
         id_region
     from {{ last_import('communes') }} as communes
@@ -33,7 +33,9 @@ placed as (
         communes.departement_code,
         departements.departement_label,
         if(
-            communes.commune_code rlike '^9[78]', overseas.region_label, regions.libelle_region
+            {{ is_overseas('communes.commune_code') }},
+            overseas.region_label,
+            regions.libelle_region
         ) as region_label
     from communes
     left join departements on communes.departement_code = departements.departement_code
