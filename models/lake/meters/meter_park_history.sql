@@ -12,6 +12,10 @@
 {% set held_at = newest_of(
     'select greatest(known_from, coalesce(known_to, known_from)) as at from ' ~ this
 ) if is_incremental() %}
+{% if is_incremental() and held_at >= known_at %}
+select * from {{ this }}
+where false
+{% else %}
 with installations as (
     select * from {{ ref('snap_park__installations') }}
     where dbt_valid_to is null
@@ -134,7 +138,7 @@ park as (
     left join departements
         on
             departements.departement_code
-            = left(intervals.commune_code, if(intervals.commune_code rlike '^9[78]', 3, 2))
+            = left(intervals.commune_code, if({{ is_overseas('intervals.commune_code') }}, 3, 2))
 ),
 
 known as (
@@ -160,15 +164,14 @@ held as (
 select known.*
 from known
 left anti join held on known.park_key = held.park_key and known.row_hash = held.row_hash
-where {{ known_at }} > {{ held_at }}
 union all
 select
     held.* except (known_to),
     {{ known_at }} as known_to
 from held
 left anti join known on held.park_key = known.park_key and held.row_hash = known.row_hash
-where {{ known_at }} > {{ held_at }}
 {%- else %}
 
 select * from known
 {%- endif %}
+{% endif %}
