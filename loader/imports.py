@@ -548,20 +548,23 @@ def statements(source: Source, batch: Batch) -> list[str]:
 
 def create_table(spark: SparkSession, table: str) -> None:
     """Make the raw table of an import; its data columns come with the first batch."""
-    statement = f"""
-        create table if not exists {table} (
-            batch_id bigint comment 'Batch of raw.loader_batches that landed the row',
-            loaded_at timestamp comment 'When the batch was written (UTC)',
-            is_deleted boolean
-                comment 'Whether the source has the key no more; only incremental imports tell'
-        ) using delta
-        comment 'Rows of a table of a database; only the loader writes here'
-        tblproperties (
-            'delta.enableTypeWidening' = 'true', 'delta.feature.timestampNtz' = 'supported',
-            'delta.dataSkippingStatsColumns' = 'batch_id', 'delta.checkpointInterval' = '50'
-        )
+    land.make_table(
+        spark,
+        table,
         """
-    land.until_no_conflict(lambda: spark.sql(statement), table)
+        batch_id bigint comment 'Batch of raw.loader_batches that landed the row',
+        loaded_at timestamp comment 'When the batch was written (UTC)',
+        is_deleted boolean
+            comment 'Whether the source has the key no more; only incremental imports tell'
+        """,
+        comment="Rows of a table of a database; only the loader writes here",
+        properties={
+            "delta.enableTypeWidening": "true",
+            "delta.feature.timestampNtz": "supported",
+            "delta.dataSkippingStatsColumns": "batch_id",
+            "delta.checkpointInterval": "50",
+        },
+    )
 
 
 def import_batch(spark: SparkSession, source: Source, batch: Batch, slots: Slots) -> Batch:

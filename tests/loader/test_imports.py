@@ -29,8 +29,8 @@ from loader.plan import Batch, Import
 from loader.settings import Jdbc, JdbcTable, load
 from simulator.databases import fill
 from simulator.meters import MeterSettings, meter_park, write_meters
-from tests.conftest import ROOT
-from tests.loader.conftest import PLANTED, text_of
+from tests.conftest import PLANTED, ROOT
+from tests.loader.conftest import text_of
 
 # Every type in so many rows; a million take about two minutes.
 ROWS = int(os.environ.get("IMPORT_ROWS", "50000"))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -283,6 +285,45 @@ def test_a_kill_before_group_offsets_are_committed_leaves_every_record_once(
     assert lake.load().code == 0
     assert lake.offsets("a") == every(15)
     assert committed() == 15
+
+
+def test_a_table_that_a_dead_spark_left_half_made_is_taken_over(lake: Any, stack: Any) -> None:
+    """Its folder has an empty log, or its first commit; the metastore does not know of it."""
+    home = stack.directory / "warehouse" / f"{lake.schema}.db"
+    for name in ("batches", "begun"):
+        (home / name / "_delta_log" / "_staged_commits").mkdir(parents=True)
+    lake.make("whole", "begun", "committed", "used")
+    lake.configure("whole")
+    lake.produce("whole", 10)
+    answer = lake.load()
+    assert answer.code == 0, answer.text
+    log = home / "committed" / "_delta_log"
+    log.mkdir(parents=True)
+    first = (home / "whole" / "_delta_log" / f"{0:020}.json").read_text(encoding="utf-8")
+    (log / f"{0:020}.json").write_text(
+        re.sub(r'"id":"[0-9a-f-]{36}"', f'"id":"{uuid.uuid4()}"', first), encoding="utf-8"
+    )
+    shutil.copytree(home / "whole", home / "used")
+    topics = ("whole", "begun", "committed", "used")
+    lake.configure(*topics)
+    for topic in topics[1:]:
+        lake.produce(topic, 10)
+    answer = lake.load()
+    assert answer.code == 2, answer.text
+    assert (
+        f"Table {lake.table('used')} is not in the metastore, but file:{home}/used holds one that "
+        f"was in use. To go on with it, run `create table {lake.table('used')} using delta "
+        f"location 'file:{home}/used'` in Spark; else move the folder away. Then run again."
+        in text_of(answer)
+    )
+    (home / "used").rename(home.parent / "moved away")
+    answer = lake.load()
+    assert answer.code == 0, answer.text
+    for topic in topics:
+        assert lake.offsets(topic) == every(10), topic
+        for what in ("describe", "show tblproperties"):
+            made, usual = (lake.sql(f"{what} {lake.table(name)}") for name in (topic, "whole"))
+            assert made == usual, topic
 
 
 def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any) -> None:
