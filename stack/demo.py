@@ -55,6 +55,10 @@ from quarantine.meter_messages group by reason
 """
 
 
+# They test the models on rows of their own, a seventh of a build, and say nothing of the data.
+_NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+
+
 def run(stack: Stack, console: Console) -> None:
     """Run the demo on ``stack``, which must be up.
 
@@ -74,14 +78,14 @@ def run(stack: Stack, console: Console) -> None:
     demo.play("meter-events", data / "meters")
     demo.step("Land them in the raw tables")
     demo.load()
-    demo.step("Build every model, snapshot and test")
-    demo.dbt("build")
+    demo.step("Build every model and snapshot, and test the data")
+    demo.dbt("build", *_NO_UNIT_TESTS)
     demo.step("Play changed visits and a renamed goal, land them, and detect the changes")
     demo.play("matomo", data / "matomo" / "changes.jsonl")
     demo.load()
     demo.dbt("run", "--select", "tag:staging,tag:matomo")
     demo.dbt("snapshot")
-    demo.dbt("build", "--select", "tag:lake,tag:matomo")
+    demo.dbt("build", "--select", "tag:lake,tag:matomo", *_NO_UNIT_TESTS)
     demo.step("Build the documentation")
     demo.dbt("docs", "generate")
     demo.summary()

@@ -7,36 +7,32 @@
         installations: relation with equipment_type, `of`, `at`, valid_from and valid_to (exclusive).
     -#}
     (
-        with cuts as (
-            select distinct equipment_type, {{ of }}, cut_on
+        with equipment as (
+            select
+                equipment_type,
+                {{ of }},
+                collect_list(struct(
+                    valid_from, coalesce(valid_to, date '9999-12-31') as valid_to, {{ at }}
+                )) as installations,
+                array_sort(array_union(
+                    collect_set(valid_from), collect_set(coalesce(valid_to, date '9999-12-31'))
+                )) as cuts
             from {{ installations }}
-                lateral view explode(array(valid_from, valid_to)) exploded as cut_on
-            where cut_on is not null
+            group by equipment_type, {{ of }}
         ),
 
         segments as (
             select
-                *,
-                lead(cut_on) over (partition by equipment_type, {{ of }} order by cut_on) as next_on
-            from cuts
-        ),
-
-        chosen as (
-            select
-                segments.*,
-                covering.{{ at }}
-            from segments
-            inner join {{ installations }} as covering
-                on
-                    segments.equipment_type = covering.equipment_type
-                    and segments.{{ of }} = covering.{{ of }}
-                    and segments.cut_on >= covering.valid_from
-                    and (covering.valid_to is null or segments.cut_on < covering.valid_to)
-            qualify row_number() over (
-                partition by segments.equipment_type, segments.{{ of }}, segments.cut_on
-                order by covering.valid_from desc, covering.valid_to desc nulls first,
-                    covering.{{ at }} desc
-            ) = 1
+                equipment_type,
+                {{ of }},
+                cut_on,
+                get(cuts, number + 1) as next_on,
+                -- The one that counts is the highest by its begin, its end and `at`.
+                array_max(filter(
+                    installations, one -> one.valid_from <= cut_on and cut_on < one.valid_to
+                )).{{ at }} as {{ at }}
+            from equipment
+                lateral view posexplode(cuts) exploded as number, cut_on
         ),
 
         marked as (
@@ -52,7 +48,8 @@
                         lag({{ at }}) over by_day = {{ at }} and lag(next_on) over by_day = cut_on,
                         false
                     ) as is_first
-                from chosen
+                from segments
+                where {{ at }} is not null
                 window by_day as (partition by equipment_type, {{ of }} order by cut_on)
             ) as compared
         )
@@ -62,7 +59,7 @@
             {{ of }},
             {{ at }},
             min(cut_on) as valid_from,
-            nullif(max(coalesce(next_on, date '9999-12-31')), date '9999-12-31') as valid_to
+            nullif(max(next_on), date '9999-12-31') as valid_to
         from marked
         group by equipment_type, {{ of }}, {{ at }}, island
     )

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from simulator.dataset import read_answers, read_defects
-from tests.conftest import Answer
+from tests.conftest import ROOT, Answer
 from tests.end_to_end import meter_counts
 
 pytestmark = pytest.mark.stack
@@ -57,6 +57,16 @@ def test_a_second_demo_works_and_adds_nothing_twice(
     again = run("stack", "demo", LACUSTRE_DEMO_DIR=demo_folder)
     assert again.code == 0, again.text[-3000:]
     assert counts(sql) == before
+
+
+def test_the_models_pass_their_unit_tests(
+    demo: Answer, run: Callable[..., Answer], tmp_path: Path
+) -> None:
+    text = (ROOT / "profiles.yml.example").read_text(encoding="utf-8")
+    (tmp_path / "profiles.yml").write_text(text, encoding="utf-8")
+    answer = run("dbt", "test", "--select", "test_type:unit", "--target", "local",
+                 "--profiles-dir", tmp_path)  # fmt: skip
+    assert answer.code == 0, answer.text[-5000:]
 
 
 # Report of the simulator's answers, view, and what of the view its label is.

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from tests.conftest import ROOT, Answer
+from tests.conftest import PLANTED, ROOT, Answer, Source
 from tests.end_to_end import meter_counts
 
 pytestmark = pytest.mark.stack
@@ -575,23 +575,31 @@ def test_silent_days_and_rates_are_those_of_the_equipment_in_service(
     assert {row[:3]: row[3:] for row in rows} == {
         key: (number, number - heard[key]) for key, number in served.items()
     }
-    placed = sum(
-        row["type_evt"] == "ev_C"
-        and row["date_occur_evt"] < "2021"
-        and bool(
-            find("C", int(row["id_equipement"]), date.fromisoformat(row["date_occur_evt"][:10]))
-        )
-        for row in honest
+    makers = {int(row["id_compteur"]): row["constructeur_id"] for row in park["compteurs"]
+              if row["id_compteur"].isdecimal()}  # fmt: skip
+    placed: Counter[str] = Counter()
+    equipment_days: Counter[str] = Counter()
+    for row in honest:
+        number, day = int(row["id_equipement"]), row["date_occur_evt"][:10]
+        if (
+            row["type_evt"] == "ev_C"
+            and day < "2021"
+            and find("C", number, date.fromisoformat(day))
+        ):
+            placed.update(("all", makers[number]))
+    for (year, kind, number), in_service in served.items():
+        if (year, kind) == (2020, "C"):
+            for part in ("all", makers[number]):
+                equipment_days[part] += in_service
+    rows = at_once.ask(
+        "select code, events, equipment_days, events_per_1000 from views.meter_event_rates "
+        "where period = 'year' and year(period_start) = 2020 and event_type = 'ev_C' "
+        "and dimension in ('all', 'manufacturer')"
     )
-    equipment_days = sum(number for (year, kind, _), number in served.items()
-                         if (year, kind) == (2020, "C"))  # fmt: skip
-    ((events, found_days, rate),) = at_once.ask(
-        "select events, equipment_days, events_per_1000 from views.meter_event_rates "
-        "where period = 'year' and year(period_start) = 2020 and dimension = 'all' "
-        "and event_type = 'ev_C'"
-    )
-    assert (events, found_days) == (placed, equipment_days)
-    assert rate == pytest.approx(1000 * placed / (equipment_days / 4))
+    assert len(rows) == 1 + len({"1", "2", "3"})
+    for part, events, found_days, rate in rows:
+        assert (events, found_days) == (placed[part], equipment_days[part]), part
+        assert rate == pytest.approx(1000 * events / (found_days / 4)), part
 
 
 def test_changes_compare_with_the_period_before(at_once: Lake) -> None:
@@ -655,3 +663,59 @@ def test_events_belong_to_makers_and_to_the_concentrator_in_service(at_once: Lak
         equipment = row["type_equipement"], int(row["id_equipement"])
         expected[equipment[0], makers.get(equipment)] += 1
     assert {row[:2]: row[2] for row in found} == dict(expected)
+
+
+def test_a_park_from_its_database_takes_the_place_of_the_files_and_is_the_same(
+    out_of_order: Lake, park: dict[str, meter_counts.Rows], postgres: Source
+) -> None:
+    lake = out_of_order
+
+    def kind(column: str) -> str:
+        if column.startswith("date"):
+            return "date"
+        is_text = "libelle" in column or "insee" in column.lower() or column == "id_departement"
+        return "varchar(60)" if is_text else "integer"
+
+    for name, rows in park.items():
+        columns = ", ".join(f'"{column}" {kind(column)}' for column in rows[0])
+        postgres.ask(f"create table {name} ({columns})")
+        marks = ", ".join(["%s"] * len(rows[0]))
+        for row in rows:
+            # No database takes x for a number, or one meter twice.
+            if not {"x", "013"} & set(row.values()):
+                values = [value or None for value in row.values()]
+                postgres.ask(f"insert into {name} values ({marks})", *values)
+    # By this one can see that the database is what is read.
+    postgres.ask("update compteurs set constructeur_id = 9 where id_compteur = 11")
+    body = f'include = {json.dumps([*park])}\ntable = "{lake.name}_raw.parc_{{table}}"'
+    section = postgres.section(body, name="parc")
+    config = lake.folder / "database.toml"
+    config.write_text(f'ledger = "{lake.name}_raw.loader_batches"\n{section}', encoding="utf-8")
+    query = (
+        "select equipment_type, equipment_id, manufacturer_id, * except (known_to) "
+        "from lake.meter_park_history where known_to is null"
+    )
+    before = set(lake.ask(query))
+    loaded = lake.run("loader", "--config", config, PARC_PASSWORD=PLANTED)
+    assert loaded.code == 0, loaded.text
+    lake.build(*WITHOUT_VIEWS, select="+meter_park_history")
+    after = set(lake.ask(query))
+    assert {row[:3] for row in before - after} == {("C", 11, 1)}
+    assert {row[:3] for row in after - before} == {("C", 11, 9)}
+
+
+def test_more_copies_than_a_statement_can_name_are_found(out_of_order: Lake) -> None:
+    """A producer that sends a whole file again: 10,050 events, in one message."""
+    lake = out_of_order
+    first = datetime(2022, 5, 1)
+    rows = [event(at, f"{first + timedelta(seconds=at)}", "C", 11) for at in range(10_050)]
+    file = json.dumps({f"event.csv_row{at}": line(row) for at, row in enumerate(rows)})
+    lake.send(lake.name, [(None, file.encode(), None)] * 2)
+    loaded = lake.run("loader", "--config", lake.folder / "loader.toml")
+    assert loaded.code == 0, loaded.text
+    lake.build(*WITHOUT_VIEWS, select="stg_meters__events meter_event_copies")
+    found = lake.ask(
+        "select copy_number, count(*), count(distinct event_id) from lake.meter_event_arrivals "
+        "where occurred_on = '2022-05-01' group by copy_number order by copy_number"
+    )
+    assert found == [(1, len(rows), len(rows)), (2, len(rows), len(rows))]

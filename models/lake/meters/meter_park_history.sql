@@ -66,24 +66,28 @@ concentrators as (
     -- One concentrator serves a PDK at a time.
     select
         place_id as pdk_id,
-        equipment_id as concentrator_id,
-        valid_from,
-        valid_to
+        collect_list(struct(valid_from, valid_to, equipment_id)) as served_by
     from {{ park_intervals('concentrator_places', of='place_id', at='equipment_id') }} as intervals
+    group by place_id
 ),
 
-cuts as (
+served as (
     -- A meter's interval is cut wherever the concentrator at its PDK changes.
-    select distinct
+    select
         located.*,
-        cut_on
+        concentrators.served_by,
+        array_sort(array_distinct(filter(
+            concat(
+                array(located.valid_from),
+                coalesce(concentrators.served_by.valid_from, array()),
+                coalesce(concentrators.served_by.valid_to, array())
+            ),
+            cut_on -> cut_on >= located.valid_from
+            and (located.valid_to is null or cut_on < located.valid_to)
+        ))) as cuts
     from located
     left join concentrators
         on located.pdk_id = concentrators.pdk_id and located.equipment_type = 'C'
-        lateral view explode(array(
-            located.valid_from, concentrators.valid_from, concentrators.valid_to
-        )) exploded as cut_on
-    where cut_on >= located.valid_from and (located.valid_to is null or cut_on < located.valid_to)
 ),
 
 intervals as (
@@ -92,15 +96,19 @@ intervals as (
         equipment_id,
         if(equipment_type = 'C', place_id, null) as pdc_id,
         pdk_id,
+        if(
+            equipment_type = 'K',
+            equipment_id,
+            get(filter(
+                served_by,
+                one -> one.valid_from <= cut_on and (one.valid_to is null or cut_on < one.valid_to)
+            ), 0).equipment_id
+        ) as concentrator_id,
         commune_code,
         cut_on as valid_from,
-        coalesce(
-            lead(cut_on) over (
-                partition by equipment_type, equipment_id, valid_from order by cut_on
-            ),
-            valid_to
-        ) as valid_to
-    from cuts
+        coalesce(get(cuts, number + 1), valid_to) as valid_to
+    from served
+        lateral view posexplode(cuts) exploded as number, cut_on
 ),
 
 park as (
@@ -113,9 +121,7 @@ park as (
         equipment.manufacturer_id,
         intervals.pdc_id,
         intervals.pdk_id,
-        if(
-            intervals.equipment_type = 'K', intervals.equipment_id, concentrators.concentrator_id
-        ) as concentrator_id,
+        intervals.concentrator_id,
         intervals.commune_code,
         communes.commune_label,
         coalesce(communes.departement_code, departements.departement_code) as departement_code,
@@ -125,11 +131,6 @@ park as (
         intervals.valid_from,
         intervals.valid_to
     from intervals
-    left join concentrators
-        on
-            intervals.pdk_id = concentrators.pdk_id
-            and intervals.valid_from >= concentrators.valid_from
-            and (concentrators.valid_to is null or intervals.valid_from < concentrators.valid_to)
     left join {{ ref('meter_equipment') }} as equipment
         on
             intervals.equipment_type = equipment.equipment_type

@@ -46,54 +46,48 @@ shaped as (
         body is null as is_tombstone,
         if(
             is_plain, null, from_json(body, 'map<string, string>', map('mode', 'PERMISSIVE'))
-        ) as members
+        ) as members,
+        coalesce(arrays_overlap(map_keys(members), {{ columns }}), false) as is_event
     from messages
+),
+
+-- What a message has to explode. One event has not: its parts are known here, and none where some
+-- are missing or there is more than fits.
+members as (
+    select
+        shaped.* except (members),
+        if(is_event, null, map_entries(members)) as lines,
+        case
+            when not is_event then null
+            when size(array_intersect(map_keys(members), {{ columns }})) < 6 then array()
+            when map_contains_key(members, 'rest') then array()
+            else array(
+                {%- for name in names %}
+                members['{{ name }}']{{ ',' if not loop.last }}
+                {%- endfor %}
+            )
+        end as event_parts
+    from shaped
 ),
 
 entries as (
     select
-        shaped.* except (body, members),
+        members.* except (lines),
         coalesce(line_index, 0) as line_index,
         entry
-    from shaped
-        lateral view outer posexplode(case
-            when is_plain then null
-            when arrays_overlap(map_keys(members), {{ columns }})
-                then array(struct(
-                    cast(null as string) as source_name,
-                    body as line,
-                    -- No parts where some are missing or there is more than fits.
-                    if(
-                        size(array_intersect(map_keys(members), {{ columns }})) >= 6
-                        and not map_contains_key(members, 'rest'),
-                        array(
-                            {%- for name in names %}
-                            members['{{ name }}']{{ ',' if not loop.last }}
-                            {%- endfor %}
-                        ),
-                        array()
-                    ) as parts
-                ))
-            else transform(
-                map_entries(members),
-                member -> struct(
-                    member.key as source_name,
-                    member.value as line,
-                    cast(null as array<string>) as parts
-                )
-            )
-        end) exploded as line_index, entry
+    from members
+        lateral view outer posexplode(lines) exploded as line_index, entry
 ),
 
 lines as (
     select
-        entries.* except (is_plain, plain_name, plain_line, entry),
-        if(is_plain, plain_name, entry.source_name) as source_name,
-        if(is_plain, plain_line, entry.line) as text,
+        entries.* except (is_plain, is_event, plain_name, plain_line, body, event_parts, entry),
+        if(is_plain, plain_name, entry.key) as source_name,
+        case when is_plain then plain_line when is_event then body else entry.value end as text,
         if(
             endswith(text, '\r') or endswith(text, '\n'), trim(trailing '\r\n' from text), text
         ) as line,
-        coalesce(entry.parts, split(line, ',', -1)) as parts
+        coalesce(event_parts, split(line, ',', -1)) as parts
     from entries
 ),
 

@@ -13,7 +13,8 @@ served as (
         service.period_start,
         parts.dimension,
         parts.code,
-        parts.label,
+        -- Of names that one code has, one: they are no parts of their own.
+        max(parts.label) as label,
         service.equipment_type,
         count(distinct service.equipment_id) as equipments,
         sum(service.days_in_service) as equipment_days,
@@ -22,8 +23,7 @@ served as (
         {{ meter_dimensions('service') }}
     where parts.code is not null
     group by
-        service.period, service.period_start, parts.dimension, parts.code, parts.label,
-        service.equipment_type
+        service.period, service.period_start, parts.dimension, parts.code, service.equipment_type
 ),
 
 counted as (
