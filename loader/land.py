@@ -243,7 +243,9 @@ def make_table(
         try:
             spark.sql(statement)
         except Exception as error:
-            refused += _NOT_EMPTY in str(error)
+            if _NOT_EMPTY not in str(error):
+                raise
+            refused += 1
             # Another loader that makes it is through by then.
             if refused < _ATTEMPTS // 3:
                 raise

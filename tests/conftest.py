@@ -100,6 +100,14 @@ def run(stack: Stack) -> Callable[..., Answer]:
 
 
 @pytest.fixture(scope="session")
+def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the shipped profile, for dbt's ``--profiles-dir``."""
+    folder = tmp_path_factory.mktemp("profiles")
+    shutil.copy(ROOT / "profiles.yml.example", folder / "profiles.yml")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def sql(stack: Stack) -> Iterator[Callable[[str], Sequence[Sequence[Any]]]]:
     """Ask the lake over Thrift, as dbt and BI tools do: ``sql("select 1") == [(1,)]``."""
     endpoint = stack.endpoints

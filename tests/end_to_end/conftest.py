@@ -109,15 +109,12 @@ def demo_service(
 @pytest.fixture(scope="session")
 def build(
     run: Callable[..., Answer],
-    tmp_path_factory: pytest.TempPathFactory,
+    profiles: Path,
     demo_folder: Path,
     demo_places: list[dict[str, Any]],
     demo_service: dict[str, list[tuple[Any, ...]]],
 ) -> Callable[..., Answer]:
     """Load everything new and build the lake: ``build()`` or ``build("--select", …)``."""
-    profiles = tmp_path_factory.mktemp("profiles")
-    text = (ROOT / "profiles.yml.example").read_text(encoding="utf-8")
-    (profiles / "profiles.yml").write_text(text, encoding="utf-8")
     park = SAMPLES / "meters" / "park"
 
     def load_and_build(*words: str) -> Answer:

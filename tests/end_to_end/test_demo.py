@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from simulator.dataset import read_answers, read_defects
-from tests.conftest import ROOT, Answer
+from tests.conftest import Answer
 from tests.end_to_end import meter_counts
 
 pytestmark = pytest.mark.stack
@@ -60,12 +60,10 @@ def test_a_second_demo_works_and_adds_nothing_twice(
 
 
 def test_the_models_pass_their_unit_tests(
-    demo: Answer, run: Callable[..., Answer], tmp_path: Path
+    demo: Answer, run: Callable[..., Answer], profiles: Path
 ) -> None:
-    text = (ROOT / "profiles.yml.example").read_text(encoding="utf-8")
-    (tmp_path / "profiles.yml").write_text(text, encoding="utf-8")
     answer = run("dbt", "test", "--select", "test_type:unit", "--target", "local",
-                 "--profiles-dir", tmp_path)  # fmt: skip
+                 "--profiles-dir", profiles)  # fmt: skip
     assert answer.code == 0, answer.text[-5000:]
 
 

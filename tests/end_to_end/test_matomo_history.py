@@ -431,10 +431,8 @@ def test_fields_of_plugins_are_extras_and_unknown_ones_are_kept_and_told(
 
 
 def test_a_log_that_was_cut_and_a_goal_that_no_catalogue_has_fail_the_build(
-    rounds: None, run: Callable[..., Answer], sql: Sql, tmp_path: Path
+    rounds: None, run: Callable[..., Answer], sql: Sql, profiles: Path
 ) -> None:
-    profiles = (ROOT / "profiles.yml.example").read_text(encoding="utf-8")
-    (tmp_path / "profiles.yml").write_text(profiles, encoding="utf-8")
     tests = ("assert_matomo_visits_have_all_their_actions", "assert_matomo_goals_are_known")
 
     def planted(more: int, goal: str) -> str:
@@ -442,7 +440,7 @@ def test_a_log_that_was_cut_and_a_goal_that_no_catalogue_has_fail_the_build(
             f"where site_id = {ENDS} and visit_id = 1")  # fmt: skip
         sql(f"update lake.matomo_conversions set goal_id = {goal} where site_id = {VARIANTS[0]}")
         answer = run("dbt", "test", "--select", *tests, "--target", "local",
-                     "--profiles-dir", tmp_path)  # fmt: skip
+                     "--profiles-dir", profiles)  # fmt: skip
         assert answer.code == int(more > 0), answer.text[-2000:]
         return answer.text
 

@@ -188,6 +188,7 @@ def privacy(
     sql: Sql,
     send: Callable[..., Any],
     tmp_path_factory: pytest.TempPathFactory,
+    profiles: Path,
 ) -> Callable[..., Answer]:
     """A lake of its own with both sites, built; call it to run dbt on it again."""
     folder = tmp_path_factory.mktemp("privacy")
@@ -215,12 +216,9 @@ def privacy(
     )
     loaded = run("loader", "--config", config)
     assert loaded.code == 0, loaded.text
-    (folder / "profiles.yml").write_text(
-        (ROOT / "profiles.yml.example").read_text(encoding="utf-8"), encoding="utf-8"
-    )
 
     def dbt(*words: str, privacy: dict[str, Any] = PROFILE) -> Answer:
-        options = ("--target", "test", "--profiles-dir", folder, "--vars", json.dumps(privacy))
+        options = ("--target", "test", "--profiles-dir", profiles, "--vars", json.dumps(privacy))
         return run("dbt", *words, *options,
                    DBT_TEST_SCHEMA="privacy", LACUSTRE_RAW_SCHEMA="privacy_raw")  # fmt: skip
 

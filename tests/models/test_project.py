@@ -14,14 +14,12 @@ import pytest
 from tests.conftest import ROOT
 
 
-def parsed(target: str, folder: Path) -> dict[str, Any]:
+def parsed(target: str, profiles: Path, folder: Path) -> dict[str, Any]:
     """The manifest of the project, parsed for a target of the shipped profile."""
-    text = (ROOT / "profiles.yml.example").read_text(encoding="utf-8")
-    (folder / "profiles.yml").write_text(text, encoding="utf-8")
     done = subprocess.run(
         [
             str(Path(sys.executable).parent / "dbt"), "parse", "--no-partial-parse", "--target",
-            target, "--profiles-dir", str(folder), "--target-path", str(folder / "target"),
+            target, "--profiles-dir", str(profiles), "--target-path", str(folder / "target"),
             "--log-path", str(folder / "logs"),
         ],
         cwd=ROOT,
@@ -36,8 +34,13 @@ def parsed(target: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    return {target: parsed(target, tmp_path_factory.mktemp(target)) for target in ("local", "dev")}
+def manifests(
+    profiles: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Any]]:
+    return {
+        target: parsed(target, profiles, tmp_path_factory.mktemp(target))
+        for target in ("local", "dev")
+    }
 
 
 def relations(manifest: dict[str, Any]) -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ shaped as (
 
 -- What a message has to explode. One event has not: its parts are known here, and none where some
 -- are missing or there is more than fits.
-members as (
+contents as (
     select
         shaped.* except (members),
         if(is_event, null, map_entries(members)) as lines,
@@ -72,10 +72,10 @@ members as (
 
 entries as (
     select
-        members.* except (lines),
+        contents.* except (lines),
         coalesce(line_index, 0) as line_index,
         entry
-    from members
+    from contents
         lateral view outer posexplode(lines) exploded as line_index, entry
 ),
 
