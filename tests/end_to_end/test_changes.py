@@ -134,8 +134,12 @@ def test_replays_double_nothing_and_bring_back_what_raw_lost(
         (select sum(events) from lake.meter_event_counts where occurred_on = '2025-05-05'),
         (select count(*) from quarantine.matomo_messages)"""
     before = [tuple(row) for row in sql(counts)]
-    # One record is lost on the way, as if raw had never had it.
-    lost = sql("select partition, offset from staging.stg_meters__events limit 1")[0]
+    # One record is lost on the way, as if raw had never had it. One of this module's own: the demo's
+    # are asked for by the batch they came in, and this one comes back in a later one.
+    lost = sql(
+        "select partition, offset from staging.stg_meters__events where occurred_on = '2025-05-05' "
+        "order by partition, offset limit 1"
+    )[0]
     where = f"partition = {lost[0]} and offset = {lost[1]}"
     sql(f"delete from staging.stg_meters__events where {where}")
     loader = ("loader", "--config", ROOT / "loader.toml.example")
