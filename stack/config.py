@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ DIRECTORY_VARIABLE = "LACUSTRE_STACK_DIR"
 CACHE_VARIABLE = "LACUSTRE_CACHE"
 MASTER_VARIABLE = "LACUSTRE_SPARK_MASTER"
 MEMORY_VARIABLE = "LACUSTRE_SPARK_MEMORY"
+JAVA_OPTIONS_VARIABLE = "LACUSTRE_SPARK_JAVA_OPTIONS"
 IVY_SETTINGS_VARIABLE = "LACUSTRE_IVY_SETTINGS"
 
 LOOPBACK = "127.0.0.1"
@@ -50,6 +52,7 @@ class Settings:
         ports: For each port name the number asked for; 0 = any free one, None = not asked.
         spark_master: Spark's master URL.
         spark_memory: Heap of the Spark JVM, as Java writes it ("3g").
+        spark_java_options: Further options of the Spark JVM.
         ivy_settings: Somebody's own Ivy settings file (a company's mirror), or None.
         environ: The environment everything was read from; the servers get a cleaned copy.
     """
@@ -59,6 +62,7 @@ class Settings:
     ports: Mapping[str, int | None]
     spark_master: str
     spark_memory: str
+    spark_java_options: tuple[str, ...]
     ivy_settings: Path | None
     environ: Mapping[str, str]
 
@@ -82,6 +86,7 @@ class Settings:
             ports={spec.name: _port(environ, spec) for spec in KAFKA_PORTS + SPARK_PORTS},
             spark_master=environ.get(MASTER_VARIABLE) or default_master(os.cpu_count() or 2),
             spark_memory=_memory(environ),
+            spark_java_options=_java_options(environ),
             ivy_settings=Path(ivy_settings).expanduser().resolve() if ivy_settings else None,
             environ=environ,
         )
@@ -130,3 +135,14 @@ def _memory(environ: Mapping[str, str]) -> str:
             f"{MEMORY_VARIABLE}={text!r} is not an amount of memory; write for example 3g or 2500m."
         )
     return text.lower()
+
+
+def _java_options(environ: Mapping[str, str]) -> tuple[str, ...]:
+    text = environ.get(JAVA_OPTIONS_VARIABLE, "")
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{JAVA_OPTIONS_VARIABLE}={text!r} cannot be split into options ({error}); quote it as "
+            "in a shell."
+        ) from None

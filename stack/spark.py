@@ -130,8 +130,11 @@ def spark_properties(settings: Settings, ports: Mapping[str, int]) -> dict[str, 
         "-Dfile.encoding=UTF-8",
         "-Dderby.stream.error.file=logs/derby.log",
         "-XX:+UseParallelGC",
+        # What Spark's classes take anyway; growing to it costs half a dozen full collections.
+        "-XX:MetaspaceSize=256m",
         # Half a Spark that has run out of memory answers to nobody; a dead one is started again.
         "-XX:+ExitOnOutOfMemoryError",
+        *(_java_option(option) for option in settings.spark_java_options),
     ]
     return {
         "spark.app.name": "lacustre-stack",

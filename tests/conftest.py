@@ -23,6 +23,7 @@ from stack.sql import Client
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT.parent / "shared" / "samples"
+STACK_ENVIRON = {spec.variable: "0" for spec in KAFKA_PORTS + SPARK_PORTS}  # free ones
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,8 +51,7 @@ class Answer:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running local stack of our own, on free ports, in a folder with a space in its name."""
-    environ = {**os.environ, **{spec.variable: "0" for spec in KAFKA_PORTS + SPARK_PORTS}}
-    instance = Stack(tmp_path_factory.mktemp("local stack"), environ)
+    instance = Stack(tmp_path_factory.mktemp("local stack"), {**os.environ, **STACK_ENVIRON})
     try:
         instance.up()
         yield instance

@@ -1,8 +1,9 @@
-"""One lake for all end-to-end tests: the demo first, then the real inputs, then changes."""
+"""One lake for all end-to-end tests: the demo first, then rounds of what the modules send."""
 
 from __future__ import annotations
 
 import gzip
+import importlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -20,7 +21,10 @@ SITES = {
     "custom_dimensions_year": 300,
     "privacy_multi_site_2017": 400,
 }
-# Builds the data and nothing else: views stay as they are, and dbt's own tests run elsewhere.
+# The views are there since the demo, and the models' unit tests have a test of their own.
+DATA_AND_TESTS = (
+    "--exclude-resource-type", "unit_test", "--exclude", "path:models/views",
+)  # fmt: skip
 DATA_ONLY = (
     "--exclude-resource-type", "test", "unit_test", "--exclude", "path:models/views",
 )  # fmt: skip
@@ -132,9 +136,11 @@ def build(
     return load_and_build
 
 
-def sample_messages(name: str) -> Iterator[tuple[bytes | None, bytes, list[tuple[str, bytes]]]]:
+def sample_messages(
+    name: str, base: int | None = None
+) -> Iterator[tuple[bytes | None, bytes, list[tuple[str, bytes]]]]:
     """The Kafka messages of a Matomo sample, with its sites moved to a range of their own."""
-    base = SITES[name]
+    base = SITES[name] if base is None else base
 
     def moved(value: Any) -> Any:
         if isinstance(value, dict):
@@ -173,19 +179,27 @@ def event_lines(day: str) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def samples(
-    demo: Answer, send: Callable[..., list[tuple[int, int]]], build: Callable[..., Answer]
-) -> None:
-    """The lake after the real inputs were sent, landed and built, on top of the demo."""
-    for name in SITES:
-        send("matomo", sample_messages(name))
-    for day in EVENT_DAYS:
-        send(
-            "meter-events",
-            (
-                (None, json.dumps({f"event_{day}.csv_row{row}": line}).encode(), None)
-                for row, line in enumerate(event_lines(day))
-            ),
-        )
-    # With dbt's tests; the views are there since the demo.
-    build("--exclude-resource-type", "unit_test", "--exclude", "path:models/views")
+def rounds(
+    demo: Answer,
+    send: Callable[..., list[tuple[int, int]]],
+    build: Callable[..., Answer],
+    run: Callable[..., Answer],
+    sql: Callable[[str], list[tuple[Any, ...]]],
+) -> dict[str, list[Any]]:
+    """The lake after three rounds of all that the modules send to it, on top of the demo.
+
+    Each round is one load and one build, which take as long for all as for one. What the
+    ``send_round(number, send, sql, run)`` of a module gave back in each round is here by the
+    module's name.
+    """
+    modules = [
+        importlib.import_module(f"tests.end_to_end.{name}")
+        for name in ("test_changes", "test_matomo_history", "test_quarantine", "test_samples")
+    ]
+    found: dict[str, list[Any]] = {}
+    for number in range(3):
+        for module in modules:
+            name = module.__name__.rpartition(".")[2]
+            found.setdefault(name, []).append(module.send_round(number, send, sql, run))
+        build(*(DATA_ONLY if number < 2 else DATA_AND_TESTS))
+    return found

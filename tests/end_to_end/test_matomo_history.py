@@ -18,7 +18,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.conftest import ROOT, Answer
-from tests.end_to_end.conftest import DATA_ONLY
 
 pytestmark = pytest.mark.stack
 
@@ -201,16 +200,10 @@ MISREAD = 2198
 REPORTED = {"nb_visits": 5, "nb_actions": 11, "bounce_count": 0, "max_actions": "2"}
 
 
-@pytest.fixture(scope="module")
-def rounds(
-    demo: Answer,
-    send: Callable[..., Any],
-    build: Callable[..., Answer],
-    run: Callable[..., Answer],
-    sql: Sql,
-) -> None:
+def parts() -> dict[int, list[list[Message]]]:
+    """What each variant sends in each round."""
     messages = stream()
-    rest = {}
+    found = {}
     for site in VARIANTS:
         order = list(messages)
         chance = random.Random(site)
@@ -219,73 +212,52 @@ def rounds(
         cuts = sorted(chance.randrange(len(order) + 1) for _ in range(ROUNDS - 1))
         # The first variant comes in order and at once, the last a message again now and then.
         bounds = [0, *(cuts if site != VARIANTS[0] else [len(order)] * 2), len(order)]
-        rest[site] = [order[begin:end] for begin, end in pairwise(bounds)]
+        found[site] = [order[begin:end] for begin, end in pairwise(bounds)]
         if site == VARIANTS[-1]:
-            rest[site][-1] += chance.sample(order, 10)
-    zoned = zoned_visits()
-    for number in range(ROUNDS):
-        for site in VARIANTS:
-            for message in rest[site][number]:
-                send("matomo", [encoded(site, message)], message[2])
-        if number == 0:
-            send("matomo", [(None, json.dumps(body).encode(), None) for _, body, _ in zoned])
-            send("matomo", [encoded(ENDS, ("visit", visit(number, actions, **MORE), 0))
-                            for number, (actions, _) in enumerate(ENDINGS, 1)])  # fmt: skip
-            send("matomo", [encoded(MISREAD, ("visit", visit(1, [page(1, 0)]), 0))])
-        if number == 1:
-            # The time zones come after the visits; one is no zone at all.
-            send(
-                "matomo",
-                [
-                    (
-                        None,
-                        json.dumps(
-                            [
-                                {
-                                    "idsite": str(site),
-                                    "name": name,
-                                    "timezone": name,
-                                    "currency": "EUR",
-                                }
-                                for site, name in {**ZONES, 2199: "Moon/Base"}.items()
-                            ]
-                        ).encode(),
-                        [("method", b"SitesManager.getAllSites")],
-                    )
-                ],
-            )
-            # Matomo's own reports, sent while the day went on: one is right, one is not.
-            send(
-                "matomo",
-                [
-                    (f"{VARIANTS[0]}".encode(), json.dumps({"2024-06-09": REPORTED}).encode(),
-                     [("type", b"VisitsSummary.get")]),
-                    (f"{VARIANTS[1]}".encode(), json.dumps({**REPORTED, "nb_visits": 4}).encode(),
-                     [("type", b"VisitsSummary.get"), ("date", b"2024-06-09"),
-                      ("period", b"day")]),
-                ],
-                NOON,
-            )  # fmt: skip
-        if number == 2:
-            # As if an older release could not have read this one.
-            for statement in (
-                "update staging.stg_matomo__documents set reason = 'unknown_type', "
-                f"fields = null, actions = null where site_id = {MISREAD}",
-                f"delete from staging.stg_matomo__visits where site_id = {MISREAD}",
-            ):
-                sql(statement)
-            answer = run(
-                "loader",
-                "--config",
-                ROOT / "loader.toml.example",
-                "replay",
-                "--topic",
-                "matomo",
-                "--from",
-                "earliest",
-            )
-            assert answer.code == 0, answer.text
-        build("--select", "tag:matomo", *DATA_ONLY)
+            found[site][-1] += chance.sample(order, 10)
+    return found
+
+
+def send_round(number: int, send: Callable[..., Any], sql: Sql, run: Callable[..., Answer]) -> None:
+    for site, rounds in parts().items():
+        for message in rounds[number]:
+            send("matomo", [encoded(site, message)], message[2])
+    if number == 0:
+        send("matomo", [(None, json.dumps(body).encode(), None) for _, body, _ in zoned_visits()])
+        send("matomo", [encoded(ENDS, ("visit", visit(at, actions, **MORE), 0))
+                        for at, (actions, _) in enumerate(ENDINGS, 1)])  # fmt: skip
+        send("matomo", [encoded(MISREAD, ("visit", visit(1, [page(1, 0)]), 0))])
+    if number == 1:
+        # The time zones come after the visits; one is no zone at all.
+        sites = [
+            {"idsite": str(site), "name": name, "timezone": name, "currency": "EUR"}
+            for site, name in {**ZONES, 2199: "Moon/Base"}.items()
+        ]
+        method = [("method", b"SitesManager.getAllSites")]
+        send("matomo", [(None, json.dumps(sites).encode(), method)])
+        # Matomo's own reports, sent while the day went on: one is right, one is not.
+        send(
+            "matomo",
+            [
+                (f"{VARIANTS[0]}".encode(), json.dumps({"2024-06-09": REPORTED}).encode(),
+                 [("type", b"VisitsSummary.get")]),
+                (f"{VARIANTS[1]}".encode(), json.dumps({**REPORTED, "nb_visits": 4}).encode(),
+                 [("type", b"VisitsSummary.get"), ("date", b"2024-06-09"),
+                  ("period", b"day")]),
+            ],
+            NOON,
+        )  # fmt: skip
+    if number == 2:
+        # As if an older release could not have read this one.
+        for statement in (
+            "update staging.stg_matomo__documents set reason = 'unknown_type', "
+            f"fields = null, actions = null where site_id = {MISREAD}",
+            f"delete from staging.stg_matomo__visits where site_id = {MISREAD}",
+        ):
+            sql(statement)
+        answer = run("loader", "--config", ROOT / "loader.toml.example",
+                     "replay", "--topic", "matomo", "--from", "earliest")  # fmt: skip
+        assert answer.code == 0, answer.text
 
 
 def of_each(sql: Sql, query: str) -> dict[int, list[tuple[Any, ...]]]:
@@ -329,16 +301,14 @@ def of_each(sql: Sql, query: str) -> dict[int, list[tuple[Any, ...]]]:
     ],
     ids=lambda query: query.split(" from ")[1].split()[0],
 )  # fmt: skip
-def test_any_split_any_order_and_any_replay_end_the_same(
-    rounds: None, query: str, sql: Sql
-) -> None:
+def test_any_split_any_order_and_any_replay_end_the_same(rounds: Any, query: str, sql: Sql) -> None:
     found = of_each(sql, query)
     assert found[VARIANTS[0]]
     for site in VARIANTS:
         assert found[site] == found[VARIANTS[0]], site
 
 
-def test_a_history_has_each_change_once_and_no_change_of_language(rounds: None, sql: Sql) -> None:
+def test_a_history_has_each_change_once_and_no_change_of_language(rounds: Any, sql: Sql) -> None:
     found = sql(
         "select version_number, action_count from staging.stg_matomo__visit_versions "
         f"where site_id = {VARIANTS[0]} and visit_id = 1 order by version_number"
@@ -349,7 +319,7 @@ def test_a_history_has_each_change_once_and_no_change_of_language(rounds: None, 
 
 @pytest.mark.parametrize("relation", ["snap_matomo__visits", "snap_matomo__goals"])
 def test_intervals_never_overlap_and_at_most_one_is_open(
-    rounds: None, relation: str, sql: Sql
+    rounds: Any, relation: str, sql: Sql
 ) -> None:
     key = "visit_key" if relation.endswith("visits") else "goal_key"
     by_key: dict[str, list[tuple[Any, Any]]] = {}
@@ -368,7 +338,7 @@ def test_intervals_never_overlap_and_at_most_one_is_open(
 
 
 def test_a_goal_that_vanished_keeps_its_name_and_one_that_returns_is_open(
-    rounds: None, sql: Sql
+    rounds: Any, sql: Sql
 ) -> None:
     found = sql(
         "select goal_id, name, is_current from lake.matomo_goals "
@@ -385,7 +355,7 @@ def test_a_goal_that_vanished_keeps_its_name_and_one_that_returns_is_open(
 
 @pytest.mark.parametrize("site", ZONES, ids=ZONES.values())
 def test_a_visit_is_in_the_day_of_its_site_over_midnight_and_changes_of_the_clocks(
-    site: int, rounds: None, sql: Sql
+    site: int, rounds: Any, sql: Sql
 ) -> None:
     expected = {body["idVisit"]: day for where, body, day in zoned_visits() if where == site}
     found = sql(
@@ -405,7 +375,7 @@ def test_a_visit_is_in_the_day_of_its_site_over_midnight_and_changes_of_the_cloc
     assert {(row[0], row[1]): row[2] for row in found} == instants
 
 
-def test_entries_and_exits_are_those_that_matomos_tracker_notes(rounds: None, sql: Sql) -> None:
+def test_entries_and_exits_are_those_that_matomos_tracker_notes(rounds: Any, sql: Sql) -> None:
     marks = ("is_entry_url", "is_exit_url", "is_entry_title", "is_exit_title", "is_last")
     columns = ", ".join(f"max(if({mark}, action_position, null))" for mark in marks)
     found = sql(
@@ -416,7 +386,7 @@ def test_entries_and_exits_are_those_that_matomos_tracker_notes(rounds: None, sq
 
 
 def test_fields_of_plugins_are_extras_and_unknown_ones_are_kept_and_told(
-    rounds: None, sql: Sql
+    rounds: Any, sql: Sql
 ) -> None:
     found = sql(
         "select distinct extras['campaignSource'], extras['providerName'], rest['newThing'], "
@@ -431,7 +401,7 @@ def test_fields_of_plugins_are_extras_and_unknown_ones_are_kept_and_told(
 
 
 def test_a_log_that_was_cut_and_a_goal_that_no_catalogue_has_fail_the_build(
-    rounds: None, run: Callable[..., Answer], sql: Sql, profiles: Path
+    rounds: Any, run: Callable[..., Answer], sql: Sql, profiles: Path
 ) -> None:
     tests = ("assert_matomo_visits_have_all_their_actions", "assert_matomo_goals_are_known")
 
@@ -452,13 +422,13 @@ def test_a_log_that_was_cut_and_a_goal_that_no_catalogue_has_fail_the_build(
         assert f"Failure in test {test}" in said
 
 
-def test_a_time_zone_that_is_none_stops_no_build(rounds: None, sql: Sql) -> None:
+def test_a_time_zone_that_is_none_stops_no_build(rounds: Any, sql: Sql) -> None:
     found = sql("select name, time_zone from lake.matomo_sites where site_id = 2199")
     assert [tuple(row) for row in found] == [("Moon/Base", None)]
 
 
 def test_differences_from_matomos_own_reports_are_shown_by_site_day_and_metric(
-    rounds: None, sql: Sql
+    rounds: Any, sql: Sql
 ) -> None:
     found = sql(
         "select site_id, cast(period_start as string), metric, matomo, lacustre "
@@ -468,7 +438,7 @@ def test_differences_from_matomos_own_reports_are_shown_by_site_day_and_metric(
     assert [tuple(row) for row in found] == [(VARIANTS[1], "2024-06-09", "nb_visits", 4.0, 5.0)]
 
 
-def test_a_replay_reads_the_quarantine_again(rounds: None, sql: Sql) -> None:
+def test_a_replay_reads_the_quarantine_again(rounds: Any, sql: Sql) -> None:
     assert sql(f"select count(*) from staging.stg_matomo__visits where site_id = {MISREAD}") == [
         (1,)
     ]

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import SAMPLES
 from tests.end_to_end.conftest import SITES, expected_reports
 
-pytestmark = [pytest.mark.stack, pytest.mark.samples, pytest.mark.usefixtures("samples")]
+pytestmark = [pytest.mark.stack, pytest.mark.samples, pytest.mark.usefixtures("rounds")]
 
 Sql = Callable[[str], list[tuple[Any, ...]]]
 Row = dict[str, Any]

@@ -10,19 +10,53 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SAMPLES, Answer
+from tests.conftest import SAMPLES
 from tests.end_to_end import meter_counts
-from tests.end_to_end.conftest import (
-    DATA_ONLY,
-    EVENT_DAYS,
-    SITES,
-    event_lines,
-    sample_messages,
-)
+from tests.end_to_end.conftest import EVENT_DAYS, SITES, event_lines, sample_messages
 
-pytestmark = [pytest.mark.stack, pytest.mark.samples, pytest.mark.usefixtures("samples")]
+pytestmark = [pytest.mark.stack, pytest.mark.samples, pytest.mark.usefixtures("rounds")]
 
 Sql = Callable[[str], list[tuple[Any, ...]]]
+
+ONE = "one_visitor_two_visits_day"
+CHANGED = 500  # this sample once more, with a visit that grows
+
+
+def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
+    """The real inputs, then a real visit that changed, and its older version again."""
+    if not SAMPLES.exists():
+        return
+    if number == 0:
+        for name in SITES:
+            send("matomo", sample_messages(name))
+        send("matomo", sample_messages(ONE, CHANGED))
+        for day in EVENT_DAYS:
+            send(
+                "meter-events",
+                (
+                    (None, json.dumps({f"event_{day}.csv_row{row}": line}).encode(), None)
+                    for row, line in enumerate(event_lines(day))
+                ),
+            )
+        return
+    ((key, visit, headers),) = [
+        (key, json.loads(value), headers)
+        for key, value, headers in sample_messages(ONE, CHANGED)
+        if key == f"{CHANGED + 1}:2".encode()
+    ]
+    if number == 1:
+        page = dict(visit["actionDetails"][0], timestamp=visit["lastActionTimestamp"] + 60,
+                    pageId=99)  # fmt: skip
+        grown = {
+            **visit,
+            "actionDetails": [*visit["actionDetails"], page],
+            "actions": 2,
+            "visitDuration": 61,
+            "lastActionTimestamp": visit["lastActionTimestamp"] + 60,
+        }
+        send("matomo", [(key, json.dumps(grown).encode(), headers)])
+    # The older version comes after the newer one, in the same batch and again in the next.
+    send("matomo", [(key, json.dumps(visit).encode(), headers)])
 
 
 @pytest.mark.parametrize("day", EVENT_DAYS)
@@ -155,32 +189,9 @@ def test_overseas_departements_do_not_multiply_their_communes(sql: Sql) -> None:
 
 
 def test_a_changed_visit_closes_its_old_version_and_the_lake_shows_only_the_new_one(
-    send: Callable[..., Any], build: Callable[..., Answer], sql: Sql
+    sql: Sql,
 ) -> None:
-    site = SITES["one_visitor_two_visits_day"] + 1
-    ((before,),) = sql(f"select sum(nb_actions) from views.matomo_visits_summary "
-                       f"where site_id = {site} and period = 'day'")  # fmt: skip
-    visits = [
-        (key, json.loads(value), headers)
-        for key, value, headers in sample_messages("one_visitor_two_visits_day")
-        if key == f"{site}:2".encode()
-    ]
-    ((key, visit, headers),) = visits
-    page = dict(visit["actionDetails"][0], timestamp=visit["lastActionTimestamp"] + 60, pageId=99)
-    grown = {
-        **visit,
-        "actionDetails": [*visit["actionDetails"], page],
-        "actions": 2,
-        "visitDuration": 61,
-        "lastActionTimestamp": visit["lastActionTimestamp"] + 60,
-    }
-    # The older version comes after the newer one, in the same batch and again in the next.
-    send("matomo", [(key, json.dumps(grown).encode(), headers),
-                    (key, json.dumps(visit).encode(), headers)])  # fmt: skip
-    build("--select", "tag:matomo", *DATA_ONLY)
-    send("matomo", [(key, json.dumps(visit).encode(), headers)])
-    build("--select", "tag:matomo", *DATA_ONLY)
-
+    site = CHANGED + 1
     versions = sql(
         "select action_count, dbt_valid_to is null from snapshots.snap_matomo__visits "
         f"where site_id = {site} and visit_id = 2 order by dbt_valid_from"
@@ -196,6 +207,9 @@ def test_a_changed_visit_closes_its_old_version_and_the_lake_shows_only_the_new_
         f"where site_id = {site} and visit_id = 2 order by action_position"
     )
     assert [row[0] for row in actions] == ["page", "goal", "page"]
-    ((after,),) = sql(f"select sum(nb_actions) from views.matomo_visits_summary "
-                      f"where site_id = {site} and period = 'day'")  # fmt: skip
-    assert after == before + 1
+    ((unchanged,), (changed,)) = (
+        sql(f"select sum(nb_actions) from views.matomo_visits_summary "
+            f"where site_id = {each} and period = 'day'")[0]
+        for each in (SITES[ONE] + 1, site)
+    )  # fmt: skip
+    assert changed == unchanged + 1

@@ -86,3 +86,8 @@ def test_a_port_variable_that_is_no_port_is_refused(value: str, tmp_path: Path) 
 def test_a_folder_that_no_class_path_can_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="LACUSTRE_STACK_DIR"):
         Settings.read(tmp_path / "a:b", {})
+
+
+def test_java_options_that_cannot_be_split_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="LACUSTRE_SPARK_JAVA_OPTIONS"):
+        Settings.read(tmp_path, {"LACUSTRE_SPARK_JAVA_OPTIONS": "-Da='b"})

@@ -22,6 +22,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         **os.environ,
         **{spec.variable: "0" for spec in KAFKA_PORTS + SPARK_PORTS},
         "LACUSTRE_SPARK_MEMORY": "1500m",
+        "LACUSTRE_SPARK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 '-Dsaid=two words'",
         # What other installations leave behind in a user's environment.
         "SPARK_HOME": "/nonexistent/spark",
         "SPARK_CONF_DIR": "/nonexistent/conf",
@@ -87,6 +88,8 @@ def test_tables_and_topics_outlive_a_crash_and_a_restart(stack: Stack) -> None:
     assert connect(stack, "select * from visits order by id") == rows
     assert connect(stack, "describe detail visits")[0][0] == "delta"
     assert thrift(stack, "select current_timezone()") == [("UTC",)]
+    said = "select java_method('java.lang.System', 'getProperty', 'said')"
+    assert thrift(stack, said) == [("two words",)]
 
     admin = KafkaAdminClient(bootstrap_servers=stack.endpoints.kafka_bootstrap_servers)
     admin.create_topics([NewTopic("kept", 1, 1)])

@@ -26,6 +26,26 @@ departements as (
     from {{ ref('overseas_departements') }}
 ),
 
+regions as (
+    select
+        regions.id_region,
+        regions.libelle_region as region_label,
+        codes.region_code
+    from {{ last_import('region') }} as regions
+    left join {{ ref('region_codes') }} as codes
+        on {{ plain_label('regions.libelle_region') }} = {{ plain_label('codes.region_label') }}
+),
+
+overseas as (
+    select
+        overseas.departement_code,
+        overseas.region_label,
+        codes.region_code
+    from {{ ref('overseas_departements') }} as overseas
+    left join {{ ref('region_codes') }} as codes
+        on {{ plain_label('overseas.region_label') }} = {{ plain_label('codes.region_label') }}
+),
+
 placed as (
     select
         communes.commune_code,
@@ -33,28 +53,25 @@ placed as (
         communes.departement_code,
         departements.departement_label,
         if(
-            {{ is_overseas('communes.commune_code') }},
-            overseas.region_label,
-            regions.libelle_region
+            {{ is_overseas('communes.commune_code') }}, overseas.region_code, regions.region_code
+        ) as region_code,
+        if(
+            {{ is_overseas('communes.commune_code') }}, overseas.region_label, regions.region_label
         ) as region_label
     from communes
     left join departements on communes.departement_code = departements.departement_code
-    left join {{ ref('overseas_departements') }} as overseas
-        on communes.departement_code = overseas.departement_code
-    left join {{ last_import('region') }} as regions on communes.id_region = regions.id_region
+    left join overseas on communes.departement_code = overseas.departement_code
+    left join regions on communes.id_region = regions.id_region
 )
 
 select
     {{ row_hash([
-        'placed.commune_label', 'placed.departement_code', 'placed.departement_label',
-        'codes.region_code', 'placed.region_label'
+        'commune_label', 'departement_code', 'departement_label', 'region_code', 'region_label'
     ]) }} as row_hash,
-    placed.commune_code,
-    placed.commune_label,
-    placed.departement_code,
-    placed.departement_label,
-    codes.region_code,
-    placed.region_label
+    commune_code,
+    commune_label,
+    departement_code,
+    departement_label,
+    region_code,
+    region_label
 from placed
-left join {{ ref('region_codes') }} as codes
-    on {{ plain_label('placed.region_label') }} = {{ plain_label('codes.region_label') }}
