@@ -62,13 +62,13 @@ docs: install ## Build the documentation site and serve it on port 8080
 	$(BIN)/dbt docs serve --host 127.0.0.1 --port $${DOCS_PORT:-8080}
 
 # Half of the tests, by time: they share no server with the others.
-APART := tests/loader
+APART := tests/loader tests/simulator tests/stack
 
 test: install ## All tests, on real servers that they start themselves; two halves at once
 	@apart=$$(mktemp)
-	$(PY) -m pytest $(APART) > $$apart 2>&1 & half=$$!
+	$(PY) -m pytest --durations=12 $(APART) > $$apart 2>&1 & half=$$!
 	failed=0
-	$(PY) -m pytest $(addprefix --ignore=,$(APART)) || failed=$$?
+	$(PY) -m pytest --durations=12 $(addprefix --ignore=,$(APART)) || failed=$$?
 	wait $$half || failed=$$?
 	cat $$apart; rm -f $$apart
 	exit $$failed
