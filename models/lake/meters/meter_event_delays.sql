@@ -13,7 +13,7 @@ with delays as (
         occurred_on,
         copy_number,
         {{ is_future_event() }} as is_future,
-        timestampdiff(second, occurred_at_local, arrived_at_local) as delay_seconds
+        unix_timestamp(arrived_at_local) - unix_timestamp(occurred_at_local) as delay_seconds
     from {{ ref('meter_event_arrivals') }}
     where {{ near_days(days) }}
 )
