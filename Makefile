@@ -62,7 +62,7 @@ docs: install ## Build the documentation site and serve it on port 8080
 	$(BIN)/dbt docs serve --host 127.0.0.1 --port $${DOCS_PORT:-8080}
 
 # Half of the tests, by time: they share no server with the others.
-APART := tests/loader tests/simulator tests/stack
+APART := tests/loader
 
 test: install ## All tests, on real servers that they start themselves; two halves at once
 	@apart=$$(mktemp)
