@@ -315,7 +315,8 @@ def park_alone(
     before = lake.ask(PLACES)
     lake.round([], PARK, *WITHOUT_VIEWS)
     after = lake.ask(PLACES)
-    lake.round(messages(rows[1::2]), None, *WITHOUT_VIEWS)
+    for part in (rows[1::4], rows[3::4]):
+        lake.round(messages(part), None, *WITHOUT_VIEWS)
     return lake, before, after
 
 
