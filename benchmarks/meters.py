@@ -28,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -163,20 +164,24 @@ def prototype(spark: SparkSession, folder: Path) -> tuple[float, float]:
     if JOBS == 24:
         jobs = [(by, period) for by in COLUMNS for period in PERIODS]
     environ = {key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"}
-    start = time.perf_counter()
-    for by, period in jobs:
+
+    def alone(by: str, period: str) -> None:
         subprocess.run(
             [sys.executable, "-m", "benchmarks.prototype_job", str(folder), by, period],
             cwd=ROOT, env=environ, check=True, capture_output=True,
         )  # fmt: skip
-    alone = time.perf_counter()
-    for by, period in jobs:
-        statistic(spark, folder, by, period)
-    end = time.perf_counter()
-    found = tuple(each * 24 / len(jobs) for each in (alone - start, end - alone))
-    for name, seconds in zip(("24 applications", "in one session"), found, strict=True):
-        print(f"{'prototype, ' + name:32} {seconds:8.1f} s (from {len(jobs)})", flush=True)
-    return found
+
+    def seconds(name: str, job: Callable[[str, str], object]) -> float:
+        start = time.perf_counter()
+        for by, period in jobs:
+            job(by, period)
+        found = (time.perf_counter() - start) * 24 / len(jobs)
+        print(f"{'prototype, ' + name:32} {found:8.1f} s (from {len(jobs)})", flush=True)
+        return found
+
+    return seconds("24 applications", alone), seconds(
+        "in one session", lambda by, period: statistic(spark, folder, by, period)
+    )
 
 
 def duckdb(folder: Path) -> dict[str, float] | None:

@@ -21,6 +21,7 @@ SITES = {
     "custom_dimensions_year": 300,
     "privacy_multi_site_2017": 400,
 }
+ROUNDS = 3
 # The views are there since the demo, and the models' unit tests have a test of their own.
 DATA_AND_TESTS = (
     "--exclude-resource-type", "unit_test", "--exclude", "path:models/views",
@@ -186,7 +187,7 @@ def rounds(
     run: Callable[..., Answer],
     sql: Callable[[str], list[tuple[Any, ...]]],
 ) -> dict[str, list[Any]]:
-    """The lake after three rounds of all that the modules send to it, on top of the demo.
+    """The lake after the rounds of all that the modules send to it, on top of the demo.
 
     Each round is one load and one build, which take as long for all as for one. What the
     ``send_round(number, send, sql, run)`` of a module gave back in each round is here by the
@@ -197,9 +198,9 @@ def rounds(
         for name in ("test_changes", "test_matomo_history", "test_quarantine", "test_samples")
     ]
     found: dict[str, list[Any]] = {}
-    for number in range(3):
+    for number in range(ROUNDS):
         for module in modules:
             name = module.__name__.rpartition(".")[2]
             found.setdefault(name, []).append(module.send_round(number, send, sql, run))
-        build(*(DATA_ONLY if number < 2 else DATA_AND_TESTS))
+        build(*(DATA_ONLY if number < ROUNDS - 1 else DATA_AND_TESTS))
     return found

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.conftest import ROOT, Answer
+from tests.end_to_end.conftest import ROUNDS
 
 pytestmark = pytest.mark.stack
 
@@ -25,7 +26,6 @@ Sql = Callable[[str], list[tuple[Any, ...]]]
 Message = tuple[str, Any, int]  # type, value, Kafka time in milliseconds
 
 VARIANTS = range(2000, 2008)
-ROUNDS = 3
 NOON = 1_718_000_000_000
 DAY = 86_400
 FIRST = 1_717_900_000

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stack import Stack
-from stack.config import KAFKA_PORTS, SPARK_PORTS
+from tests.conftest import STACK_ENVIRON
 
 pytestmark = pytest.mark.stack
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.stack
 def stack(tmp_path: Path) -> Iterator[Stack]:
     environ = {
         **os.environ,
-        **{spec.variable: "0" for spec in KAFKA_PORTS + SPARK_PORTS},
+        **STACK_ENVIRON,
         "LACUSTRE_SPARK_MEMORY": "1500m",
         "LACUSTRE_SPARK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 '-Dsaid=two words'",
         # What other installations leave behind in a user's environment.

@@ -5,10 +5,9 @@ with communes as (
     select
         code_insee as commune_code,
         libelle_commune as commune_label,
-        if(
-            {{ is_overseas('code_insee') }}, left(code_insee, 3), id_departement
-        ) as departement_code,
-        id_region
+        {{ is_overseas('code_insee') }} as is_overseas,
+        if(is_overseas, left(code_insee, 3), id_departement) as departement_code,
+        if(is_overseas, departement_code, id_region) as region_found_by
     from {{ last_import('communes') }} as communes
 ),
 
@@ -26,24 +25,28 @@ departements as (
     from {{ ref('overseas_departements') }}
 ),
 
+-- By the file's number, or by an overseas département.
 regions as (
     select
-        regions.id_region,
-        regions.libelle_region as region_label,
+        named.is_overseas,
+        named.found_by,
+        named.region_label,
         codes.region_code
-    from {{ last_import('region') }} as regions
+    from (
+        select
+            false as is_overseas,
+            id_region as found_by,
+            libelle_region as region_label
+        from {{ last_import('region') }} as regions
+        union all
+        select
+            true as is_overseas,
+            cast(departement_code as string) as found_by,
+            region_label
+        from {{ ref('overseas_departements') }}
+    ) as named
     left join {{ ref('region_codes') }} as codes
-        on {{ plain_label('regions.libelle_region') }} = {{ plain_label('codes.region_label') }}
-),
-
-overseas as (
-    select
-        overseas.departement_code,
-        overseas.region_label,
-        codes.region_code
-    from {{ ref('overseas_departements') }} as overseas
-    left join {{ ref('region_codes') }} as codes
-        on {{ plain_label('overseas.region_label') }} = {{ plain_label('codes.region_label') }}
+        on {{ plain_label('named.region_label') }} = {{ plain_label('codes.region_label') }}
 ),
 
 placed as (
@@ -52,16 +55,14 @@ placed as (
         communes.commune_label,
         communes.departement_code,
         departements.departement_label,
-        if(
-            {{ is_overseas('communes.commune_code') }}, overseas.region_code, regions.region_code
-        ) as region_code,
-        if(
-            {{ is_overseas('communes.commune_code') }}, overseas.region_label, regions.region_label
-        ) as region_label
+        regions.region_code,
+        regions.region_label
     from communes
     left join departements on communes.departement_code = departements.departement_code
-    left join overseas on communes.departement_code = overseas.departement_code
-    left join regions on communes.id_region = regions.id_region
+    left join regions
+        on
+            communes.is_overseas = regions.is_overseas
+            and communes.region_found_by = regions.found_by
 )
 
 select
