@@ -57,4 +57,6 @@ def statistic(spark: SparkSession, folder: Path, by: str, period: str) -> list[A
 
 if __name__ == "__main__":
     session = SparkSession.builder.master("local[*]").config("spark.ui.enabled", False)
+    session = session.config("spark.driver.host", "127.0.0.1")
+    session = session.config("spark.driver.bindAddress", "127.0.0.1")
     statistic(session.getOrCreate(), Path(sys.argv[1]), *sys.argv[2:])
