@@ -121,15 +121,14 @@ class Lake:
         return seconds, work.read
 
     def versions(self) -> dict[str, int]:
-        """The Delta version of each table that dbt writes, seeds aside."""
+        """The Delta version of each table that dbt writes."""
         found = {}
         for layer in ("staging", "snapshots", "lake"):
             schema = f"{self.name}_{layer}"
             views = {row[1] for row in self.spark.sql(f"show views in {schema}").collect()}
             for row in self.spark.sql(f"show tables in {schema}").collect():
                 name = f"{schema}.{row[1]}"
-                if row[1] not in views | {"meter_event_codes", "region_codes",
-                                          "overseas_departements"}:  # fmt: skip
+                if row[1] not in views:
                     history = self.spark.sql(f"describe history {name} limit 1").collect()
                     found[name] = history[0]["version"]
         return found

@@ -2,8 +2,7 @@
     dbt's snapshot reads and merges into its whole table, so its cost grows with the history. With
     `meta: {near: <column>}` it looks only where the keys at hand may be, as the strategy merge_near does:
     the column never changes for a key, and its values in the snapshot's input become literals.
-    Without it, the input is compared first: dbt's merge evaluates it six times, also when nothing in
-    it is different. Both macros override dbt's by name and call them.
+    Both macros override dbt's by name and call them.
 -#}
 {% macro spark__snapshot_staging_table(strategy, source_sql, target_relation) %}
     {%- set near = model.config.meta.get('near') -%}
@@ -21,18 +20,26 @@
     {%- set merge = dbt.spark__snapshot_merge_sql(target, source, insert_cols) -%}
     {%- if near -%}
         {%- set here = near_rows(near, '(' ~ model['compiled_code'] ~ ')', 'DBT_INTERNAL_DEST.') -%}
-        {{ merge | replace('when matched', 'and ' ~ here ~ '\n    when matched', 1)
-            if here else "select 'nothing new' as outcome" }}
-    {%- else -%}
-        {{ merge if snapshot_sees_changes(target, model['compiled_code'])
-            else "select 'nothing new' as outcome" }}
+        {%- set merge = merge | replace('when matched', 'and ' ~ here ~ '\n    when matched', 1) -%}
     {%- endif -%}
+    {{ merge }}
 {% endmacro %}
 
 
 {% macro snapshot_sees_changes(target, source_sql) %}
-    {#- Whether `source_sql`, the input of a snapshot of the strategy check, is not what the open
-        versions in `target` say; what it has no more counts where the snapshot closes that. -#}
+    {#- Whether a snapshot of `source_sql`, its input, would change `target`, its table: where the input
+        has only what is new (those with meta near), whether it has rows; else, of the strategy
+        check, whether it is not what the open versions say: dbt's merge evaluates the input six times,
+        also when nothing is different. What the input has no more counts where the snapshot closes
+        that. A column that the table does not have yet counts, too. -#}
+    {%- set names = adapter.get_columns_in_relation(target) | map(attribute='name') | list -%}
+    {%- if get_columns_in_query(source_sql) | reject('in', names) | list | length > 0 -%}
+        {%- do return(true) -%}
+    {%- endif -%}
+    {%- if model.config.meta.get('near') -%}
+        {%- set changes = run_query('select 1 from (' ~ source_sql ~ ') limit 1') -%}
+        {%- do return(changes.rows | length > 0) -%}
+    {%- endif -%}
     {%- set key = config.require('unique_key') -%}
     {%- set columns = [key] + config.require('check_cols') -%}
     {%- set join = 'full' if config.get('hard_deletes') == 'invalidate' else 'left' -%}
