@@ -23,7 +23,18 @@ from stack.sql import Client
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT.parent / "shared" / "samples"
-STACK_ENVIRON = {spec.variable: "0" for spec in KAFKA_PORTS + SPARK_PORTS}  # free ones
+# A server of the tests lives for minutes: HotSpot's best compiler is asked five times as late, the
+# heap does not have to grow, and classes of the jars that were fetched are not verified once more.
+QUICK_START = (
+    "-XX:+IgnoreUnrecognizedVMOptions -XX:+UnlockDiagnosticVMOptions "
+    "-XX:-BytecodeVerificationRemote -Xms1g"
+)
+STACK_ENVIRON = {
+    **{spec.variable: "0" for spec in KAFKA_PORTS + SPARK_PORTS},  # free ones
+    "LACUSTRE_SPARK_JAVA_OPTIONS": f"{QUICK_START} -XX:Tier4InvocationThreshold=25000 "
+    "-XX:Tier4MinInvocationThreshold=3000 -XX:Tier4CompileThreshold=75000 "
+    "-XX:Tier4BackEdgeThreshold=200000",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
