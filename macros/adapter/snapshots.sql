@@ -19,7 +19,8 @@
     {%- set near = model.config.meta.get('near') -%}
     {%- set merge = dbt.spark__snapshot_merge_sql(target, source, insert_cols) -%}
     {%- if near -%}
-        {%- set here = near_rows(near, '(' ~ model['compiled_code'] ~ ')', 'DBT_INTERNAL_DEST.') -%}
+        {%- set here = near_rows(near, '(' ~ model['compiled_code'] ~ ')', 'DBT_INTERNAL_DEST.')
+            or 'false' -%}
         {%- set merge = merge | replace('when matched', 'and ' ~ here ~ '\n    when matched', 1) -%}
     {%- endif -%}
     {{ merge }}
@@ -28,10 +29,10 @@
 
 {% macro snapshot_sees_changes(target, source_sql) %}
     {#- Whether a snapshot of `source_sql`, its input, would change `target`, its table: where the input
-        has only what is new (those with meta near), whether it has rows; else, of the strategy
-        check, whether it is not what the open versions say: dbt's merge evaluates the input six times,
-        also when nothing is different. What the input has no more counts where the snapshot closes
-        that. A column that the table does not have yet counts, too. -#}
+        has only what is new (those with meta near), whether it has rows; of a plain strategy check,
+        whether it is not what the open versions say: dbt's merge evaluates the input six times, also
+        when nothing is different. What the input has no more counts where the snapshot closes
+        that. A column that the table does not have yet counts, too. All others may always. -#}
     {%- set names = adapter.get_columns_in_relation(target) | map(attribute='name') | list -%}
     {%- if get_columns_in_query(source_sql) | reject('in', names) | list | length > 0 -%}
         {%- do return(true) -%}
@@ -40,9 +41,14 @@
         {%- set changes = run_query('select 1 from (' ~ source_sql ~ ') limit 1') -%}
         {%- do return(changes.rows | length > 0) -%}
     {%- endif -%}
-    {%- set key = config.require('unique_key') -%}
-    {%- set columns = [key] + config.require('check_cols') -%}
-    {%- set join = 'full' if config.get('hard_deletes') == 'invalidate' else 'left' -%}
+    {%- set key, checked = config.require('unique_key'), config.get('check_cols') -%}
+    {%- set deletes = adapter.get_hard_deletes_behavior(config) -%}
+    {%- if config.get('strategy') != 'check' or checked is string or key is not string
+        or deletes == 'new_record' -%}
+        {%- do return(true) -%}
+    {%- endif -%}
+    {%- set columns = [key] + checked -%}
+    {%- set join = 'full' if deletes == 'invalidate' else 'left' -%}
     {%- set same = [] -%}
     {%- for column in columns -%}
         {%- do same.append('fresh.' ~ column ~ ' <=> held.' ~ column) -%}

@@ -1,15 +1,15 @@
 {#-
-    A view, a seed or a snapshot that would be what it is already is left alone, so that a build with
-    nothing new writes nothing. `--full-refresh` makes views and seeds anew.
+    A view, a seed or a snapshot that would be what it is already is left alone. `--full-refresh` makes
+    views and seeds anew; what has hooks or grants is made as dbt makes it.
 
     What a view and a seed were made from is kept with them, as a hash in the table property
-    `lacustre.made_from`. For a view that is its text and comments, and the columns that Spark finds
-    for the text now: where a type upstream has changed, the view is made anew.
+    `lacustre.made_from`. For a view that is its text, comments and contract, and the types that Spark
+    finds for the text now: a view that stayed while a type upstream changed would cast to the old one.
 -#}
 {% macro left_alone(made_from) -%}
     {#- Whether the relation of this node exists and was made from `made_from`, a hash. -#}
     {%- set held = load_cached_relation(this) -%}
-    {%- if held is none or should_full_refresh() -%}
+    {%- if held is none or should_full_refresh() or must_be_made() -%}
         {%- do return(false) -%}
     {%- endif -%}
     {%- set property = run_query("show tblproperties " ~ held ~ " ('lacustre.made_from')").rows[0] -%}
@@ -18,6 +18,12 @@
     {%- endif -%}
     {%- do leave_alone(held) -%}
     {%- do return(true) -%}
+{%- endmacro %}
+
+
+{% macro must_be_made() -%}
+    {#- Whether this node has hooks, which may do anything, or grants. -#}
+    {%- do return(true if pre_hooks or post_hooks or config.get('grants') else false) -%}
 {%- endmacro %}
 
 
@@ -30,32 +36,27 @@
 
 
 {% materialization view, adapter='spark' %}
-    {%- set columns = get_column_schema_from_query(sql) -%}
-    {%- set names = columns | map(attribute='name') | list -%}
+    {{ run_hooks(pre_hooks) }}
+    {%- set columns = run_query('describe query ' ~ sql).rows -%}
+    {%- set names = columns | map(attribute=0) | list -%}
+    {%- set comments = get_persist_docs_column_list(model.columns, names) -%}
     {%- set made_from = local_md5(tojson([
-        sql, columns | map(attribute='dtype') | list, model.description,
-        get_persist_docs_column_list(model.columns, names), config.get('persist_docs')
+        sql, columns | map(attribute=1) | list, comments, model.description, model.contract,
+        config.get('persist_docs')
     ])) -%}
     {%- set view = this.incorporate(type='view') -%}
-    {{ run_hooks(pre_hooks) }}
     {%- if not left_alone(made_from) -%}
         {%- set held = load_cached_relation(this) -%}
         {%- if held is not none and held.is_table -%}
             {%- do handle_existing_table(should_full_refresh(), held) -%}
         {%- endif -%}
         {%- if config.get('contract').enforced -%}
-            {%- set declared = format_columns(
-                get_column_schema_from_query(get_empty_schema_sql(model.columns))
-            ) -%}
-            {%- set found = format_columns(columns) -%}
-            {%- if found | sort(attribute='name') != declared | sort(attribute='name') -%}
-                {%- do exceptions.raise_contract_error(declared, found) -%}
-            {%- endif -%}
+            {%- do get_assert_columns_equivalent(sql) -%}
         {%- endif -%}
         {%- call statement('main') -%}
             create or replace view {{ view }}
             {% if config.persist_column_docs() -%}
-            ({{ get_persist_docs_column_list(model.columns, names) }})
+            ({{ comments }})
             {%- endif %}
             {{ comment_clause() }}
             tblproperties ('lacustre.made_from' = '{{ made_from }}')
@@ -72,10 +73,11 @@
 
 {% materialization seed, adapter='spark' %}
     {%- set made_from = local_md5(tojson([
-        model.checksum.checksum, config.get('column_types'), model.description
+        model.checksum, config.get('column_types'), config.get('delimiter'), model.description
     ])) -%}
-    {%- if left_alone(made_from) -%}
-        {#- dbt tells how many rows it has. -#}
+    {#- Of a big file dbt knows only the path. -#}
+    {%- if model.checksum.name != 'path' and is_as_it_was_made() and left_alone(made_from) -%}
+        {#- dbt wants the result, to show its rows where it is asked to. -#}
         {%- do store_result('agate_table', response='OK', agate_table=load_agate_table()) -%}
         {{ return({'relations': [this.incorporate(type='table')]}) }}
     {%- endif -%}
@@ -87,12 +89,22 @@
 {% endmaterialization %}
 
 
+{% macro is_as_it_was_made() -%}
+    {#- Whether nobody has written to this seed's table since its hash was noted. -#}
+    {%- set held = load_cached_relation(this) -%}
+    {%- if held is none or not held.is_table -%}
+        {%- do return(false) -%}
+    {%- endif -%}
+    {%- set last_commit = run_query('describe history ' ~ held ~ ' limit 1').rows[0] -%}
+    {%- do return(last_commit['operation'] == 'SET TBLPROPERTIES') -%}
+{%- endmacro %}
+
+
 {% materialization snapshot, adapter='spark' %}
     {%- set held = load_cached_relation(this) -%}
-    {%- if held is not none and not snapshot_sees_changes(held, model['compiled_code']) -%}
-        {{ run_hooks(pre_hooks) }}
+    {%- if held is not none and not must_be_made()
+        and not snapshot_sees_changes(held, model['compiled_code']) -%}
         {%- do leave_alone(held) -%}
-        {{ run_hooks(post_hooks) }}
         {{ return({'relations': [held]}) }}
     {%- endif -%}
     {{ return(dbt.materialization_snapshot_spark()) }}

@@ -18,26 +18,30 @@ name: small
 version: "1.0.0"
 config-version: 2
 profile: lacustre
-seeds: {+file_format: delta}
+seeds: {+file_format: delta, small: {labels: {+column_types: {code: int, label: string}}}}
 snapshots: {+file_format: delta}
 models: {+materialized: view, +persist_docs: {relation: true, columns: true}}
 """
 MODELS = """
 version: 2
-sources: [{name: given, schema: unchanged_given, tables: [{name: amounts}]}]
+sources: [{name: given, schema: unchanged_given, tables: [{name: amounts}, {name: news}]}]
 models:
   - name: amounts
     description: Amounts as they are.
     columns: [{name: amount, description: In euros.}]
   - name: doubled
     config: {contract: {enforced: true}}
-    columns: [{name: amount, data_type: bigint}]
+    columns: [{name: amount, data_type: double}]
 snapshots:
   - name: versions
     relation: ref('labels')
     config: {unique_key: code, strategy: check, check_cols: [label], hard_deletes: invalidate}
+  - name: news_versions
+    relation: source('given', 'news')
+    config: {unique_key: id, strategy: check, check_cols: [text], meta: {near: day}}
 """
-RELATIONS = ("amounts", "doubled", "labels", "versions")
+TABLES = ("labels", "versions", "news_versions")
+VIEWS = ("amounts", "doubled")
 
 
 class Small:
@@ -49,7 +53,7 @@ class Small:
         self.write("dbt_project.yml", PROJECT)
         self.write("models/models.yml", MODELS)
         self.write("models/amounts.sql", "select amount from {{ source('given', 'amounts') }}")
-        self.write("models/doubled.sql", "select cast(amount * 2 as bigint) as amount "
+        self.write("models/doubled.sql", "select cast(amount * 2 as double) as amount "
                                          "from {{ ref('amounts') }}")  # fmt: skip
         self.write("seeds/labels.csv", "code,label\n1,one\n2,two\n")
 
@@ -66,17 +70,17 @@ class Small:
         return answer
 
     def state(self, relation: str) -> Any:
-        if relation in ("labels", "versions"):
+        if relation in TABLES:
             return self.sql(f"describe history unchanged.{relation}")
         return ("marked", "yes") in map(tuple, self.sql(f"show tblproperties unchanged.{relation}"))
 
     def build(self, *words: str) -> set[str]:
-        for view in ("amounts", "doubled"):
+        for view in VIEWS:
             self.sql(f"alter view unchanged.{view} set tblproperties ('marked' = 'yes')")
-        before = {relation: self.state(relation) for relation in RELATIONS}
+        before = {relation: self.state(relation) for relation in VIEWS + TABLES}
         answer = self.dbt("build", *words)
         assert answer.code == 0, answer.text
-        return {relation for relation in RELATIONS if self.state(relation) != before[relation]}
+        return {relation for relation, state in before.items() if self.state(relation) != state}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +88,11 @@ def small(
     tmp_path_factory: pytest.TempPathFactory, profiles: Path, run: Callable[..., Answer], sql: Any
 ) -> Small:
     sql("create schema unchanged_given")
-    sql("create table unchanged_given.amounts using delta as select 1 as amount")
+    sql("create table unchanged_given.amounts using delta as select 1.5bd as amount")
+    sql(
+        "create table unchanged_given.news using delta as "
+        "select 1 as id, date '2024-01-01' as day, 'a' as text"
+    )
     project = Small(tmp_path_factory.mktemp("small"), profiles, run, sql)
     answer = project.dbt("build")
     assert answer.code == 0, answer.text
@@ -110,17 +118,27 @@ def test_what_a_seed_or_a_comment_says_anew_is_written(small: Small) -> None:
     assert [tuple(row) for row in labels] == [("two", False), ("deux", True)]
 
 
-def test_a_view_follows_a_type_that_changes_upstream(small: Small) -> None:
+def test_a_seed_changed_by_hand_and_a_type_changed_upstream_are_seen(small: Small) -> None:
+    small.sql("delete from unchanged.labels where code = 2")
+    # The same kind of type, so that only its precision tells.
     small.sql("create or replace table unchanged_given.amounts using delta "
-              "as select 3000000000 as amount")  # fmt: skip
-    assert "amounts" in small.build()
-    assert small.sql("select amount from unchanged.doubled")[0][0] == 6_000_000_000
+              "as select 1.2345bd as amount")  # fmt: skip
+    assert {"amounts", "labels"} <= small.build()
+    assert small.sql("select amount from unchanged.doubled")[0][0] == 2.469
+    assert small.sql("select count(*) from unchanged.labels")[0][0] == 2
+
+
+def test_a_snapshot_takes_a_new_column_when_nothing_else_is_new(small: Small) -> None:
+    small.sql("create or replace table unchanged_given.news using delta as select 1 as id, "
+              "date '2024-01-01' as day, 'a' as text, 'b' as more where false")  # fmt: skip
+    assert small.build() == {"news_versions"}
+    held = small.sql("select id, more from unchanged.news_versions where dbt_valid_to is null")
+    assert [tuple(row) for row in held] == [(1, None)]
 
 
 def test_a_view_that_breaks_its_contract_is_refused(small: Small) -> None:
-    small.write("models/doubled.sql", "select cast(amount as string) as amount "
-                                      "from {{ ref('amounts') }}")  # fmt: skip
+    small.write("models/models.yml", MODELS.replace("data_type: double", "data_type: string"))
     answer = small.dbt("build")
     assert answer.code == 1
     assert "This model has an enforced contract that failed" in answer.text
-    assert small.sql("select amount from unchanged.doubled")[0][0] == 6_000_000_000
+    assert small.sql("select amount from unchanged.doubled")[0][0] == 2.469
