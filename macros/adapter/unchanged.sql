@@ -6,18 +6,14 @@
     `lacustre.made_from`. For a view that is its text, comments and contract, and the types that Spark
     finds for the text now: a view that stayed while a type upstream changed would cast to the old one.
 -#}
-{% macro left_alone(made_from) -%}
+{% macro is_made_from(made_from) -%}
     {#- Whether the relation of this node exists and was made from `made_from`, a hash. -#}
     {%- set held = load_cached_relation(this) -%}
     {%- if held is none or should_full_refresh() or must_be_made() -%}
         {%- do return(false) -%}
     {%- endif -%}
     {%- set property = run_query("show tblproperties " ~ held ~ " ('lacustre.made_from')").rows[0] -%}
-    {%- if property | last != made_from -%}
-        {%- do return(false) -%}
-    {%- endif -%}
-    {%- do leave_alone(held) -%}
-    {%- do return(true) -%}
+    {%- do return(property | last == made_from) -%}
 {%- endmacro %}
 
 
@@ -45,7 +41,9 @@
         config.get('persist_docs')
     ])) -%}
     {%- set view = this.incorporate(type='view') -%}
-    {%- if not left_alone(made_from) -%}
+    {%- if is_made_from(made_from) -%}
+        {%- do leave_alone(view) -%}
+    {%- else -%}
         {%- set held = load_cached_relation(this) -%}
         {%- if held is not none and held.is_table -%}
             {%- do handle_existing_table(should_full_refresh(), held) -%}
@@ -75,29 +73,22 @@
     {%- set made_from = local_md5(tojson([
         model.checksum, config.get('column_types'), config.get('delimiter'), model.description
     ])) -%}
-    {#- Of a big file dbt knows only the path. -#}
-    {%- if model.checksum.name != 'path' and is_as_it_was_made() and left_alone(made_from) -%}
+    {%- set seed = this.incorporate(type='table') -%}
+    {#- Of a big file dbt knows only the path; a later commit is somebody's change of the rows. -#}
+    {%- if model.checksum.name != 'path' and is_made_from(made_from)
+        and run_query('describe history ' ~ seed ~ ' limit 1').rows[0]['operation']
+            == 'SET TBLPROPERTIES' -%}
+        {%- do leave_alone(seed) -%}
         {#- dbt wants the result, to show its rows where it is asked to. -#}
         {%- do store_result('agate_table', response='OK', agate_table=load_agate_table()) -%}
-        {{ return({'relations': [this.incorporate(type='table')]}) }}
+        {{ return({'relations': [seed]}) }}
     {%- endif -%}
     {%- set made = dbt.materialization_seed_default() -%}
     {%- do run_query(
-        'alter table ' ~ this ~ " set tblproperties ('lacustre.made_from' = '" ~ made_from ~ "')"
+        'alter table ' ~ seed ~ " set tblproperties ('lacustre.made_from' = '" ~ made_from ~ "')"
     ) -%}
     {{ return(made) }}
 {% endmaterialization %}
-
-
-{% macro is_as_it_was_made() -%}
-    {#- Whether nobody has written to this seed's table since its hash was noted. -#}
-    {%- set held = load_cached_relation(this) -%}
-    {%- if held is none or not held.is_table -%}
-        {%- do return(false) -%}
-    {%- endif -%}
-    {%- set last_commit = run_query('describe history ' ~ held ~ ' limit 1').rows[0] -%}
-    {%- do return(last_commit['operation'] == 'SET TBLPROPERTIES') -%}
-{%- endmacro %}
 
 
 {% materialization snapshot, adapter='spark' %}
