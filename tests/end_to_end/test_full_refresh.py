@@ -1,4 +1,4 @@
-"""A full refresh keeps the history that raw no longer holds: a small project with this one's macros."""
+"""A full refresh keeps the history that raw no longer holds; a small project with these macros."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def project(
 ) -> Shortened:
     sql("create schema shortened_given")
     sql(
-        "create table shortened_given.records using delta as select batch_id, topic, 0 as partition,"
+        "create table shortened_given.records using delta as "
+        "select batch_id, topic, 0 as partition,"
         " batch_id * 10 + at as offset from (select explode(array(1, 2, 3)) as batch_id)"
         " lateral view explode(array('orders', 'visits')) as topic"
         " lateral view explode(array(0, 1)) as at"
