@@ -94,8 +94,9 @@ bench-simulator: install ## Making and playing 12.6 million meter events, agains
 bench-meters: install ## 12.6 million meter events from raw to views, against the prototype's way
 	@$(PY) -m benchmarks.meters
 
-lint: install ## ruff, mypy, sqlfluff, dbt parse, dbt-bouncer
-	@$(BIN)/ruff check .
+lint: install ## The pins, ruff, mypy, sqlfluff, dbt parse, dbt-bouncer
+	@$(PY) .ci/pins.py
+	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint models tests/data --processes 2
