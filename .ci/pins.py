@@ -43,7 +43,7 @@ def main() -> int:
     for version in versions:
         command = [arguments.uv, "pip", "compile", "--quiet", "--no-config"]
         command += ["--python-version", version, "requirements.txt"]
-        command += ["--constraint", "constraints.txt", "--output-file", "-"]
+        command += ["--constraint", "constraints.txt"]
         try:
             answer = subprocess.run(
                 command, cwd=project, capture_output=True, text=True, check=False
