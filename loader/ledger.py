@@ -11,20 +11,18 @@ as much of a ledger of years as of one of an hour. The newest row of a table is 
 
 from __future__ import annotations
 
-import os
-import platform
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import psutil
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as f
 
 from loader.errors import Bug, ConfigurationError, Fenced
 from loader.land import make_table, until_no_conflict
+from loader.owner import is_alive as is_alive
+from loader.owner import new_owner as new_owner
 from loader.plan import (
     COMMITTED,
     PLANNED,
@@ -53,32 +51,6 @@ _COLUMNS = (
     "table_name, batch_id, source, topic, topic_id, table_id, kind, ranges, gaps, files, "
     "imported, records, bytes"
 )
-# The kernel counts a start in ticks since boot; as a time of day it varies by less than this.
-_SAME_START_MS = 2000
-
-
-def new_owner() -> str:
-    """Who this process is: ``host/pid/start/random``, so that a reader can tell if it lives."""
-    process = psutil.Process()
-    start = int(process.create_time() * 1000)
-    return f"{platform.node()}/{os.getpid()}/{start}/{uuid.uuid4().hex[:12]}"
-
-
-def is_alive(owner: str) -> bool:
-    """Whether ``owner`` is a running process of this machine (False when it cannot be told).
-
-    A wrong answer costs a sentence or some work twice, never a record: see ``land``.
-    """
-    parts = owner.split("/")
-    if len(parts) != 4 or parts[0] != platform.node():
-        return False
-    try:
-        process = psutil.Process(int(parts[1]))
-        if abs(process.create_time() * 1000 - int(parts[2])) > _SAME_START_MS:
-            return False  # the pid went round
-        return bool(process.status() != psutil.STATUS_ZOMBIE)  # ended, but not collected
-    except (psutil.Error, ValueError):
-        return False
 
 
 class Ledger:
