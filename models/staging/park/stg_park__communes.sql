@@ -3,26 +3,45 @@
 -- collectivities are in no région.
 with communes as (
     select
-        code_insee as commune_code,
+        {{ commune_code('code_insee') }} as commune_code,
         libelle_commune as commune_label,
-        {{ is_overseas('code_insee') }} as is_overseas,
-        if(is_overseas, left(code_insee, 3), id_departement) as departement_code,
+        {{ is_overseas('commune_code') }} as is_overseas,
+        if(
+            is_overseas,
+            left(commune_code, 3),
+            coalesce({{ departement_code('id_departement') }}, left(commune_code, 2))
+        ) as departement_code,
         if(is_overseas, departement_code, id_region) as region_found_by
     from {{ last_import('communes') }} as communes
+    where {{ commune_code('code_insee') }} is not null
+    -- Two writings of one code are one commune: that which was written in its form counts.
+    qualify row_number() over (
+        partition by commune_code
+        order by code_insee != commune_code, libelle_commune, id_departement, id_region
+    ) = 1
 ),
 
+-- Each code once. A file may have INSEE's own overseas codes as well: the seed's names count then,
+-- as they do where the file has 97.
 departements as (
     select
-        id_departement as departement_code,
-        min(libelle_departement) as departement_label
-    from {{ last_import('departements') }} as departements
-    where id_departement != '97'
-    group by id_departement
-    union all
-    select
-        cast(departement_code as string) as departement_code,
-        departement_label
-    from {{ ref('overseas_departements') }}
+        departement_code,
+        coalesce(max(seed_label), min(file_label)) as departement_label
+    from (
+        select
+            {{ departement_code('id_departement') }} as departement_code,
+            libelle_departement as file_label,
+            cast(null as string) as seed_label
+        from {{ last_import('departements') }} as departements
+        union all
+        select
+            cast(departement_code as string) as departement_code,
+            cast(null as string) as file_label,
+            departement_label as seed_label
+        from {{ ref('overseas_departements') }}
+    ) as named
+    where departement_code != '97'
+    group by departement_code
 ),
 
 -- By the file's number, or by an overseas département.

@@ -4,14 +4,14 @@ with places as (
         'C' as equipment_type,
         try_cast(id_pdc as bigint) as place_id,
         try_cast(id_pdk as bigint) as pdk_id,
-        code_insee_commune as commune_code
+        coalesce({{ commune_code('code_insee_commune') }}, code_insee_commune) as commune_code
     from {{ last_import('pdc') }} as pdc
     union all
     select
         'K' as equipment_type,
         try_cast(id_pdk as bigint) as place_id,
         try_cast(id_pdk as bigint) as pdk_id,
-        code_insee_commune as commune_code
+        coalesce({{ commune_code('code_insee_commune') }}, code_insee_commune) as commune_code
     from {{ last_import('pdk') }} as pdk
 )
 
