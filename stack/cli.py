@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stack.errors import StackError
-from stack.instance import START_SECONDS, Progress, Stack
+from stack.instance import ENVIRONMENT, START_SECONDS, Progress, Stack
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,12 +55,16 @@ def cli() -> None:
 
 
 @cli.command()
+@click.option(
+    "--accept-jars", is_flag=True,
+    help="For maintainers, after a change of versions: lock the SHA-256 of the jars there are.",
+)  # fmt: skip
 @_user_errors
-def install() -> None:
-    """Fetch the jars; afterwards the stack needs no network."""
+def install(accept_jars: bool) -> None:
+    """Fetch the jars and check them; afterwards the stack needs no network."""
     with _progress() as progress:
         stack = Stack()
-        fetched = stack.install(progress)
+        fetched = stack.install(progress, accept_jars=accept_jars)
     folder = stack.settings.cache / "jars"
     click.echo(f"Jars fetched into {folder}." if fetched else f"All jars are in {folder}.")
 
@@ -125,8 +129,17 @@ def status() -> None:
 @cli.command()
 @_user_errors
 def env() -> None:
-    """Print where the servers are, for `eval "$(python -m stack env)"`."""
-    click.echo("\n".join(export_lines(Stack().env())))
+    """Print where the servers are, for `eval "$(python -m stack env)"`.
+
+    Unless all are running, what it prints takes the variables away and makes `eval` fail, so that
+    the next command does not reach servers of an earlier start or of somebody else.
+    """
+    try:
+        lines = export_lines(Stack().env())
+    except StackError:
+        click.echo(f"unset {' '.join(ENVIRONMENT)}; false")
+        raise
+    click.echo("\n".join(lines))
 
 
 @cli.command()

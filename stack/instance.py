@@ -16,11 +16,14 @@ from stack.java import Java, find_java
 from stack.kafka import KafkaServer
 from stack.server import POLL_SECONDS, Server, stop
 from stack.spark import SparkServer
-from stack.state import lock
+from stack.state import lock, make_private
 
 Progress = Callable[[str], None]
 
 START_SECONDS = 180.0
+
+# The variables that `Stack.env` gives.
+ENVIRONMENT = ("KAFKA_BOOTSTRAP_SERVERS", "SPARK_REMOTE", "THRIFT_HOST", "THRIFT_PORT")
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,17 @@ class Stack:
         self.spark = SparkServer(self.settings)
         self.servers: tuple[Server, ...] = (self.spark, self.kafka)
 
-    def install(self, progress: Progress = lambda _: None) -> list[str]:
-        """Fetch the jars that are missing; returns which groups were fetched.
+    def install(
+        self, progress: Progress = lambda _: None, *, accept_jars: bool = False
+    ) -> list[str]:
+        """Fetch the jars that are missing, and compare all with their locked SHA-256; returns which
+        groups were fetched. With `accept_jars` those that are there are locked instead.
 
         Raises:
             InstallError: they cannot be fetched.
             JavaError: there is no Java to fetch them with.
         """
-        return jars.install(self.settings, self._java, progress)
+        return jars.install(self.settings, self._java, progress, accepted=accept_jars)
 
     def up(
         self,
@@ -177,12 +183,13 @@ class Stack:
             NotRunningError: not both servers are running.
         """
         endpoints = self.endpoints
-        return {
-            "KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka_bootstrap_servers,
-            "SPARK_REMOTE": endpoints.spark_remote,
-            "THRIFT_HOST": endpoints.thrift_host,
-            "THRIFT_PORT": str(endpoints.thrift_port),
-        }
+        values = (
+            endpoints.kafka_bootstrap_servers,
+            endpoints.spark_remote,
+            endpoints.thrift_host,
+            str(endpoints.thrift_port),
+        )
+        return dict(zip(ENVIRONMENT, values, strict=True))
 
     def _select(self, only: Collection[str]) -> tuple[Server, ...]:
         return tuple(server for server in self.servers if not only or server.name in only)
@@ -191,6 +198,7 @@ class Stack:
         return find_java(self.settings.environ)
 
     def _locked(self, progress: Progress) -> AbstractContextManager[None]:
+        make_private(self.directory)
         waiting = "another stack command works on this instance; waiting for it"
         return lock(self.directory / ".lock", lambda: progress(waiting))
 

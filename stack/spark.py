@@ -90,6 +90,7 @@ class SparkServer(Server):
             capture_output=True,
             timeout=120,
             check=False,
+            umask=0o077,
         )
         # Possibly some messages, a NUL and a line break, then the arguments, each ended by a NUL.
         _, _, arguments = answer.stdout.decode("utf-8", errors="replace").rpartition("\0\n")
@@ -156,6 +157,8 @@ def spark_properties(settings: Settings, ports: Mapping[str, int]) -> dict[str, 
         "spark.port.maxRetries": "0",
         # Folders.
         "spark.sql.warehouse.dir": str(directory / "warehouse"),
+        # Hadoop sets the rights of what it writes by itself, whatever the process's umask is.
+        "spark.hadoop.fs.permissions.umask-mode": "077",
         "spark.hadoop.hive.exec.scratchdir": str(tmp / "hive"),
         "spark.hadoop.hive.exec.local.scratchdir": str(tmp / "hive-local"),
         # A statement's thread keeps its connection to the metastore, which takes long to make; by
