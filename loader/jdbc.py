@@ -221,13 +221,14 @@ class _PostgreSQL:
 
     def described(self, connection: Any, query: str) -> list[tuple[str, str]]:
         """Names and types of the columns of ``query``."""
-        cursor = connection.execute(f"select * from ({query}) q limit 0".encode())
-        names = [
-            (each.name, each.type_code, cursor.pgresult.fmod(at))
-            for at, each in enumerate(cursor.description)
-        ]
-        types = ", ".join(f"format_type({oid}, {modifier})" for _, oid, modifier in names)
-        kinds = connection.execute(f"select {types}".encode()).fetchone()
+        with connection.transaction():  # a savepoint, as in run
+            cursor = connection.execute(f"select * from ({query}) q limit 0".encode())
+            names = [
+                (each.name, each.type_code, cursor.pgresult.fmod(at))
+                for at, each in enumerate(cursor.description)
+            ]
+            types = ", ".join(f"format_type({oid}, {modifier})" for _, oid, modifier in names)
+            kinds = connection.execute(f"select {types}".encode()).fetchone()
         return [(name[0], kind) for name, kind in zip(names, kinds, strict=True)]
 
     def text(self, expression: str) -> str:
@@ -656,7 +657,7 @@ class Database:
         with self._lock:
             try:
                 rows: list[tuple[Any, ...]] = self._dialect.run(self._connection, statement)
-            except _errors() as error:
+            except Exception as error:  # text in another encoding, for example, is no driver's
                 raise self._failed(error) from None
         return rows
 
@@ -699,8 +700,8 @@ class Database:
                     relations.append(self._query(name, named[name]))
                 else:
                     relations.append(self._relation(name, found[name], named.get(name)))
-            except LoaderError as error:
-                errors.append(error)
+            except Exception as error:
+                errors.append(self._failed(error))
         return relations, errors
 
     def is_excluded(self, name: str) -> bool:
@@ -744,7 +745,7 @@ class Database:
         with self._lock:
             try:
                 return int(self._dialect.estimate(self._connection, select))
-            except _errors() as error:
+            except Exception as error:
                 raise self._failed(error) from None
 
     def count(self, relation: Relation, condition: str, column: Column) -> tuple[int, Any]:
@@ -869,8 +870,10 @@ class Database:
         with self._lock:
             try:
                 described = self._dialect.described(self._connection, query)
-            except _errors() as error:
-                raise self._failed(error) from None
+            except Exception as error:
+                problem = self._failed(error)
+                message = f"Query {name}: {problem}"
+                raise type(problem)(message, **{**problem.facts, "relation": name}) from None
         catalogue = [(column, kind, True) for column, kind in described]
         return Relation(
             name, f"({query}) as query", False, (), self._columns(name, catalogue, entry)
@@ -978,6 +981,8 @@ class Database:
         return comparison
 
     def _failed(self, error: Exception) -> LoaderError:
+        if isinstance(error, LoaderError):
+            return error
         import psycopg
         import pymysql
 
@@ -1004,6 +1009,12 @@ class Database:
             message = (
                 f"{self.where}: {told}; grant user {self.config.login!r} the right to read it, or "
                 "exclude it."
+            )
+            return ConfigurationError(message, section=self.section)
+        if state[:2] in ("22", "38", "P0"):
+            message = (
+                f"{self.where}: {told}. The database cannot compute its rows; correct the view, "
+                "the query or the values."
             )
             return ConfigurationError(message, section=self.section)
         if state[:2] in ("42", "3D") or number in (1049, 1064, 1054, 1146):

@@ -326,7 +326,7 @@ class Loader:
             noted(note)
         errors += survey.errors
         self.bound_imports(survey, imports.bounded, noted, errors)
-        ours, fenced = self.ledger.propose(survey.batches)
+        ours, fenced = self.ledger.propose(survey.batches) if survey.batches else ([], [])
         errors += fenced
         closed = self.land(survey, ours, told, noted, errors)
         lag = {key: survey.lag(key) for key in survey.topics}
@@ -593,8 +593,10 @@ class Loader:
                 if section not in self._databases:
                     self._databases[section] = Database(section, config)
                 found, errors = imports.sources(section, self._databases[section])
-            except LoaderError as error:
-                survey.errors.append(error)
+            except Exception as error:
+                # Whatever it is, other sections must not suffer from it.
+                what = f"[jdbc.{section}] cannot be imported"
+                survey.errors.append(_as_ours(error, what, section=section))
                 continue
             survey.errors += errors
             if not found and not errors:
@@ -638,8 +640,9 @@ class Loader:
                 continue
             try:
                 batch = imports.proposed(source, imports.last_import(position.newest, source), now)
-            except LoaderError as error:
-                survey.errors.append(error)
+            except Exception as error:
+                what = f"What is new for {table} cannot be told"
+                survey.errors.append(_as_ours(error, what, table=table))
                 continue
             if batch is not None:
                 yield batch
@@ -663,7 +666,11 @@ class Loader:
                     bounded = how(self.spark, source, batch, last, noted)
                 except Exception as error:
                     what = f"What is new for {batch.table_name} cannot be told"
-                    errors.append(_as_ours(error, what, table=batch.table_name))
+                    problem = _as_ours(error, what, table=batch.table_name)
+                    if "relation" not in problem.facts and isinstance(error, LoaderError):
+                        facts = {**problem.facts, "relation": source.relation.name}
+                        problem = type(problem)(f"{source.relation.name}: {problem}", **facts)
+                    errors.append(problem)
                     continue
                 if bounded is None:
                     continue
