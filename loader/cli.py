@@ -420,6 +420,29 @@ def accept(
 
 
 @main.command()
+@click.option("--table", required=True, help="The raw table.")
+@click.option("--batch", "batch_id", type=click.IntRange(1), required=True, help="Its batch.")
+@click.option("--reason", required=True, help="Why; the ledger keeps it.")
+@click.pass_obj
+@_guarded
+def withdraw(context: _Context, table: str, batch_id: int, reason: str) -> None:
+    """Take back a planned batch that can never be written.
+
+    It keeps its number and has no rows. Its source goes on where the batch began. A batch whose
+    rows are in the table already is closed instead.
+    """
+    from loader import rewind
+
+    with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
+        closed, is_back = rewind.withdraw(loader, table.lower(), batch_id, reason)
+    for batch in closed:
+        said = "was withdrawn" if is_back else f"is in the table and was closed: {batch.records:,}"
+        context.teller.note(
+            f"batch {batch.batch_id} of {batch.table_name} {said}" + ("" if is_back else " records")
+        )
+
+
+@main.command()
 @click.option("--topic", "topics", multiple=True, help="Only this one; may be given again.")
 @click.option(
     "--sample",

@@ -24,7 +24,7 @@ from pyspark.sql import functions as f
 from loader import land
 from loader.errors import ConfigurationError, DataLoss, LoaderError, SourceUnavailable
 from loader.jdbc import Column, Database, Relation, canonical, overlap_of
-from loader.plan import Batch, Import, Split
+from loader.plan import Batch, Import, Split, withdraw_command
 from loader.settings import JdbcTable
 
 # The part of the read that a row came from, while the rows are compared.
@@ -638,7 +638,7 @@ def _append(
         message = (
             f"Batch {batch.batch_id} of {batch.table_name} could not be imported from "
             f"{imported.relation} of {source.database.where}: {told}. It stays planned; run again "
-            "to finish it."
+            f"to finish it. If it can never be imported: {withdraw_command(batch)}"
         )
         raise SourceUnavailable(message, table=batch.table_name, batch_id=batch.batch_id) from None
 

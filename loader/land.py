@@ -420,6 +420,13 @@ def holds(spark: SparkSession, batch: Batch) -> bool:
     return not rows.isEmpty()
 
 
+def mark(spark: SparkSession, batch: Batch) -> None:
+    """Commit the mark of ``batch`` without rows, so that no write of it that is still on its way
+    lands any more.
+    """
+    _append(spark.table(batch.table_name).limit(0), batch, {"withdrawn": True})
+
+
 def was_written(spark: SparkSession, batch: Batch) -> bool:
     """Whether the history of the table has the commit of ``batch``, even if its rows are gone."""
     number = f.get_json_object("userMetadata", "$.batch_id")

@@ -348,7 +348,7 @@ def retirable(rows: Sequence[Batch]) -> list[Batch]:
         if row.state != COMMITTED:
             continue
         last[row.table_name] = max(last.get(row.table_name, 0), row.batch_id)
-        if row.kind != REPLAY:
+        if row.kind != REPLAY and (row.topic or not row.is_withdrawn):
             key = (row.table_name, row.source, row.topic)
             newest[key] = max(newest.get(key, 0), row.batch_id)
         for file in row.files:
@@ -364,7 +364,7 @@ def retirable(rows: Sequence[Batch]) -> list[Batch]:
         if row.files:
             return all(paths[row.table_name, each.path] > row.batch_id for each in row.files)
         key = (row.table_name, row.source, row.topic)
-        return row.kind == REPLAY or newest[key] > row.batch_id
+        return row.kind == REPLAY or newest.get(key, 0) > row.batch_id
 
     return [row for row in rows if superseded(row)]
 

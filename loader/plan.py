@@ -23,6 +23,7 @@ ADOPT = "adopt"
 ACCEPT = "accept"
 
 TABLE_CHANGED = "table_changed"
+WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Gap:
     """What a person accepted as lost: offsets of a partition, or with ``partition`` None a whole
     topic or the batches ``from_offset`` to ``until_offset`` of the table.
 
-    ``reason`` is ``retention``, ``rewound`` (the partition ended before what was loaded),
+    ``reason`` is ``withdrawn: …`` (a person took the batch back, and why), ``retention``,
+    ``rewound`` (the partition ended before what was loaded),
     ``partition_removed``, ``topic_recreated``, ``topic_deleted`` or ``table_changed``. After
     ``rewound`` and the two of topics, offsets name other records than before.
     """
@@ -153,8 +155,15 @@ class Batch:
         return sum(each.span for each in self.ranges)
 
     @property
+    def is_withdrawn(self) -> bool:
+        """Whether a person took the batch back: nothing of it is in the table."""
+        return any(gap.reason.startswith(WITHDRAWN) for gap in self.gaps)
+
+    @property
     def has_data(self) -> bool:
         """Whether there is anything to write."""
+        if self.is_withdrawn:
+            return False
         if self.imported is not None:
             return not any(gap.is_of_table for gap in self.gaps)
         return self.kind in (LOAD, REPLAY) and bool(
@@ -227,8 +236,12 @@ def position(batches: Iterable[Batch]) -> Position:
         ),
         table_ids=frozenset(batch.table_id for batch in ordered if is_there(batch)),
         unfinished=tuple(batch for batch in ordered if batch.state == PLANNED),
-        # A replay says nothing of where its topic stands.
-        newest={(b.source, b.topic): b for b in ordered if b.kind != REPLAY},
+        # A replay says nothing of where its topic stands, nor does an import that was withdrawn.
+        newest={
+            (b.source, b.topic): b
+            for b in ordered
+            if b.kind != REPLAY and (b.topic or not b.is_withdrawn)
+        },
         files={
             file.path: file if is_there(batch) else replace(file, checksum="")
             for batch in finished
@@ -546,6 +559,28 @@ def _following(last: Batch, kind: str) -> Batch:
         topic_id=last.topic_id,
         table_id=last.table_id,
         kind=kind,
+    )
+
+
+def withdraw_command(batch: Batch) -> str:
+    """The command by which an unfinished ``batch`` that can never be written is taken back."""
+    return (
+        f"`python -m loader withdraw --table {batch.table_name} --batch {batch.batch_id} "
+        "--reason …`"
+    )
+
+
+def withdrawn(batch: Batch, reason: str) -> Batch:
+    """The ledger row of ``batch`` when it is taken back: it keeps its number and has no rows. Its
+    topic goes on at the offsets where the batch began, its files are not known.
+    """
+    return replace(
+        batch,
+        ranges=tuple(replace(r, until_offset=r.from_offset, records=0) for r in batch.ranges),
+        files=tuple(replace(each, checksum="") for each in batch.files),
+        gaps=(*batch.gaps, Gap(None, 0, 0, f"{WITHDRAWN}: {reason}")),
+        records=0,
+        bytes=0,
     )
 
 

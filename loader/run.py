@@ -34,6 +34,7 @@ from loader.plan import (
     next_ranges,
     number,
     until,
+    withdraw_command,
 )
 from loader.settings import Settings, Topic, unset_variables
 
@@ -814,7 +815,13 @@ class Loader:
                         return  # the cluster's own error says why
                     self._check_source(survey, batch)
                 if kind == "jdbc" and table not in survey.imports:
-                    return  # the section's own error says why
+                    # Often the section's own error says why.
+                    message = (
+                        f"Batch {batch.batch_id} of {table} is unfinished, and [{batch.source}] "
+                        "does not have what it reads now. Run again when it does, or take the "
+                        f"batch back: {withdraw_command(batch)}"
+                    )
+                    raise SourceUnavailable(message, table=table)
         except LoaderError as error:
             survey.errors.append(error)
             return
@@ -828,7 +835,8 @@ class Loader:
             message = (
                 f"Batch {batch.batch_id} of {table} is unfinished and comes from "
                 f"[{batch.source}], which loader.toml does not have any more; put the "
-                "section back until the batch is finished."
+                "section back until the batch is finished, or take the batch back: "
+                f"{withdraw_command(batch)}"
             )
             raise ConfigurationError(message, table=table, source=batch.source)
         if kind != "kafka" or batch.key in survey.tables:
@@ -838,7 +846,8 @@ class Loader:
             message = (
                 f"Batch {batch.batch_id} of {table} is unfinished and reads topic "
                 f"{batch.topic}, which [{batch.source}] does not have any more; put it "
-                "back until the batch is finished."
+                "back until the batch is finished, or take the batch back: "
+                f"{withdraw_command(batch)}"
             )
             raise ConfigurationError(message, table=table, topic=batch.topic)
 
@@ -865,7 +874,12 @@ class Loader:
         return [
             land.land_files(self.spark, self.settings.files[name], each, errors)
             if each.has_data
-            else replace(each, records=0, bytes=0)
+            else replace(
+                each,
+                records=0,
+                bytes=0,
+                files=tuple(replace(file, checksum="") for file in each.files),
+            )
             for each in group
         ]
 
@@ -963,6 +977,8 @@ def _not_written(batch: Batch, error: Exception) -> SourceUnavailable:
             "written"
         )
     message = f"{what}: {land.reason(error)}. It stays planned; run again to finish it."
+    if not land.is_gone(error):
+        message += f" If it can never be written: {withdraw_command(batch)}"
     return SourceUnavailable(
         message, table=batch.table_name, batch_id=batch.batch_id, gone=land.is_gone(error)
     )
