@@ -67,6 +67,7 @@
         topic, partition and offset once: a replayed record counts where no earlier batch had it, or
         where this model has it, but not `taken` (a predicate on its rows): it could not use it
         then, so a replay after a fix reads the quarantine again. -#}
+    {%- do check_history(table) -%}
     {%- set again = replays(table) -%}
     {%- if again | length == 0 -%}
         (select * from {{ table }} where {{ new_batches() }})
