@@ -516,7 +516,7 @@
         period,
         period_start,
         {%- if by_goal %}
-        coalesce(goals.name, 'Goal ' || goal_id) as label,
+        coalesce(goals.name, 'Goal ' || goal_id, 'Goal not defined') as label,
         cast(goal_id as string) as code,
         {%- endif %}
         {%- for suffix in kinds %}
@@ -652,10 +652,12 @@
 
 {% macro matomo_report_differences(reports) -%}
     {#- Rows where a report of Matomo's own, the newest that was sent, differs from a view.
-        reports: a list of method, view and metrics. -#}
+        Only reports that are comparable: of a period that the views have, of all visits.
+        reports: a list of method, view, metrics, and whether it is of one goal each. -#}
     with told as (
         select *
         from {{ ref('matomo_reports') }}
+        where not_comparable is null
     )
 
     select
@@ -663,16 +665,20 @@
         period,
         period_start,
         report,
+        goal,
         metric,
         matomo,
         lacustre,
-        lacustre - matomo as difference
+        lacustre - matomo as difference,
+        exported_at
     from (
-        {%- for method, view, metrics in reports %}
+        {%- for method, view, metrics, of_goal in reports %}
         select
             told.site_id,
             told.period,
             told.period_start,
+            told.goal,
+            told.exported_at,
             '{{ view }}' as report,
             stack(
                 {{ metrics | length }}
@@ -688,7 +694,8 @@
                 told.site_id = ours.site_id
                 and told.period = ours.period
                 and told.period_start = ours.period_start
-        where told.method = '{{ method }}'
+                {{- ' and told.goal = ours.code' if of_goal }}
+        where told.method = '{{ method }}' and told.goal is {{ 'not null' if of_goal else 'null' }}
         {{ 'union all' if not loop.last }}
         {%- endfor %}
     ) as compared

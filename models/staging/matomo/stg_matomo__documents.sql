@@ -1,4 +1,8 @@
-{{ config(materialized='incremental', incremental_strategy='append') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns'
+) }}
 
 -- The one place where Matomo's JSON is parsed. A message holds one object or an array of them;
 -- a catalogue may also be one object keyed by id. Every scalar is kept as text, since PHP 7 sends
@@ -169,6 +173,19 @@ select
         )),
         null
     ) as report_method,
+    -- Which goal or segment was asked for is in the request alone. A segment may name a person.
+    if(
+        message_type = 'report',
+        map_filter(
+            map(
+                'period', lower(coalesce(fields['period'], headers['period'])),
+                'goal', lower(headers['idgoal']),
+                'segment', sha2(nullif(trim(headers['segment']), ''), 256)
+            ),
+            (name, text) -> nullif(trim(text), '') is not null
+        ),
+        null
+    ) as report_asked,
     if(
         reason is null,
         map_filter(
