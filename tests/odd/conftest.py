@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 
 from stack import Stack
 from stack.errors import StackError
@@ -151,7 +151,13 @@ def sweep(
         made = run("simulator", *words)
         assert made.code == 0, made.text
 
-    producer = KafkaProducer(bootstrap_servers=stack.endpoints.kafka_bootstrap_servers, acks="all")
+    servers = stack.endpoints.kafka_bootstrap_servers
+    with closing(KafkaAdminClient(bootstrap_servers=servers)) as admin:
+        admin.create_topics(
+            {name: {"num_partitions": 2} for name in ("matomo", "meter-events")},
+            wait_for_metadata=True,
+        )
+    producer = KafkaProducer(bootstrap_servers=servers, acks="all")
 
     def send(each: Sequence[Message]) -> dict[tuple[str, int, int], Message]:
         waiting = [
