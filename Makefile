@@ -10,8 +10,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PY := $(BIN)/python
-# A stack that this project started tells the other commands where its servers are.
-STACK_ENV := eval "$$($(PY) -m stack env)"
+# The loader finds this checkout's stack by itself; dbt is told, unless a variable names a server.
+STACK_ENV := test -n "$${THRIFT_HOST:-}" || eval "$$($(PY) -m stack env)"
 STAMP := .venv/.installed
 
 .PHONY: help install up down status demo load build docs test test-fast test-odd torture bench-loader bench-imports bench-matomo bench-meters bench-simulator lint format clean
@@ -45,12 +45,10 @@ down: ## Stop what `up` or `demo` started, and only that
 
 status: install ## Servers of the local stack, and what the loader has loaded
 	@$(PY) -m stack status
-	$(STACK_ENV)
 	$(PY) -m loader status
 
 load: install ## Land what is new in Kafka
-	@$(STACK_ENV)
-	$(PY) -m loader run
+	@$(PY) -m loader run
 
 build: install ## Build every model, snapshot and test of the lake
 	@$(STACK_ENV)
@@ -97,8 +95,9 @@ bench-simulator: install ## Making and playing 12.6 million meter events, agains
 bench-meters: install ## 12.6 million meter events from raw to views, against the prototype's way
 	@$(PY) -m benchmarks.meters
 
-lint: install ## ruff, mypy, sqlfluff, dbt parse, dbt-bouncer
-	@$(BIN)/ruff check .
+lint: install ## The pins, ruff, mypy, sqlfluff, dbt parse, dbt-bouncer
+	@$(PY) .ci/pins.py
+	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint models tests/data --processes 2

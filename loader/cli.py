@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import wraps
@@ -28,7 +29,7 @@ from pyspark.errors import PySparkException
 from loader import __version__, imports, land, run
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable, gravest
 from loader.plan import ACCEPT, Acceptance
-from loader.settings import DEFAULT_FILE, Settings, load, redacted
+from loader.settings import DEFAULT_FILE, Settings, load, located, redacted
 from loader.telling import (
     FINDINGS,
     IMPORTS,
@@ -50,9 +51,11 @@ class _Context:
     flags: dict[str, str]
 
     def settings(self, **limits: Any) -> Settings:
-        """The configuration; ``limits`` are flags of the command."""
+        """The configuration, told where it leads; ``limits`` are flags of the command."""
         flags = {f"limits.{key}": value for key, value in limits.items() if value is not None}
-        return load(self.config, {**self.flags, **flags})
+        settings = located(load(self.config, {**self.flags, **flags}))
+        self.teller.servers(settings)
+        return settings
 
 
 def _guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -301,7 +304,10 @@ def config(context: _Context) -> None:
 
     As file, environment and flags make it; JSON, secrets hidden.
     """
-    context.teller.text(json.dumps(redacted(context.settings()), indent=2, ensure_ascii=False))
+    settings = load(context.config, context.flags)
+    with suppress(SourceUnavailable):  # of the own stack: the rest holds while it is down
+        settings = located(settings)
+    context.teller.text(json.dumps(redacted(settings), indent=2, ensure_ascii=False))
 
 
 @main.command()

@@ -30,7 +30,7 @@ from loader.errors import Bug, ConfigurationError, DataLoss, Fenced, SourceUnava
 from loader.files import as_literal, unchanged
 from loader.kafka import spark_properties
 from loader.plan import Batch, Position, Range
-from loader.settings import Files, Kafka, Settings
+from loader.settings import Files, Kafka, Settings, located
 
 _KAFKA_COLUMNS = """
     batch_id bigint comment 'Batch of raw.loader_batches that landed the record',
@@ -126,7 +126,7 @@ def connect(settings: Settings, *, small: bool = False) -> SparkSession:
     Raises ``SourceUnavailable`` when nothing listens there: a Connect client would otherwise
     retry for minutes.
     """
-    remote = settings.spark_remote
+    remote = located(settings).spark_remote
     if not remote:
         # pyspark takes an empty address for one, and a flag of an earlier session for a wish.
         for name in ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"):

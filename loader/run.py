@@ -35,7 +35,7 @@ from loader.plan import (
     number,
     until,
 )
-from loader.settings import Settings, Topic, unset_variables
+from loader.settings import Settings, Topic, located, unset_variables
 
 # Batches of different tables that are written at the same time. More gain nothing: one write
 # already uses every core for its partitions; a few overlap the fixed costs of small ones.
@@ -852,6 +852,7 @@ def opened(settings: Settings, owner: str | None = None) -> Iterator[Loader]:
 
     One that goes on where another of this process was is the same ``owner``.
     """
+    settings = located(settings)
     small = land.connect(settings, small=True)
     spark = land.connect(settings)
     loader = Loader(settings, spark, Ledger(small, settings.ledger, owner))

@@ -4,7 +4,8 @@ A flag (``--set limits.max_records=1000``) wins over an environment variable
 (``LOADER_LIMITS__MAX_RECORDS=1000``), which wins over the file. Within the file a string may hold
 ``${NAME}``, an environment variable, or ``${file:/path}``, the content of a file. The two addresses
 that nearly everyone sets have variables of their own, ``KAFKA_BOOTSTRAP_SERVERS`` and
-``SPARK_REMOTE``. Unknown keys are refused, with the nearest known one.
+``SPARK_REMOTE``, which hold where nothing else names them; without those, this checkout's stack
+is meant (``loader.own_stack``). Unknown keys are refused, with the nearest known one.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from loader import own_stack
 from loader.errors import ConfigurationError
 
 if sys.version_info >= (3, 11):
@@ -150,11 +152,11 @@ class Kafka(_Section):
     ``properties`` are those of Kafka's Java client (``security.protocol``, ``sasl.jaas.config``,
     ``ssl.truststore.location`` …) and reach both clients that the loader uses: ``loader.kafka``.
     ``group_id`` is the consumer group whose offsets follow ours, for lag tools; empty: none.
+    ``bootstrap_servers`` is empty where nobody named any: see ``located``.
     """
 
     bootstrap_servers: str = Field(
-        default_factory=lambda: os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or "127.0.0.1:9092",
-        min_length=1,
+        default_factory=lambda: os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""), min_length=1
     )
     topics: tuple[Topic, ...] = ()
     request_timeout_seconds: float = Field(default=30.0, gt=0)
@@ -314,11 +316,11 @@ class Jdbc(_Section):
 
 
 class Settings(_Section):
-    """The whole configuration. ``spark_remote`` empty means: use a Spark session of our own."""
+    """The whole configuration. ``spark_remote`` empty means: use a Spark session of our own, and
+    None that nobody named any: see ``located``.
+    """
 
-    spark_remote: str = Field(
-        default_factory=lambda: os.environ.get("SPARK_REMOTE", "sc://127.0.0.1:15002")
-    )
+    spark_remote: str | None = Field(default_factory=lambda: os.environ.get("SPARK_REMOTE"))
     ledger: _Table = "raw.loader_batches"
     limits: Limits = Limits()
     kafka: dict[str, Kafka] = {}
@@ -453,6 +455,25 @@ def _is_skipped(key: str, content: Mapping[str, Any]) -> bool:
         return True
     kind, name = [*key.split("."), ""][:2]
     return kind == "jdbc" and bool(unset_variables(str(content["jdbc"][name].get("url", ""))))
+
+
+def located(settings: Settings) -> Settings:
+    """``settings`` with the own stack's addresses where nobody named any.
+
+    Raises what ``own_stack.address`` raises, so that no command ends up at somebody else's server.
+    """
+    found: dict[str, Any] = {}
+    if settings.spark_remote is None:
+        found["spark_remote"] = own_stack.address("connect", "SPARK_REMOTE")
+    if any(not kafka.bootstrap_servers for kafka in settings.kafka.values()):
+        own = own_stack.address("kafka", "KAFKA_BOOTSTRAP_SERVERS")
+        found["kafka"] = {
+            name: kafka
+            if kafka.bootstrap_servers
+            else kafka.model_copy(update={"bootstrap_servers": own})
+            for name, kafka in settings.kafka.items()
+        }
+    return settings.model_copy(update=found)
 
 
 def redacted(settings: Settings) -> dict[str, Any]:

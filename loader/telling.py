@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from loader.errors import LoaderError
 from loader.imports import Source
 from loader.plan import ACCEPT, ADOPT, LOAD, Batch, Import
 from loader.run import Key, Landed, Outcome, Survey
+from loader.settings import Settings
 
 # What only some commands need is imported there: a run with nothing new is little but imports.
 if TYPE_CHECKING:
@@ -61,6 +63,23 @@ class Teller:
     def _typed(self, text: str) -> str:
         """``text`` with its commands as they are to be typed here."""
         return text.replace("python -m loader ", self._command) if self._command else text
+
+    def servers(self, settings: Settings) -> None:
+        """What a command talks to, before it does: servers and schemas."""
+        # Parameters after Spark's address (sc://host:port/;token=…) may be secrets.
+        remote = settings.spark_remote or ""
+        spark = re.split(r"[/;?]", remote.partition("://")[2], maxsplit=1)[0]
+        spark = spark or "a session of its own"
+        kafka = {name: each.bootstrap_servers for name, each in settings.kafka.items()}
+        schemas = sorted(settings.schemas)
+        if self.json:
+            facts = {"spark": spark, "kafka": kafka, "schemas": schemas}
+            self._log.info(None, extra={"event": "servers", **facts})
+        else:
+            parts = [f"Kafka {name} at {servers}" for name, servers in kafka.items()]
+            parts += [f"Spark at {spark}" if remote else f"Spark: {spark}"]
+            parts += [f"schemas {', '.join(schemas)}"]
+            _out.print("; ".join(parts), style="dim")
 
     def note(self, text: str) -> None:
         """A remark that is no error."""

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stack.errors import StackError
-from stack.instance import START_SECONDS, Progress, Stack
+from stack.instance import ENVIRONMENT, START_SECONDS, Progress, Stack
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -125,8 +125,17 @@ def status() -> None:
 @cli.command()
 @_user_errors
 def env() -> None:
-    """Print where the servers are, for `eval "$(python -m stack env)"`."""
-    click.echo("\n".join(export_lines(Stack().env())))
+    """Print where the servers are, for `eval "$(python -m stack env)"`.
+
+    Unless all are running, what it prints takes the variables away and makes `eval` fail, so that
+    the next command does not reach servers of an earlier start or of somebody else.
+    """
+    try:
+        lines = export_lines(Stack().env())
+    except StackError:
+        click.echo(f"unset {' '.join(ENVIRONMENT)}; false")
+        raise
+    click.echo("\n".join(lines))
 
 
 @cli.command()

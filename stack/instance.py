@@ -22,6 +22,9 @@ Progress = Callable[[str], None]
 
 START_SECONDS = 180.0
 
+# The variables that `Stack.env` gives.
+ENVIRONMENT = ("KAFKA_BOOTSTRAP_SERVERS", "SPARK_REMOTE", "THRIFT_HOST", "THRIFT_PORT")
+
 
 @dataclass(frozen=True)
 class Endpoints:
@@ -177,12 +180,13 @@ class Stack:
             NotRunningError: not both servers are running.
         """
         endpoints = self.endpoints
-        return {
-            "KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka_bootstrap_servers,
-            "SPARK_REMOTE": endpoints.spark_remote,
-            "THRIFT_HOST": endpoints.thrift_host,
-            "THRIFT_PORT": str(endpoints.thrift_port),
-        }
+        values = (
+            endpoints.kafka_bootstrap_servers,
+            endpoints.spark_remote,
+            endpoints.thrift_host,
+            str(endpoints.thrift_port),
+        )
+        return dict(zip(ENVIRONMENT, values, strict=True))
 
     def _select(self, only: Collection[str]) -> tuple[Server, ...]:
         return tuple(server for server in self.servers if not only or server.name in only)

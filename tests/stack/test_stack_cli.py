@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -32,8 +33,19 @@ def test_env_lines_survive_the_shell_whatever_the_value() -> None:
 @pytest.mark.parametrize("command", [("env",), ("sql", "select 1")])
 def test_without_a_running_stack_a_sentence_says_how_to_start_it(run, command) -> None:  # type: ignore[no-untyped-def]
     result = run(*command)
-    assert result.exit_code == 1 and result.stdout == ""
+    assert result.exit_code == 1 and "export" not in result.stdout
     assert "is not running" in result.stderr and "python -m stack up" in result.stderr
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_eval_of_a_stopped_stack_fails_and_leaves_no_address(run, shell) -> None:  # type: ignore[no-untyped-def]
+    names = ["KAFKA_BOOTSTRAP_SERVERS", "SPARK_REMOTE", "THRIFT_HOST", "THRIFT_PORT"]
+    script = f"eval {shlex.quote(run('env').stdout)} && echo went on; env"
+    environ = {**os.environ, **dict.fromkeys(names, "an.earlier.one:1")}
+    answer = subprocess.run(
+        [shell, "-c", script], env=environ, capture_output=True, text=True, check=True
+    )
+    assert "went on" not in answer.stdout and "an.earlier.one" not in answer.stdout
 
 
 def test_status_of_nothing_is_a_table_and_a_failure(run) -> None:  # type: ignore[no-untyped-def]

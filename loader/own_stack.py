@@ -1,0 +1,78 @@
+"""The addresses of the local stack that belongs to this checkout.
+
+Used for what no flag, variable or file names. Read from the stack's own `state.json`, as data: the
+packages do not import each other. A server of somebody else is never the default, so a stack that
+does not run is an error and not a usual port.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import psutil
+
+from loader.errors import ConfigurationError, SourceUnavailable
+
+_VERSION = 1
+# As `stack.state`: the kernel's clock of process starts differs by less than this.
+_SAME_START_SECONDS = 2.0
+_PROCESSES = {"kafka": "kafka", "connect": "spark"}
+
+
+def directory() -> Path | None:
+    """The folder of the own stack: LACUSTRE_STACK_DIR, else `.stack` of the checkout, if it is one.
+
+    The folder need not exist yet.
+    """
+    chosen = os.environ.get("LACUSTRE_STACK_DIR")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    checkout = Path(__file__).resolve().parent.parent
+    is_checkout = (checkout / "pyproject.toml").is_file() and (checkout / "stack").is_dir()
+    return checkout / ".stack" if is_checkout else None
+
+
+def address(service: str, variable: str) -> str:
+    """Where the own stack's "kafka" or "connect" listens; ``variable`` names another one.
+
+    Raises ``SourceUnavailable`` when it does not run, and ``ConfigurationError`` when there is no
+    own stack or its state cannot be read.
+    """
+    title = {"kafka": "Kafka", "connect": "Spark Connect"}[service]
+    folder = directory()
+    if folder is None:
+        message = f"No address of {title} is configured: set {variable}."
+        raise ConfigurationError(message, variable=variable)
+    file = folder / "state.json"
+    try:
+        state = json.loads(file.read_text(encoding="utf-8"))
+        if state["version"] != _VERSION:
+            message = f"{file} is of a stack of another version: set {variable}."
+            raise ConfigurationError(message, path=str(file), variable=variable)
+        process = state["servers"].get(_PROCESSES[service])
+        port = state["ports"].get(service)
+        runs = process is not None and _runs(int(process["pid"]), float(process["created"]))
+    except FileNotFoundError:
+        runs, port = False, None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f"{file} cannot be read ({type(error).__name__}: {error}): set {variable}."
+        raise ConfigurationError(message, path=str(file), variable=variable) from error
+    if not runs or port is None:
+        message = (
+            f"{title} of the own stack in {folder} is not running, and no other is configured: "
+            f"start it with `python -m stack up`, or set {variable}, and run again."
+        )
+        raise SourceUnavailable(message, path=str(folder), variable=variable)
+    return f"{'sc://' if service == 'connect' else ''}127.0.0.1:{port}"
+
+
+def _runs(pid: int, created: float) -> bool:
+    """Whether that very process is alive, and not a later one with its number."""
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - created) <= _SAME_START_SECONDS
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False

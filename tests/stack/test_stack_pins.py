@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Stands for the resolver: says which version it was asked for, and has no package for some.
+UV = """#!{python}
+import os, sys
+version = sys.argv[sys.argv.index("--python-version") + 1]
+with open("asked", "a") as asked:
+    asked.write(version + "\\n")
+if version in open("refused").read().split():
+    sys.exit(f"  x No solution found:\\n  there is no version of pycparser==3.12 for {{version}}")
+"""
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Callable[[str], tuple[int, str, list[str]]]:
+    """Check a project whose pins some versions refuse: code, message, versions asked for."""
+    for name in ("pyproject.toml", "requirements.txt", "constraints.txt"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    uv = tmp_path / "uv"
+    uv.write_text(UV.format(python=sys.executable), encoding="utf-8")
+    uv.chmod(0o755)
+
+    def run(refused: str) -> tuple[int, str, list[str]]:
+        (tmp_path / "refused").write_text(refused, encoding="utf-8")
+        (tmp_path / "asked").write_text("", encoding="utf-8")
+        command = [sys.executable, str(ROOT / ".ci" / "pins.py")]
+        command += ["--uv", str(uv), "--project", str(tmp_path)]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        asked = (tmp_path / "asked").read_text(encoding="utf-8").split()
+        return answer.returncode, answer.stderr, asked
+
+    return run
+
+
+def test_pins_that_a_promised_python_cannot_install_are_a_sentence_each(check) -> None:  # type: ignore[no-untyped-def]
+    code, said, asked = check("3.10 3.14")
+    assert code == 1 and asked == ["3.10", "3.11", "3.12", "3.13", "3.14"]
+    first, second = said.splitlines()
+    assert first.startswith("Error: Python 3.10 cannot install the pinned packages")
+    assert "no version of pycparser==3.12" in first and "Python 3.14 cannot" in second
+    # What failed is looked at once more; what held is not, until a file changes.
+    assert check("")[0] == 0
+    assert check("") == (0, "", [])
+
+
+def test_a_changed_pin_is_resolved_again(check, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    assert check("")[0] == 0
+    with (tmp_path / "constraints.txt").open("a", encoding="utf-8") as constraints:
+        constraints.write("pycparser==3.12\n")
+    code, said, asked = check("3.10")
+    assert code == 1 and len(asked) == 5 and said.count("Error:") == 1
