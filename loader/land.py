@@ -25,11 +25,19 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from pyspark.sql import Column, DataFrame, DataFrameWriter, Observation, Row, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.connect.client.retries import DefaultPolicy
+from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
-from loader.errors import Bug, ConfigurationError, DataLoss, Fenced, SourceUnavailable
-from loader.files import as_literal, unchanged
+from loader.errors import (
+    Bug,
+    ConfigurationError,
+    DataLoss,
+    Fenced,
+    LoaderError,
+    SourceUnavailable,
+)
+from loader.files import as_literal, as_unreadable, check_lines, unchanged
 from loader.kafka import spark_properties
-from loader.plan import Batch, Position, Range
+from loader.plan import Batch, File, Position, Range
 from loader.settings import Files, Kafka, Settings, located
 
 _KAFKA_COLUMNS = """
@@ -117,6 +125,14 @@ def reason(error: Exception) -> str:
     details = getattr(error, "details", None)  # of gRPC, whose own text is a block
     lines = str(details() if callable(details) else error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def cause(error: Exception) -> str:
+    """The last cause that a Spark error names, which says what is wrong with a file; else its
+    ``reason``.
+    """
+    found = re.findall(r"(?m)^\s*Caused by: (?:[\w.$]+(?:Exception|Error): )?(.+)$", str(error))
+    return str(found[-1]).strip().rstrip(".")[:300] if found else reason(error)
 
 
 def connect(settings: Settings, *, small: bool = False) -> SparkSession:
@@ -571,7 +587,9 @@ def _counted(batch: Batch, counted: Mapping[tuple[str | None, int], Row]) -> Bat
     )
 
 
-def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
+def land_files(
+    spark: SparkSession, config: Files, batch: Batch, errors: list[LoaderError]
+) -> Batch:
     """Write the files of ``batch`` and count the rows.
 
     Column names are the file's in lower case with underscores (``Code INSEE`` becomes
@@ -579,31 +597,156 @@ def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
     ``corrupt_record``.
 
     A file that is not what was planned, before or after it was read, loses its checksum in the
-    returned batch: the ledger then does not know its content, and the next run lands it anew.
+    returned batch: the ledger then does not know its content, and the next run lands it anew. One
+    that cannot be read, or whose columns the table cannot take, is marked as such there, and an
+    error is added to ``errors``; the others land.
     """
     planned = [file for file in batch.files if unchanged(spark, file)]
-    frames = [
-        frame.select(
+    bad: dict[File, LoaderError] = {}
+    frames: dict[File, DataFrame] = {}
+    tried: dict[File, DataFrame] = {}
+    for file in planned:
+        try:
+            check_lines(file)
+            frame = _file_rows(spark, config, file.path)
+            if frame is None:
+                continue
+            tried[file] = _check_fits(spark, batch.table_name, frame, file.path)
+        except Exception as error:
+            bad[file] = _of_file(error, file.path)
+            continue
+        frames[file] = frame.select(
             f.lit(batch.batch_id).cast("bigint").alias("batch_id"),
             f.lit(file.path).alias("file_path"),
             f.current_timestamp().alias("loaded_at"),
             "corrupt_record",
             *[f.col(f"`{name}`") for name in frame.columns if name != "corrupt_record"],
         )
-        for file in planned
-        if (frame := _file_rows(spark, config, file.path)) is not None
-    ]
-    if frames:
-        rows = frames[0]
-        for frame in frames[1:]:
-            rows = rows.unionByName(frame, allowMissingColumns=True)
-        _append(rows, batch, {"files": [file.path for file in planned]})
-    count = spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id).count()
-    landed = tuple(
-        file if file in planned and unchanged(spark, file) else replace(file, checksum="")
-        for file in batch.files
+    try:
+        _append_files(frames, batch)
+    except Exception as error:
+        if isinstance(error, Fenced) or is_gone(error):
+            raise
+        # Only those that can be read as a whole are tried once more.
+        for file in list(frames):
+            try:
+                tried[file].write.format("noop").mode("overwrite").save()
+            except Exception as problem:
+                bad[file] = _of_file(problem, file.path)
+                del frames[file]
+        if not bad:
+            raise
+        _append_files(frames, batch)
+    rows = spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id)
+    found = {row[0]: row[1] for row in rows.groupBy("file_path").count().collect()}
+    count = sum(found.values())
+    # Of a batch that an earlier run wrote, Delta skips what was no part of it then.
+    absent = {
+        file for file in frames if file.path not in found and not frames[file].isEmpty()
+    }  # fmt: skip
+    landed = []
+    for file in batch.files:
+        if file not in planned or file in absent or not unchanged(spark, file):
+            landed.append(replace(file, checksum=""))
+        elif file in bad:
+            landed.append(as_unreadable(config, file))
+            errors.append(bad[file])
+        else:
+            landed.append(file)
+    size = sum(file.size for file in planned if file not in bad)
+    return replace(batch, files=tuple(landed), records=count, bytes=size)
+
+
+def _append_files(frames: Mapping[File, DataFrame], batch: Batch) -> None:
+    if not frames:
+        return
+    rows, *others = frames.values()
+    for frame in others:
+        rows = rows.unionByName(frame, allowMissingColumns=True)
+    _append(rows, batch, {"files": [file.path for file in frames]})
+
+
+def _of_file(error: Exception, path: str) -> LoaderError:
+    """``error`` as one of the file at ``path`` alone; raises it where it is not the file's."""
+    if isinstance(error, ConfigurationError):
+        return error
+    if isinstance(error, LoaderError) or is_gone(error):
+        raise error
+    message = (
+        f"{path} cannot be read: {cause(error)}. Nothing of it was loaded; correct the file, or "
+        "its section in loader.toml, and run again."
     )
-    return replace(batch, files=landed, records=count, bytes=sum(file.size for file in planned))
+    return ConfigurationError(message, path=path)
+
+
+# What Parquet has and Delta has not.
+_NOT_IN_DELTA = re.compile(r"time\(\d\)|interval\b.*")
+_WHOLE_NUMBERS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
+
+
+def keeps(held: str, new: str) -> bool:
+    """Whether a column of type ``held`` of a file's table takes a value of type ``new`` as it is,
+    or refuses it; Delta alone would also round numbers and cut times off.
+    """
+    held, new = held.replace(" ", ""), new.replace(" ", "")
+    if held == new or ("<" in held and held.split("<")[0] == new.split("<")[0]):
+        return True
+    if "<" in held + new:
+        return False
+    whole = held in _WHOLE_NUMBERS or held.startswith("decimal")
+    if whole and (new in _WHOLE_NUMBERS or new.startswith("decimal")):
+        points = [int(each.rpartition(",")[2][:-1]) if "," in each else 0 for each in (held, new)]
+        return points[0] >= points[1]
+    return (held, new) in _KEPT or (held == "string" and new != "binary")
+
+
+_KEPT = {
+    *(("double", each) for each in ("float", "int", "smallint", "tinyint")),
+    *(("float", each) for each in ("smallint", "tinyint")),
+    *(("timestamp", each) for each in ("date", "timestamp_ntz")),
+    ("timestamp_ntz", "date"),
+}
+
+
+def _unfit(kind: DataType) -> str:
+    """Why Delta does not take a column of type ``kind``; empty where it does."""
+    if isinstance(kind, ArrayType):
+        return _unfit(kind.elementType)
+    if isinstance(kind, MapType):
+        return _unfit(kind.keyType) or _unfit(kind.valueType)
+    if isinstance(kind, StructType):
+        lowered = [each.name.lower() for each in kind.fields]
+        for each in kind.fields:
+            if re.search(r"[ ,;{}()\n\t=]", each.name) or lowered.count(each.name.lower()) > 1:
+                return f"has a field {each.name!r}, a name that Delta does not take"
+            if why := _unfit(each.dataType):
+                return why
+        return ""
+    name = kind.simpleString()
+    return f"has {name}, a type that Delta does not have" if _NOT_IN_DELTA.match(name) else ""
+
+
+def _check_fits(spark: SparkSession, table: str, frame: DataFrame, path: str) -> DataFrame:
+    """The rows as ``table`` would hold them, to be tried. Raises ``ConfigurationError`` for a
+    column of the file at ``path`` that Delta does not take, or that the table holds as a type which
+    changes its values.
+    """
+    held = {name.lower(): kind for name, kind in spark.table(table).dtypes}
+    columns = []
+    for each in frame.schema.fields:
+        new, was = each.dataType.simpleString(), held.get(each.name)
+        why = _unfit(each.dataType)
+        if not why and was is not None and not keeps(was, new):
+            why = f"is {new}, but {table} holds it as {was}"
+        if why:
+            message = (
+                f"{path} was left out: its column {each.name} {why}. Write the file with another "
+                "type or name, or give its section another table."
+            )
+            raise ConfigurationError(message, path=path, table=table)
+        column = f.col(f"`{each.name}`")
+        columns.append(column if was is None or was == new else column.cast(was))
+    return frame.select(*columns)
 
 
 def _file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | None:
@@ -613,7 +756,8 @@ def _file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | Non
         held = spark.read.parquet(literal)
         names = _column_names(held.columns, path)
         renamed = [
-            f.col(f"`{old}`").alias(new) for old, new in zip(held.columns, names, strict=True)
+            f.col("`" + old.replace("`", "``") + "`").alias(new)
+            for old, new in zip(held.columns, names, strict=True)
         ]
         return held.select(f.lit(None).cast("string").alias("corrupt_record"), *renamed)
     reader = spark.read.option("mode", "PERMISSIVE")

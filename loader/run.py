@@ -22,12 +22,12 @@ from loader.jdbc import Database
 from loader.kafka import Cluster, TopicState
 from loader.ledger import Ledger, fenced_by, is_alive, new_owner, positions
 from loader.plan import (
+    COMMITTED,
     PLANNED,
     REPLAY,
     Batch,
     File,
     Position,
-    changed_files,
     check_unfinished,
     first_offsets,
     limited,
@@ -64,7 +64,8 @@ class Survey:
     are bytes of a record, where they are known. ``rows`` are the current ones of the ledger and
     ``positions`` what they say of each table. ``starts`` are first offsets of topics that were
     never seen, where the configuration has them begin elsewhere than at the earliest one.
-    ``unfinished`` are batches that an earlier run planned; ``batches`` those to plan now. ``notes``
+    ``unfinished`` are batches that an earlier run planned; ``batches`` those to plan now; of
+    ``touched`` ones a file has another modification time, and the same content. ``notes``
     say what was left out without being wrong, ``errors`` what was left out since it is;
     ``is_limited`` whether the limits left anything out.
     """
@@ -80,6 +81,7 @@ class Survey:
     positions: dict[str, Position] = field(default_factory=dict)
     imports: dict[str, imports.Source] = field(default_factory=dict)
     unfinished: list[Batch] = field(default_factory=list)
+    touched: list[Batch] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     errors: list[LoaderError] = field(default_factory=list)
@@ -177,13 +179,19 @@ class Loader:
         return self._clusters[name]
 
     def survey(
-        self, *, make_tables: bool = True, seconds: float | None = None, cluster: str | None = None
+        self,
+        *,
+        make_tables: bool = True,
+        seconds: float | None = None,
+        cluster: str | None = None,
+        with_files: bool = True,
     ) -> Survey:
         """Look at every source and at the ledger, and decide what a run would do.
 
         Changes nothing but this: missing raw tables and the ledger are made (unless
         ``make_tables`` is off), so that readers find them empty. ``seconds`` are left to load in;
-        with ``cluster`` only that cluster is asked, and no files are looked at.
+        with ``cluster`` only that cluster is asked, and no files are looked at. Without
+        ``with_files`` they are left to ``survey_files``.
         """
         survey = Survey()
         with ThreadPoolExecutor(1) as pool:
@@ -198,17 +206,59 @@ class Loader:
             if cluster in (None, name):
                 self._ask(survey, name)
         topic_tables = set(survey.tables.values())
-        found = self._find_files(survey, topic_tables) if cluster is None else {}
         if cluster is None:
-            self._find_imports(survey, topic_tables | set(found))
-        tables = sorted(topic_tables | set(found) | set(survey.imports))
-        survey.positions |= positions(survey.rows, [*found, *survey.imports])
+            self._find_imports(survey, topic_tables)
+        survey.positions |= positions(survey.rows, list(survey.imports))
+        proposed = [*self._new_records(survey), *self._new_imports(survey)]
+        tables = topic_tables | set(survey.imports)
+        self._decide(survey, there, tables, proposed, make_tables, seconds)
+        for row in survey.rows if cluster is None else ():
+            # Nothing feeds its table any more, which must not hide it.
+            is_known = row.table_name in tables or row.source.startswith("files.")
+            if row.state == PLANNED and not is_known:
+                self._say_unfed(survey, row)
+        if with_files and cluster is None:
+            self.survey_files(survey, make_tables=make_tables)
+        return survey
+
+    def survey_files(self, survey: Survey, *, make_tables: bool = True) -> None:
+        """Add to ``survey`` what the files hold, and the batches that follow from it."""
+        spark = self.ledger.spark
+        there = land.tables_of(
+            spark, {each.table.split(".")[0] for each in self.settings.files.values()},
+            make_schemas=make_tables,
+        ) if self.settings.files else set()  # fmt: skip
+        proposed, tables = self._find_files(survey)
+        self._decide(survey, there, tables, proposed, make_tables, None)
+        for row in survey.rows:
+            is_file = row.state == PLANNED and row.source.startswith("files.")
+            if is_file and row.table_name not in tables:
+                self._say_unfed(survey, row)
+
+    def _say_unfed(self, survey: Survey, row: Batch) -> None:
+        """Add the error for the unfinished batch ``row``, whose table nothing feeds, unless what
+        feeds it only did not answer.
+        """
+        try:
+            self._check_configured(survey, row)
+        except LoaderError as error:
+            survey.errors.append(error)
+
+    def _decide(
+        self,
+        survey: Survey,
+        there: Collection[str],
+        fed: Collection[str],
+        proposed: Sequence[Batch],
+        make_tables: bool,
+        seconds: float | None,
+    ) -> None:
+        """Add to ``survey`` what is unfinished in the tables ``fed``, and of the batches
+        ``proposed`` those that can be planned. ``there`` are tables that exist.
+        """
+        tables = sorted(fed)
+        topic_tables = set(survey.tables.values())
         existing = {table for table in tables if table.lower() in there}
-        proposed = [
-            *self._new_records(survey),
-            *self._new_files(survey, found),
-            *self._new_imports(survey),
-        ]
 
         def examine(table: str) -> str | LoaderError:
             new = any(each.table_name == table for each in proposed)
@@ -233,13 +283,6 @@ class Loader:
                 self._take_over(survey, table)
             else:
                 usable += [each for each in proposed if each.table_name == table]
-        for row in survey.rows if cluster is None else ():
-            # Nothing feeds its table any more, which must not hide it.
-            if row.state == PLANNED and row.table_name not in ids:
-                try:
-                    self._check_configured(survey, row)
-                except LoaderError as error:
-                    survey.errors.append(error)
         usable = self._limited(survey, usable, seconds)
         for table, of_table in groupby(usable, lambda each: each.table_name):
             new = list(of_table)
@@ -247,7 +290,6 @@ class Loader:
             # remembered from then on.
             if any(each.has_data or survey.known(each.key) is None for each in new):
                 survey.batches += number(survey.positions[table], str(ids[table]), new)
-        return survey
 
     def round(
         self,
@@ -265,7 +307,7 @@ class Loader:
         """
         done: list[Batch] = []
         errors: list[LoaderError] = []
-        survey = self.survey(seconds=seconds)
+        survey = self.survey(seconds=seconds, with_files=False)
         if survey.unfinished:
             for group in _by_batch(survey.unfinished):
                 noted(
@@ -277,7 +319,7 @@ class Loader:
             self._leave_databases()  # the next batches are of a later moment
             # A table that could not be finished must not be planned further: its errors return
             # with the new survey, or its batch is closed now.
-            survey = self.survey(seconds=seconds)
+            survey = self.survey(seconds=seconds, with_files=False)
         if fix_ends:
             self._fix_ends(survey)
         for note in survey.notes:
@@ -292,7 +334,44 @@ class Loader:
             if batch.topic is not None:
                 lag[batch.key] = survey.lag_after(batch)
         self._leave_databases()
-        return Outcome([*done, *closed], errors, lag, survey.is_limited and bool(closed))
+        is_behind = survey.is_limited and bool(closed)
+        if self.settings.files:
+            done += self._round_of_files(survey, told, noted, errors)
+        return Outcome([*done, *closed], errors, lag, is_behind)
+
+    def _round_of_files(
+        self,
+        before: Survey,
+        told: Callable[[Landed], None],
+        noted: Callable[[str], None],
+        errors: list[LoaderError],
+    ) -> list[Batch]:
+        """Load the files that are new, when all else is loaded: whatever they are, nothing waits
+        for them. ``before`` is the survey of all else.
+        """
+        done: list[Batch] = []
+        rows = before.rows
+        for is_second in (False, True):
+            # The tables of files are no others', so the ledger's rows of them are as they were.
+            survey = Survey(tables=before.tables, imports=before.imports, rows=rows)
+            self.survey_files(survey)
+            if not survey.unfinished or is_second:
+                break
+            for group in _by_batch(survey.unfinished):
+                noted(
+                    f"finishing batch {group[0].batch_id} of {group[0].table_name}, which an "
+                    "earlier run planned and did not close"
+                )
+            done += self.land(survey, survey.unfinished, told, noted, errors)
+            rows = self.ledger.current()
+        for note in survey.notes:
+            noted(note)
+        errors += survey.errors
+        if survey.touched:
+            self.ledger.touch(survey.touched)
+        ours, fenced = self.ledger.propose(survey.batches)
+        errors += fenced
+        return done + self.land(survey, ours, told, noted, errors)
 
     def land(
         self,
@@ -312,7 +391,7 @@ class Loader:
                 source = survey.imports[group[0].table_name]
                 slots = self._slots[source.section]
                 return [imports.import_batch(self.spark, source, each, slots) for each in group]
-            return self._write(group, survey.record_size(group))
+            return self._write(group, survey.record_size(group), errors)
 
         with ThreadPoolExecutor(_PARALLEL) as pool:
             groups = {pool.submit(write, group): group for group in _by_batch(batches)}
@@ -441,32 +520,66 @@ class Loader:
             sizes = cluster.mean_sizes(unknown)
             survey.sizes |= {(cluster.name, topic): size for topic, size in sizes.items()}
 
-    def _find_files(
-        self, survey: Survey, topic_tables: Collection[str]
-    ) -> dict[str, tuple[str, list[File]]]:
-        """Files by table, with the section they come from."""
-        found: dict[str, tuple[str, list[File]]] = {}
+    def _find_files(self, survey: Survey) -> tuple[list[Batch], set[str]]:
+        """The batches of files that are new, and every table that files feed."""
+        batches: list[Batch] = []
+        tables: set[str] = set()
+        touched: list[Batch] = []
+        taken = {*survey.tables.values(), *survey.imports, self.ledger.name}
         for section, config in self.settings.files.items():
             missing = unset_variables(config.path)
             if missing:
                 survey.notes.append(f"[files.{section}] skipped: {missing[0]} is not set")
                 continue
+            # Files of an unfinished batch may be gone, which its landing finds out.
+            unfinished = {
+                row.table_name
+                for row in survey.rows
+                if row.state == PLANNED and row.source == f"files.{section}"
+            } - taken
+            survey.positions |= positions(survey.rows, list(unfinished))
+            tables |= unfinished
             try:
-                tables = files.found(self.spark, section, config)
+                here, errors = files.listed(self.spark, section, config)
             except Exception as error:
                 what = f"[files.{section}] cannot be read at {config.path}"
                 survey.errors.append(_as_ours(error, what, section=section))
                 continue
-            for table, listed in tables.items():
-                if table in found or table in topic_tables or table == self.ledger.name:
+            survey.errors += errors
+            others = tables - unfinished
+            for table, of_table in here.items():
+                if table in taken or table in others:
                     message = (
-                        f"[files.{section}] would load {listed[0].path} into {table}, which "
+                        f"[files.{section}] would load {of_table[0].path} into {table}, which "
                         "another section feeds; rename the file or the table."
                     )
                     survey.errors.append(ConfigurationError(message, section=section, table=table))
-                else:
-                    found[table] = (section, listed)
-        return found
+                    continue
+                tables.add(table)
+                survey.positions |= positions(survey.rows, [table])
+                if survey.positions[table].unfinished:
+                    continue
+                known = survey.positions[table].files
+                try:
+                    new, same, errors = files.compared(self.spark, config, known, of_table)
+                except Exception as error:
+                    what = f"The files of {table} cannot be read"
+                    survey.errors.append(_as_ours(error, what, table=table))
+                    continue
+                survey.errors += errors
+                survey.notes += [
+                    f"{file.path} changed since it was loaded and is loaded again, as a new version"
+                    for file in new
+                    if file.path in known and files.is_readable(known[file.path])
+                    and known[file.path].checksum
+                ]  # fmt: skip
+                touched += _touched(survey.rows, table, same)
+                if new:
+                    source = f"files.{section}"
+                    batches.append(Batch(table, 0, source, None, None, "", files=tuple(new)))
+        if touched:
+            survey.touched += touched
+        return batches, tables
 
     def _find_imports(self, survey: Survey, taken: Collection[str]) -> None:
         """What the databases hold of what is configured, by raw table."""
@@ -614,28 +727,6 @@ class Loader:
         age = datetime.now(timezone.utc) - last.committed_at.astimezone(timezone.utc)
         return age.total_seconds() < limits.max_delay_seconds
 
-    def _new_files(
-        self, survey: Survey, found: Mapping[str, tuple[str, list[File]]]
-    ) -> Iterator[Batch]:
-        for table, (section, listed) in found.items():
-            known = survey.positions[table].files
-            new = changed_files(known, listed)
-            survey.notes += [
-                f"{file.path} changed since it was loaded and is loaded again, as a new version"
-                for file in new
-                if file.path in known and known[file.path].checksum
-            ]
-            if new:
-                yield Batch(
-                    table_name=table,
-                    batch_id=0,
-                    source=f"files.{section}",
-                    topic=None,
-                    topic_id=None,
-                    table_id="",
-                    files=new,
-                )
-
     def _limited(
         self, survey: Survey, batches: Sequence[Batch], seconds: float | None
     ) -> list[Batch]:
@@ -758,12 +849,14 @@ class Loader:
             if not land.holds(self.ledger.spark, batch):
                 raise
 
-    def _write(self, group: list[Batch], record_size: float = _RECORD_SIZE) -> list[Batch]:
+    def _write(
+        self, group: list[Batch], record_size: float, errors: list[LoaderError]
+    ) -> list[Batch]:
         name = group[0].section
         if group[0].topic is not None:
             return land.land_topics(self.spark, self.settings.kafka[name], group, record_size)
         return [
-            land.land_files(self.spark, self.settings.files[name], each)
+            land.land_files(self.spark, self.settings.files[name], each, errors)
             if each.has_data
             else replace(each, records=0, bytes=0)
             for each in group
@@ -798,6 +891,28 @@ class Loader:
                 (cluster, state.topic_id): dict(state.end)
                 for (cluster, _), state in survey.topics.items()
             }
+
+
+def _touched(rows: Sequence[Batch], table: str, same: Sequence[File]) -> list[Batch]:
+    """The rows of ``table`` that know the files ``same``, with these as they are now."""
+    now = {file.path: file for file in same}
+    newest: dict[str, Batch] = {}
+    for row in sorted(rows, key=lambda row: row.batch_id):
+        if row.table_name == table and row.state == COMMITTED:
+            newest |= {file.path: row for file in row.files if file.path in now}
+    changed = {row.batch_id: row for row in newest.values()}
+    return [
+        replace(
+            row,
+            files=tuple(
+                now[file.path]
+                if file.path in now and newest[file.path] is row
+                else file
+                for file in row.files
+            ),
+        )
+        for row in changed.values()
+    ]  # fmt: skip
 
 
 def _lag_left(survey: Survey, batch: Batch) -> int:

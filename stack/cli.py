@@ -55,12 +55,16 @@ def cli() -> None:
 
 
 @cli.command()
+@click.option(
+    "--accept-jars", is_flag=True,
+    help="For maintainers, after a change of versions: lock the SHA-256 of the jars there are.",
+)  # fmt: skip
 @_user_errors
-def install() -> None:
-    """Fetch the jars; afterwards the stack needs no network."""
+def install(accept_jars: bool) -> None:
+    """Fetch the jars and check them; afterwards the stack needs no network."""
     with _progress() as progress:
         stack = Stack()
-        fetched = stack.install(progress)
+        fetched = stack.install(progress, accept_jars=accept_jars)
     folder = stack.settings.cache / "jars"
     click.echo(f"Jars fetched into {folder}." if fetched else f"All jars are in {folder}.")
 

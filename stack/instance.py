@@ -16,7 +16,7 @@ from stack.java import Java, find_java
 from stack.kafka import KafkaServer
 from stack.server import POLL_SECONDS, Server, stop
 from stack.spark import SparkServer
-from stack.state import lock
+from stack.state import lock, make_private
 
 Progress = Callable[[str], None]
 
@@ -75,14 +75,17 @@ class Stack:
         self.spark = SparkServer(self.settings)
         self.servers: tuple[Server, ...] = (self.spark, self.kafka)
 
-    def install(self, progress: Progress = lambda _: None) -> list[str]:
-        """Fetch the jars that are missing; returns which groups were fetched.
+    def install(
+        self, progress: Progress = lambda _: None, *, accept_jars: bool = False
+    ) -> list[str]:
+        """Fetch the jars that are missing, and compare all with their locked SHA-256; returns which
+        groups were fetched. With `accept_jars` those that are there are locked instead.
 
         Raises:
             InstallError: they cannot be fetched.
             JavaError: there is no Java to fetch them with.
         """
-        return jars.install(self.settings, self._java, progress)
+        return jars.install(self.settings, self._java, progress, accepted=accept_jars)
 
     def up(
         self,
@@ -195,6 +198,7 @@ class Stack:
         return find_java(self.settings.environ)
 
     def _locked(self, progress: Progress) -> AbstractContextManager[None]:
+        make_private(self.directory)
         waiting = "another stack command works on this instance; waiting for it"
         return lock(self.directory / ".lock", lambda: progress(waiting))
 

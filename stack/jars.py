@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -25,6 +26,9 @@ KAFKA = "4.3.1"
 KAFKA_CLIENTS_OF_SPARK = "3.9.2"
 SPARK = "4.2.0"
 UNITY_CATALOG = "0.6.0"
+
+# SHA-256 of every jar, one line each; written by `python -m stack install --accept-jars`.
+LOCK = Path(__file__).with_name("jars.sha256")
 
 _MARKER = "installed.json"
 _TIMEOUT_SECONDS = 1800
@@ -99,17 +103,98 @@ def is_installed(settings: Settings, group: str) -> bool:
         return False
 
 
+def verify(settings: Settings) -> None:
+    """Compare every jar on the servers' class paths with the locked SHA-256.
+
+    Raises:
+        InstallError: a jar is another one, is not locked, or is missing.
+    """
+    locked = _locked()
+    for group in GROUPS:
+        target = folder(settings, group)
+        _compare(group, _hashes(target), locked.get(group, {}), f"in {target}")
+
+
+def accept(settings: Settings) -> None:
+    """Lock the jars that are there now, after their versions were changed on purpose."""
+    lines = [
+        f"{digest}  {group}/{name}\n"
+        for group in GROUPS
+        for name, digest in _hashes(folder(settings, group)).items()
+    ]
+    LOCK.write_text("".join(lines), encoding="utf-8")
+
+
+def _locked() -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for line in LOCK.read_text(encoding="utf-8").splitlines():
+        digest, _, path = line.partition("  ")
+        group, _, name = path.partition("/")
+        found.setdefault(group, {})[name] = digest
+    return found
+
+
+def _hashes(target: Path) -> dict[str, str]:
+    # Everything that `*` of a class path would take, whatever the case of its ending.
+    paths = [path for path in target.iterdir() if path.suffix.lower() == ".jar"]
+    return {path.name: _sha256(path) for path in sorted(paths)}
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        for block in iter(lambda: handle.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _compare(group: str, found: dict[str, str], locked: dict[str, str], where: str) -> None:
+    problems = [f"{name} is not in {LOCK.name}" for name in sorted(found.keys() - locked.keys())]
+    problems += [f"{name} is missing" for name in sorted(locked.keys() - found.keys())]
+    problems += [
+        f"{name} has SHA-256 {found[name]} instead of {locked[name]}"
+        for name in sorted(found.keys() & locked.keys())
+        if found[name] != locked[name]
+    ]
+    if problems:
+        raise InstallError(
+            f"The jars of {group.capitalize()} {where} are not those that were tested: "
+            f"{'; '.join(problems)}. None of them is used. If a file was changed, remove the "
+            "folder and run `python -m stack install`; if a version was changed on purpose, look "
+            "at the new jars and run `python -m stack install --accept-jars`."
+        )
+
+
 def install(
-    settings: Settings, java: Callable[[], Java], progress: Callable[[str], None] = lambda _: None
+    settings: Settings,
+    java: Callable[[], Java],
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    accepted: bool = False,
 ) -> list[str]:
     """Fetch what is missing; returns the names of the groups that were fetched.
+
+    Every jar is compared with its locked SHA-256, also where nothing was fetched; `accepted` locks
+    those that are there instead.
 
     A group's folder appears complete or not at all, so an interrupted run needs no repair: the
     next one continues from Ivy's own cache. `java` is only asked when there is something to do.
 
     Raises:
-        InstallError: a module cannot be fetched, for example without a network.
+        InstallError: a module cannot be fetched, for example without a network, or a jar is not
+            the locked one.
     """
+    fetched = _fetch_missing(settings, java, progress, accepted)
+    if accepted:
+        accept(settings)
+    else:
+        verify(settings)
+    return fetched
+
+
+def _fetch_missing(
+    settings: Settings, java: Callable[[], Java], progress: Callable[[str], None], accepted: bool
+) -> list[str]:
     if all(is_installed(settings, group) for group in GROUPS):
         return []
     fetched = []
@@ -119,7 +204,7 @@ def install(
         for group in GROUPS:
             if not is_installed(settings, group):
                 progress(f"fetching the jars of {group.capitalize()}")
-                _fetch(settings, group, java())
+                _fetch(settings, group, java(), accepted)
                 fetched.append(group)
         # Its only use is to continue an interrupted run.
         shutil.rmtree(jars / ".ivy", ignore_errors=True)
@@ -130,7 +215,7 @@ def _versions(group: str) -> list[str]:
     return [f"{jar.organisation}:{jar.module}:{jar.revision}" for jar in GROUPS[group]]
 
 
-def _fetch(settings: Settings, group: str, java: Java) -> None:
+def _fetch(settings: Settings, group: str, java: Java, accepted: bool) -> None:
     jars = settings.cache / "jars"
     with _staging(jars, group) as staging:
         _run_ivy(settings, group, java, staging)
@@ -145,6 +230,8 @@ def _fetch(settings: Settings, group: str, java: Java) -> None:
                 f"Ivy reported success but did not deliver {', '.join(missing)}; "
                 f"its log is {_log(settings, group)}."
             )
+        if not accepted:
+            _compare(group, _hashes(staging), _locked().get(group, {}), "that were fetched")
         for path in staging.iterdir():
             if path.name not in files:
                 path.unlink()

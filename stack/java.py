@@ -20,9 +20,12 @@ _HOW_TO_INSTALL = (
     "openjdk@17), and point JAVA_HOME at it if it is not found on PATH"
 )
 
-# Settings of other Spark, Hadoop, Hive or Kafka installations, and options that every JVM obeys.
-_FOREIGN_PREFIXES = ("SPARK_", "PYSPARK_", "HADOOP_", "HDFS_", "YARN_", "HIVE_", "KAFKA_")
-_FOREIGN_NAMES = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"}
+# What a server sees of the caller's environment. Whoever may run a statement on Spark can read its
+# environment, so passwords and keys stay out, and so do the settings of other installations.
+_PASSED = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR"}
+_PASSED |= {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "KRB5_CONFIG", "KRB5CCNAME"}
+# Names of further variables that the servers are to see, with commas between them.
+MORE_VARIABLE = "LACUSTRE_SERVER_ENVIRONMENT"
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,13 @@ def find_java(environ: Mapping[str, str]) -> Java:
 
 
 def server_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """A copy of the environment for our servers, without what belongs to other installations."""
+    """The part of the environment that our servers see: a list of names, and LC_*.
+
+    LACUSTRE_SERVER_ENVIRONMENT names more, for example the keys of an object store.
+    """
+    passed = _PASSED | {name.strip() for name in environ.get(MORE_VARIABLE, "").split(",")}
     cleaned = {
-        name: value
-        for name, value in environ.items()
-        if not name.startswith(_FOREIGN_PREFIXES) and name not in _FOREIGN_NAMES
+        name: value for name, value in environ.items() if name in passed or name.startswith("LC_")
     }
     if sys.platform.startswith("linux"):
         # Before Java 18 the locale decides how file names are encoded, so under LANG=C a folder

@@ -94,6 +94,8 @@ class Server(ABC):
                 stderr=subprocess.STDOUT,
                 # Ctrl-C in the terminal must not reach a server that outlives the command.
                 start_new_session=True,
+                # A table is its owner's, also where the warehouse lies outside the instance.
+                umask=0o077,
             )
         # The process outlives this object on purpose; left unset, Python would warn about that.
         # A dead child is collected by `ProcessRecord.process`.

@@ -156,6 +156,8 @@ def spark_properties(settings: Settings, ports: Mapping[str, int]) -> dict[str, 
         "spark.port.maxRetries": "0",
         # Folders.
         "spark.sql.warehouse.dir": str(directory / "warehouse"),
+        # Hadoop sets the rights of what it writes by itself, whatever the process's umask is.
+        "spark.hadoop.fs.permissions.umask-mode": "077",
         "spark.hadoop.hive.exec.scratchdir": str(tmp / "hive"),
         "spark.hadoop.hive.exec.local.scratchdir": str(tmp / "hive-local"),
         # A statement's thread keeps its connection to the metastore, which takes long to make; by

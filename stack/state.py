@@ -108,6 +108,17 @@ class StateFile:
         return state
 
 
+def make_private(directory: Path) -> None:
+    """Make the folder of an instance, which nobody but its owner can enter.
+
+    Raises:
+        PermissionError: it is somebody else's.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if directory.stat().st_mode & 0o077:
+        directory.chmod(0o700)
+
+
 @contextlib.contextmanager
 def lock(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold the file's lock; calls `waiting` first when another process has it."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -13,15 +14,25 @@ from stack.java import Java
 
 # Stands in for `java -jar ivy.jar`: does what the test writes into its file.
 FAKE_JAVA = "#!/bin/sh\n{script}\n"
+# What Ivy would fetch: the jars of the group that its module file names.
 DELIVER = "\n".join(
-    f"printf jar > '{jar.module}-{jar.revision}.jar'"
-    for group in jars.GROUPS.values()
-    for jar in group
+    f"grep -q stack-{group} ivy.xml && printf jar > '{jar.module}-{jar.revision}.jar'"
+    for group, members in jars.GROUPS.items()
+    for jar in members
 )
+DELIVER += "\ntrue"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    digest = hashlib.sha256(b"jar").hexdigest()
+    locked = [
+        f"{digest}  {group}/{jar.module}-{jar.revision}.jar\n"
+        for group, members in jars.GROUPS.items()
+        for jar in members
+    ]
+    monkeypatch.setattr(jars, "LOCK", tmp_path / "jars.sha256")
+    jars.LOCK.write_text("".join(locked), encoding="utf-8")
     environ = {"LACUSTRE_CACHE": str(tmp_path / "a cache"), "PATH": os.environ["PATH"]}
     return Settings.read(tmp_path, environ)
 
@@ -70,7 +81,14 @@ def test_another_version_in_the_code_fetches_that_group_again(
     install(settings, tmp_path)
     newer = (*jars.SPARK_JARS, jars.Jar("org.example", "more", "1"))
     monkeypatch.setitem(jars.GROUPS, "spark", newer)
-    assert install(settings, tmp_path, DELIVER + "\nprintf x > more-1.jar") == ["spark"]
+    script = DELIVER + "\nprintf x > more-1.jar"
+    with pytest.raises(InstallError, match=r"more-1\.jar is not in jars\.sha256"):
+        install(settings, tmp_path, script)
+    # A maintainer looks at it and locks it.
+    fetched = jars.install(settings, lambda: java(tmp_path, script), accepted=True)
+    assert fetched == ["spark"]
+    assert jars.install(settings, no_java) == []
+    assert "spark/more-1.jar" in jars.LOCK.read_text()
 
 
 def test_a_removed_or_cut_jar_is_noticed(settings: Settings, tmp_path: Path) -> None:
@@ -78,6 +96,44 @@ def test_a_removed_or_cut_jar_is_noticed(settings: Settings, tmp_path: Path) -> 
     next(jars.folder(settings, "kafka").glob("*.jar")).unlink()
     next(jars.folder(settings, "spark").glob("*.jar")).write_bytes(b"")
     assert install(settings, tmp_path) == ["kafka", "spark"]
+
+
+@pytest.mark.parametrize("group", ["kafka", "spark"])
+def test_a_jar_that_was_exchanged_is_refused_at_each_start(
+    settings: Settings, tmp_path: Path, group: str
+) -> None:
+    install(settings, tmp_path)
+    jar = next(jars.folder(settings, group).glob("*.jar"))
+    jar.write_bytes(b"RAJ")  # as long as before
+    with pytest.raises(InstallError, match=rf"{jar.name} has SHA-256"):
+        jars.install(settings, no_java)
+
+
+@pytest.mark.parametrize("name", ["more.jar", "MORE.JAR"])
+def test_a_jar_that_nobody_locked_is_refused_at_each_start(
+    settings: Settings, tmp_path: Path, name: str
+) -> None:
+    install(settings, tmp_path)
+    (jars.folder(settings, "spark") / name).write_bytes(b"jar")
+    with pytest.raises(InstallError, match=rf"{name} is not in jars\.sha256"):
+        jars.install(settings, no_java)
+
+
+def test_a_fetched_jar_that_is_another_one_never_reaches_the_class_path(
+    settings: Settings, tmp_path: Path
+) -> None:
+    jar = jars.SPARK_JARS[0]
+    name = f"{jar.module}-{jar.revision}.jar"
+    script = f"{DELIVER}\ntest ! -e {name} || printf x >> {name}"
+    with pytest.raises(InstallError, match=rf"fetched .* {jar.module}-.* has SHA-256"):
+        install(settings, tmp_path, script)
+    assert not jars.folder(settings, "spark").exists()
+
+
+def test_every_jar_of_the_code_is_locked() -> None:
+    locked = jars._locked()
+    for group, members in jars.GROUPS.items():
+        assert {f"{jar.module}-{jar.revision}.jar" for jar in members} <= locked[group].keys()
 
 
 def test_only_jars_and_the_marker_reach_the_class_path_folder(

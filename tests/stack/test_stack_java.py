@@ -79,3 +79,12 @@ def test_the_servers_see_nothing_of_another_installation() -> None:
     environ = server_environ({**dict.fromkeys(foreign, "x"), "HOME": "/h", "PATH": "/bin"})
     assert not set(foreign) & set(environ)
     assert environ["HOME"] == "/h" and environ["PATH"] == "/bin"
+
+
+def test_the_servers_see_no_secret_of_the_caller_unless_it_is_named() -> None:
+    secrets = ["PARK_PASSWORD", "AWS_SECRET_ACCESS_KEY", "DBT_ENV_SECRET_TOKEN", "PGPASSWORD", "X"]
+    caller = {**dict.fromkeys(secrets, "hunter2"), "LC_CTYPE": "C", "TZ": "UTC"}
+    environ = server_environ(caller)
+    assert "hunter2" not in environ.values() and environ["TZ"] == "UTC"
+    named = server_environ({**caller, "LACUSTRE_SERVER_ENVIRONMENT": "AWS_SECRET_ACCESS_KEY, X"})
+    assert set(named) - set(environ) == {"AWS_SECRET_ACCESS_KEY", "X"}

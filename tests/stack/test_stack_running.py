@@ -23,6 +23,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         **STACK_ENVIRON,
         "LACUSTRE_SPARK_MEMORY": "1500m",
         "LACUSTRE_SPARK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 '-Dsaid=two words'",
+        "PARK_PASSWORD": "hunter2",
         # What other installations leave behind in a user's environment.
         "SPARK_HOME": "/nonexistent/spark",
         "SPARK_CONF_DIR": "/nonexistent/conf",
@@ -90,6 +91,13 @@ def test_tables_and_topics_outlive_a_crash_and_a_restart(stack: Stack) -> None:
     assert thrift(stack, "select current_timezone()") == [("UTC",)]
     said = "select java_method('java.lang.System', 'getProperty', 'said')"
     assert thrift(stack, said) == [("two words",)]
+
+    # Neither an exported password nor a file of the instance is for everyone.
+    asked = "select java_method('java.lang.System', 'getenv', 'PARK_PASSWORD')"
+    assert thrift(stack, asked) == [("null",)]
+    assert stack.directory.stat().st_mode & 0o077 == 0
+    written = [*(stack.directory / "warehouse").rglob("*"), *stack.directory.glob("kafka-data/*")]
+    assert written and not [path for path in written if path.stat().st_mode & 0o077]
 
     admin = KafkaAdminClient(bootstrap_servers=stack.endpoints.kafka_bootstrap_servers)
     admin.create_topics([NewTopic("kept", 1, 1)])

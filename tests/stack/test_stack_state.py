@@ -12,7 +12,7 @@ import pytest
 from stack import Stack
 from stack.errors import NotRunningError, StateError
 from stack.server import last_errors
-from stack.state import ProcessRecord, State, StateFile
+from stack.state import ProcessRecord, State, StateFile, make_private
 
 
 @pytest.fixture
@@ -30,6 +30,16 @@ def recorded(directory: Path, record: ProcessRecord) -> Stack:
 
     StateFile(directory).update(change)
     return Stack(directory, {})
+
+
+def test_a_folder_of_an_earlier_version_is_closed_to_others(tmp_path: Path) -> None:
+    folder = tmp_path / "made long ago"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    Stack(folder, {}).down()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    make_private(tmp_path / "a" / "new one")
+    assert (tmp_path / "a" / "new one").stat().st_mode & 0o777 == 0o700
 
 
 def test_state_survives_writing_and_reading(tmp_path: Path) -> None:

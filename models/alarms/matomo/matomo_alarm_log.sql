@@ -62,8 +62,10 @@ unknown_goals as (
     -- Only where the site has a catalogue.
     select
         'unknown_goals' as alarm,
-        concat('site ', conversions.site_id, ', goal ', coalesce(conversions.goal_id, 'none'))
-            as subject,
+        concat(
+            'site ', conversions.site_id,
+            ', goal ', coalesce(cast(conversions.goal_id as string), 'none')
+        ) as subject,
         sha2(cast(count(*) as string), 256) as version,
         count(*) || ' conversions of a goal that the site''s catalogue does not have' as detail
     from {{ ref('matomo_conversions') }} as conversions
