@@ -78,6 +78,7 @@ class KafkaServer(Server):
                 stderr=subprocess.STDOUT,
                 timeout=120,
                 check=False,
+                umask=0o077,
             ).returncode
         if code != 0:
             log = self.log.with_name("kafka-format.log")

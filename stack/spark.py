@@ -90,6 +90,7 @@ class SparkServer(Server):
             capture_output=True,
             timeout=120,
             check=False,
+            umask=0o077,
         )
         # Possibly some messages, a NUL and a line break, then the arguments, each ended by a NUL.
         _, _, arguments = answer.stdout.decode("utf-8", errors="replace").rpartition("\0\n")

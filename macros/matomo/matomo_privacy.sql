@@ -137,8 +137,8 @@
         group that may repeat without end, or within another one that repeats, makes Java recurse for
         each turn: a text of some kilobytes overflows the stack and ends the Spark server. A group
         with a possessive repetition, (…)++, does not. -#}
-    {%- set groups, repeated = [], namespace(inside=false) -%}
-    {%- set state = namespace(at=0, in_class=0, last_had_repetition=false) -%}
+    {%- set groups = [] -%}
+    {%- set state = namespace(at=0, in_class=0) -%}
     {%- for _ in regex if state.at < regex | length -%}
         {%- set letter = regex[state.at] -%}
         {%- if letter == '\\' and regex[state.at + 1:state.at + 2] == 'Q' -%}
@@ -176,7 +176,8 @@
                 {%- endif -%}
             {%- endif -%}
             {%- if groups and (counted or group.repeats) -%}
-                {%- set groups[-1].repeats = true -%}
+                {%- set outer = groups[-1] -%}
+                {%- set outer.repeats = true -%}
             {%- endif -%}
         {%- endif -%}
         {%- set state.at = state.at + 1 -%}

@@ -1,114 +1,11 @@
-"""Regular expressions of the project on long texts: none overflows a stack, none takes a square."""
+"""A user's regular expression that could end the Spark server is refused when it is compiled."""
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import py4j
-import pyspark
 import pytest
-from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
-
-from tests.conftest import ROOT
-
-POLICIES: list[dict[str, Any]] = [
-    {"profile": "cnil_exempt"},
-    {"profile": "cnil_exempt", "query_parameters": {"allow": ["id", "x*", "page"]}},
-    {"query_parameters": {"deny": ["email", "tok_*"]}, "campaigns": "drop", "ip_mask_bytes": 1},
-    {"referrer": "exclude_query", "ip_mask_bytes": 3, "patterns": ["phone"]},
-]
-LENGTH = 1_000_000
-# What a policy looks through has an end; all other texts have none.
-LONGEST_LOOKED_THROUGH = 65_536
-ALPHABETS = [
-    "a", "7", ".", "@", "%41", "%25", " ", '"', "[", "1,", "e\u0301", "/", "#", "&", "?", ":",
-    "(/", "?x", "a@a", "a.", "06 ", "::", "=", "\\", "\n", "index/", "utm_[", "-", "%", "+", "\U0001f600",
-]  # fmt: skip
-BEGINNINGS = ["", "https://", "?utm_", "a@", "/", "1.2.3.4:", "+33", "dimension", "UTC+", "#"]
-CALL = re.compile(r"(?:\brlike|\bregexp_\w+\(|\bsplit\()[^']*'((?:[^'\\]|\\.)*)'", re.S)
-
-
-def read(literal: str) -> str:
-    """The text of an SQL literal."""
-    return re.sub(r"\\(u[0-9a-fA-F]{4}|.)", lambda found: (
-        chr(int(found[1][1:], 16)) if len(found[1]) > 1 else found[1]
-    ), literal, flags=re.S)  # fmt: skip
-
-
-def of_files() -> Iterator[tuple[str, int]]:
-    """The expressions that stand whole in a model or macro, and how long a text they may meet."""
-    for folder in ("models", "macros"):
-        for path in sorted((ROOT / folder).rglob("*.sql")):
-            for literal in CALL.findall(path.read_text(encoding="utf-8")):
-                if "{{" not in literal:
-                    yield read(literal), LENGTH
-
-
-def of_policies(macro: Callable[..., Any]) -> Iterator[tuple[str, int]]:
-    """The expressions that macros put together: those of policies, and names of fields."""
-    for policy in POLICIES:
-        for column in ("fields", "actions"):
-            sql = macro("matomo_anonymised", column, variables={
-                "matomo_privacy": {"default": policy}
-            })  # fmt: skip
-            for literal in literals(sql):
-                yield read(literal), LONGEST_LOOKED_THROUGH
-    for kind in ("visit", "action"):
-        for literal in literals(macro("matomo_is_known_field", kind, "name")):
-            yield read(literal), LENGTH
-
-
-def literals(sql: str) -> Iterator[str]:
-    """The text literals that look like regular expressions, wherever they stand."""
-    for literal in re.findall(r"'((?:[^'\\]|\\.)*)'", sql, flags=re.S):
-        if re.search(r"[\[(*+^$|]", literal):
-            yield literal
-
-
-@pytest.fixture(scope="module")
-def patterns() -> Iterator[Any]:
-    """Java's regular expressions, in a process of their own with small stacks for all threads."""
-    jar = next(Path(pyspark.__file__).parent.glob("jars/py4j-*.jar"), None) or next(
-        Path(py4j.__file__).parent.parent.glob("**/py4j*.jar")
-    )
-    port, process = launch_gateway(
-        classpath=str(jar), javaopts=["-Xss256k", "-Xmx300m"], die_on_exit=True, return_proc=True
-    )
-    gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port))
-    yield gateway.jvm.java.util.regex.Pattern
-    gateway.close()
-    process.kill()
-    process.wait()
-
-
-def replace(patterns: Any, expression: str, text: Any) -> float:
-    """How long it takes to replace all that ``expression`` finds in ``text``."""
-    matcher = patterns.compile(expression).matcher(text)
-    began = time.perf_counter()
-    matcher.replaceAll("")
-    return time.perf_counter() - began
-
-
-def test_no_expression_overflows_the_stack_or_takes_the_square_of_a_text(
-    patterns: Any, macro: Callable[..., Any]
-) -> None:
-    expressions = dict(sorted({**dict(of_files()), **dict(of_policies(macro))}.items()))
-    assert len(expressions) > 40
-    slow = []
-    with ThreadPoolExecutor(1) as pool:
-        for expression, length in expressions.items():
-            for beginning in BEGINNINGS:
-                for letters in ALPHABETS:
-                    text = beginning + (letters * (length // len(letters)))
-                    seconds = pool.submit(replace, patterns, expression, text).result(timeout=60)
-                    if seconds > 5:
-                        slow.append((expression, beginning, letters, round(seconds, 1)))
-    assert slow == []
 
 
 @pytest.mark.parametrize(

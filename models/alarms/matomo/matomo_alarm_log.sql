@@ -5,8 +5,8 @@
     full_refresh=false
 ) }}
 
--- What is wrong with Matomo's data, and what was: each alarm about one subject once. A visit that was
--- exported without its log, a goal that was deleted or a report that differs stops no build.
+-- What is wrong with Matomo's data, and what was: each alarm about one subject once. A visit that
+-- was exported without its log, a goal that was deleted, a report that differs stop no build.
 with actions_held as (
     select
         visit_key,

@@ -10,12 +10,13 @@
 with reports as (
     select
         *,
-        -- Keys of reports of all visits of a period stay as they were before the others were told apart.
+        -- Keys of reports of all visits of a period stay as they were before others had their own.
         if(
-            goal is null and segment_hash is null and range_end is null,
+            goal is null and not_comparable is null,
             {{ surrogate_key(['site_id', 'method', 'period', 'period_start']) }},
             {{ surrogate_key([
-                'site_id', 'method', 'period', 'period_start', 'range_end', 'goal', 'segment_hash'
+                'site_id', 'method', 'period', 'period_start', 'range_end', 'goal', 'segment_hash',
+                'not_comparable'
             ]) }}
         ) as report_key
     from {{ ref('stg_matomo__reports') }}
@@ -37,12 +38,13 @@ select
     not_comparable
 from reports
 {%- if is_incremental() %}
-where not exists (
-    select 1 from {{ this }} as held
-    where held.report_key = reports.report_key and held.exported_at > reports.exported_at
-)
+where
+    not exists (
+        select 1 from {{ this }} as held
+        where held.report_key = reports.report_key and held.exported_at > reports.exported_at
+    )
 {%- endif %}
 qualify row_number() over (
     partition by report_key
-    order by exported_at desc, batch_id desc, topic, partition, offset desc, document_index desc
+    order by exported_at desc, batch_id desc, offset desc, document_index desc
 ) = 1

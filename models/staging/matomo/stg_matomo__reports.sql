@@ -56,24 +56,25 @@ placed as (
     select
         *,
         case
-            when report_date like '%,%' then
-                case
-                    when first_day is null or last_day is null or last_day < first_day then null
-                    when last_day = first_day then 'day'
-                    when
-                        first_day = date_trunc('week', first_day)
-                        and last_day = date_add(first_day, 6)
-                        then 'week'
-                    when
-                        first_day = date_trunc('month', first_day)
-                        and last_day = date_add(add_months(first_day, 1), -1)
-                        then 'month'
-                    when
-                        first_day = date_trunc('year', first_day)
-                        and last_day = date_add(add_months(first_day, 12), -1)
-                        then 'year'
-                    else 'range'
-                end
+            when report_date like '%,%'
+                then
+                    case
+                        when first_day is null or last_day is null or last_day < first_day then null
+                        when last_day = first_day then 'day'
+                        when
+                            first_day = date_trunc('week', first_day)
+                            and last_day = date_add(first_day, 6)
+                            then 'week'
+                        when
+                            first_day = date_trunc('month', first_day)
+                            and last_day = date_add(add_months(first_day, 1), -1)
+                            then 'month'
+                        when
+                            first_day = date_trunc('year', first_day)
+                            and last_day = date_add(add_months(first_day, 12), -1)
+                            then 'year'
+                        else 'range'
+                    end
             when length(report_date) = 7 then 'month'
             when length(report_date) = 4 then 'year'
             when asked_period in ('day', 'range') then 'day'
