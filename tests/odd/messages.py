@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tests.odd.values import FIELD_NAMES, Odd, odd_documents, odd_names, odd_values
 
-# Each field gets these values, and every third of all others, which third differs by field.
+# Each field gets these values, and every fourth of the others, which ones differs by field.
 ALWAYS = {"null", "empty", "2^63-1", "1e308", "40 digits", "array", "object", "true", "8 KB"}
 STRIDE = 4
 
