@@ -51,7 +51,9 @@ class _Context:
     flags: dict[str, str]
 
     def settings(self, **limits: Any) -> Settings:
-        """The configuration, told where it leads; ``limits`` are flags of the command."""
+        """The configuration with its addresses, which are reported first; ``limits`` are flags of
+        the command.
+        """
         flags = {f"limits.{key}": value for key, value in limits.items() if value is not None}
         settings = located(load(self.config, {**self.flags, **flags}))
         self.teller.servers(settings)

@@ -30,7 +30,7 @@ from loader.errors import Bug, ConfigurationError, DataLoss, Fenced, SourceUnava
 from loader.files import as_literal, unchanged
 from loader.kafka import spark_properties
 from loader.plan import Batch, Position, Range
-from loader.settings import Files, Kafka, Settings, located
+from loader.settings import Files, Kafka, Settings, located, shown_remote
 
 _KAFKA_COLUMNS = """
     batch_id bigint comment 'Batch of raw.loader_batches that landed the record',
@@ -138,8 +138,7 @@ def connect(settings: Settings, *, small: bool = False) -> SparkSession:
         for name, value in _SMALL.items():
             session.conf.set(name, value)
         return session
-    # Parameters after the address (sc://host:port/;token=…) may be secrets.
-    shown = re.split(r"[/;?]", remote.partition("://")[2], maxsplit=1)[0]
+    shown = shown_remote(remote)
     match = re.fullmatch(r"sc://(\[[^\]]+\]|[^:/;]+)(?::(\d+))?(/.*)?", remote)
     if match is None:
         message = (

@@ -38,6 +38,7 @@ from loader.plan import (
     Split,
     position,
 )
+from loader.process import is_running
 
 _RANGES = (
     "array<struct<partition: int, from_offset: bigint, until_offset: bigint, records: bigint>>"
@@ -53,8 +54,6 @@ _COLUMNS = (
     "table_name, batch_id, source, topic, topic_id, table_id, kind, ranges, gaps, files, "
     "imported, records, bytes"
 )
-# The kernel counts a start in ticks since boot; as a time of day it varies by less than this.
-_SAME_START_MS = 2000
 
 
 def new_owner() -> str:
@@ -73,11 +72,8 @@ def is_alive(owner: str) -> bool:
     if len(parts) != 4 or parts[0] != platform.node():
         return False
     try:
-        process = psutil.Process(int(parts[1]))
-        if abs(process.create_time() * 1000 - int(parts[2])) > _SAME_START_MS:
-            return False  # the pid went round
-        return bool(process.status() != psutil.STATUS_ZOMBIE)  # ended, but not collected
-    except (psutil.Error, ValueError):
+        return is_running(int(parts[1]), int(parts[2]) / 1000)
+    except ValueError:
         return False
 
 

@@ -11,13 +11,10 @@ import json
 import os
 from pathlib import Path
 
-import psutil
-
 from loader.errors import ConfigurationError, SourceUnavailable
+from loader.process import is_running
 
 _VERSION = 1
-# As `stack.state`: the kernel's clock of process starts differs by less than this.
-_SAME_START_SECONDS = 2.0
 _PROCESSES = {"kafka": "kafka", "connect": "spark"}
 
 
@@ -53,7 +50,7 @@ def address(service: str, variable: str) -> str:
             raise ConfigurationError(message, path=str(file), variable=variable)
         process = state["servers"].get(_PROCESSES[service])
         port = state["ports"].get(service)
-        runs = process is not None and _runs(int(process["pid"]), float(process["created"]))
+        runs = process is not None and is_running(int(process["pid"]), float(process["created"]))
     except FileNotFoundError:
         runs, port = False, None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -66,13 +63,3 @@ def address(service: str, variable: str) -> str:
         )
         raise SourceUnavailable(message, path=str(folder), variable=variable)
     return f"{'sc://' if service == 'connect' else ''}127.0.0.1:{port}"
-
-
-def _runs(pid: int, created: float) -> bool:
-    """Whether that very process is alive, and not a later one with its number."""
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - created) <= _SAME_START_SECONDS
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False

@@ -476,6 +476,11 @@ def located(settings: Settings) -> Settings:
     return settings.model_copy(update=found)
 
 
+def shown_remote(remote: str) -> str:
+    """``host:port`` of a Spark Connect address; what follows it (``/;token=…``) may be a secret."""
+    return re.split(r"[/;?]", remote.partition("://")[2], maxsplit=1)[0]
+
+
 def redacted(settings: Settings) -> dict[str, Any]:
     """``settings`` as nested plain values, with every secret as ``***``."""
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from loader.errors import LoaderError
 from loader.imports import Source
 from loader.plan import ACCEPT, ADOPT, LOAD, Batch, Import
 from loader.run import Key, Landed, Outcome, Survey
-from loader.settings import Settings
+from loader.settings import Settings, shown_remote
 
 # What only some commands need is imported there: a run with nothing new is little but imports.
 if TYPE_CHECKING:
@@ -65,11 +64,9 @@ class Teller:
         return text.replace("python -m loader ", self._command) if self._command else text
 
     def servers(self, settings: Settings) -> None:
-        """What a command talks to, before it does: servers and schemas."""
-        # Parameters after Spark's address (sc://host:port/;token=…) may be secrets.
+        """The Kafka clusters, the Spark server and the schemas that a command is about to use."""
         remote = settings.spark_remote or ""
-        spark = re.split(r"[/;?]", remote.partition("://")[2], maxsplit=1)[0]
-        spark = spark or "a session of its own"
+        spark = shown_remote(remote) or "a session of its own"
         kafka = {name: each.bootstrap_servers for name, each in settings.kafka.items()}
         schemas = sorted(settings.schemas)
         if self.json:

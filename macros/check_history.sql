@@ -27,7 +27,7 @@
         {%- endfor -%}
         {%- do exceptions.raise_compiler_error(
             'A full refresh of ' ~ held.render() ~ ' would lose records that ' ~ table
-            ~ ' no longer holds, and with them all that the lake knows of them: '
+            ~ ' no longer holds, and every row that was made from them: '
             ~ what | join('; ') ~ '. Nothing was changed. Land them again (python -m loader replay), leave'
             ~ ' this model out of the refresh, or accept the loss: dbt build --full-refresh --vars'
             ~ " '{accept_loss: [" ~ model.name ~ "]}'"

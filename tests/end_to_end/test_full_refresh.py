@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Answer
+from tests.conftest import Answer
+from tests.end_to_end.projects import Project
 
 pytestmark = pytest.mark.stack
 
@@ -29,25 +30,18 @@ MODEL = (
 )
 
 
-class Shortened:
-    """A project of one staging model over a raw table of three batches, two topics."""
+class Shortened(Project):
+    """Two staging models over one raw table of three batches and two topics."""
 
     def __init__(self, folder: Path, profiles: Path, run: Any, sql: Any) -> None:
-        self.folder, self.profiles, self.run, self.sql = folder, profiles, run, sql
-        (folder / "macros").symlink_to(ROOT / "macros")
-        (folder / "models").mkdir()
-        (folder / "dbt_project.yml").write_text(PROJECT, encoding="utf-8")
-        (folder / "models" / "sources.yml").write_text(SOURCES, encoding="utf-8")
+        super().__init__(folder, "shortened", profiles, run, sql)
+        self.write("dbt_project.yml", PROJECT)
+        self.write("models/sources.yml", SOURCES)
         for name in ("stg_records", "stg_same"):
-            (folder / "models" / f"{name}.sql").write_text(MODEL, encoding="utf-8")
+            self.write(f"models/{name}.sql", MODEL)
 
     def build(self, *words: str) -> Answer:
-        answer: Answer = self.run(
-            "dbt", "build", *words, "--project-dir", self.folder, "--target", "test",
-            "--profiles-dir", self.profiles, DBT_TEST_SCHEMA="shortened",
-            DBT_TARGET_PATH=self.folder / "target",
-        )  # fmt: skip
-        return answer
+        return self.dbt("build", *words)
 
     def count(self, model: str = "stg_records") -> int:
         return int(self.sql(f"select count(*) from shortened.{model}")[0][0])

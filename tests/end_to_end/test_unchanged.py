@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Answer
+from tests.conftest import Answer
+from tests.end_to_end.projects import Project
 
 pytestmark = pytest.mark.stack
 
@@ -44,30 +45,17 @@ TABLES = ("labels", "versions", "news_versions")
 VIEWS = ("amounts", "doubled")
 
 
-class Small:
+class Small(Project):
     """The small project; ``build()`` tells which relations were made or written."""
 
     def __init__(self, folder: Path, profiles: Path, run: Any, sql: Any) -> None:
-        self.folder, self.profiles, self.run, self.sql = folder, profiles, run, sql
-        (folder / "macros").symlink_to(ROOT / "macros")
+        super().__init__(folder, "unchanged", profiles, run, sql)
         self.write("dbt_project.yml", PROJECT)
         self.write("models/models.yml", MODELS)
         self.write("models/amounts.sql", "select amount from {{ source('given', 'amounts') }}")
         self.write("models/doubled.sql", "select cast(amount * 2 as double) as amount "
                                          "from {{ ref('amounts') }}")  # fmt: skip
         self.write("seeds/labels.csv", "code,label\n1,one\n2,two\n")
-
-    def write(self, name: str, text: str) -> None:
-        (self.folder / name).parent.mkdir(exist_ok=True)
-        (self.folder / name).write_text(text, encoding="utf-8")
-
-    def dbt(self, *words: str) -> Answer:
-        answer: Answer = self.run(
-            "dbt", *words, "--project-dir", self.folder, "--target", "test",
-            "--profiles-dir", self.profiles, DBT_TEST_SCHEMA="unchanged",
-            DBT_TARGET_PATH=self.folder / "target",
-        )  # fmt: skip
-        return answer
 
     def state(self, relation: str) -> Any:
         if relation in TABLES:

@@ -1,0 +1,36 @@
+"""A small dbt project of its own, with the macros of this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT, Answer
+
+
+class Project:
+    """A dbt project in ``folder`` that writes to ``schema``; ``sql`` asks the same server."""
+
+    def __init__(
+        self,
+        folder: Path,
+        schema: str,
+        profiles: Path,
+        run: Callable[..., Answer],
+        sql: Callable[[str], Any],
+    ) -> None:
+        self.folder, self.schema, self.profiles = folder, schema, profiles
+        self.run, self.sql = run, sql
+        (folder / "macros").symlink_to(ROOT / "macros")
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).parent.mkdir(exist_ok=True)
+        (self.folder / name).write_text(text, encoding="utf-8")
+
+    def dbt(self, *words: str) -> Answer:
+        return self.run(
+            "dbt", *words, "--project-dir", self.folder, "--target", "test",
+            "--profiles-dir", self.profiles, DBT_TEST_SCHEMA=self.schema,
+            DBT_TARGET_PATH=self.folder / "target",
+        )  # fmt: skip
