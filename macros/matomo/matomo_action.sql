@@ -18,15 +18,15 @@
         'url_id', try_cast({{ action }}['pageIdAction'] as bigint),
         'url', nullif({{ action }}['url'], ''),
         'title', nullif({{ action }}['pageTitle'], ''),
-        'time_spent_seconds', try_cast({{ action }}['timeSpent'] as bigint),
-        'load_time_ms', try_cast({{ action }}['pageLoadTimeMilliseconds'] as bigint),
+        'time_spent_seconds', {{ matomo_whole(action ~ "['timeSpent']") }},
+        'load_time_ms', {{ matomo_whole(action ~ "['pageLoadTimeMilliseconds']") }},
         'search_keyword', nullif({{ action }}['siteSearchKeyword'], ''),
         'search_category', nullif({{ action }}['siteSearchCategory'], ''),
-        'search_result_count', try_cast({{ action }}['siteSearchCount'] as bigint),
+        'search_result_count', {{ matomo_whole(action ~ "['siteSearchCount']") }},
         'event_category', nullif({{ action }}['eventCategory'], ''),
         'event_action', nullif({{ action }}['eventAction'], ''),
         'event_name', nullif({{ action }}['eventName'], ''),
-        'event_value', try_cast({{ action }}['eventValue'] as double),
+        'event_value', {{ matomo_measure(action ~ "['eventValue']") }},
         'content_name', nullif({{ action }}['contentName'], ''),
         'content_piece', nullif({{ action }}['contentPiece'], ''),
         'content_target', nullif({{ action }}['contentTarget'], ''),
@@ -37,11 +37,11 @@
         'referrer_name', nullif({{ action }}['referrerName'], ''),
         'referrer_keyword', nullif({{ action }}['referrerKeyword'], ''),
         'order_id', nullif({{ action }}['orderId'], ''),
-        'revenue', try_cast({{ action }}['revenue'] as decimal(18, 4)),
-        'revenue_subtotal', try_cast({{ action }}['revenueSubTotal'] as decimal(18, 4)),
-        'revenue_tax', try_cast({{ action }}['revenueTax'] as decimal(18, 4)),
-        'revenue_shipping', try_cast({{ action }}['revenueShipping'] as decimal(18, 4)),
-        'revenue_discount', try_cast({{ action }}['revenueDiscount'] as decimal(18, 4)),
+        'revenue', {{ matomo_money(action ~ "['revenue']") }},
+        'revenue_subtotal', {{ matomo_money(action ~ "['revenueSubTotal']") }},
+        'revenue_tax', {{ matomo_money(action ~ "['revenueTax']") }},
+        'revenue_shipping', {{ matomo_money(action ~ "['revenueShipping']") }},
+        'revenue_discount', {{ matomo_money(action ~ "['revenueDiscount']") }},
         'item_count', try_cast({{ action }}['items'] as int),
         'items', transform(
             from_json({{ action }}['itemDetails'], 'array<map<string, string>>'),
@@ -49,18 +49,18 @@
                 'sku', nullif(item['itemSKU'], ''),
                 'name', nullif(item['itemName'], ''),
                 'categories', {{ matomo_categories("item['categories']", "item['itemCategory']") }},
-                'price', try_cast(item['price'] as decimal(18, 4)),
+                'price', {{ matomo_line_price('item') }},
                 'quantity', try_cast(item['quantity'] as int)
             )
         ),
         'product_sku', nullif({{ action }}['productViewSku'], ''),
         'product_name', nullif({{ action }}['productViewName'], ''),
-        'product_price', try_cast({{ action }}['productViewPrice'] as decimal(18, 4)),
+        'product_price', {{ matomo_money(action ~ "['productViewPrice']") }},
         'product_categories', {{ matomo_categories(
             action ~ "['productViewCategories']", action ~ "['productViewCategory1']"
         ) }},
         'custom_dimensions', map_filter(
-            {{ action }}, (name, text) -> name rlike '^dimension[0-9]+$' and text is not null
+            {{ action }}, (name, text) -> name rlike '{{ matomo_dimension_fields() }}' and text is not null
         ),
         'custom_variables', {{ matomo_custom_variables(action, page=true) }}
     )

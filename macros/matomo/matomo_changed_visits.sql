@@ -29,7 +29,7 @@
         from (
             select
                 visits.* except (batch_id),
-                sites.time_zone,
+                {{ matomo_known_zone('sites.time_zone') }} as time_zone,
                 if({{ is_uncertain }}, greatest(visits.batch_id, sites.batch_id), visits.batch_id)
                     as batch_id,
                 coalesce(
@@ -37,7 +37,7 @@
                     -- beyond its last action.
                     if({{ is_uncertain }}, null, visits.last_utc_offset_seconds),
                     cast(
-                        unix_seconds(from_utc_timestamp(visits.last_action_at, sites.time_zone))
+                        unix_seconds(from_utc_timestamp(visits.last_action_at, {{ matomo_known_zone('sites.time_zone') }}))
                         - unix_seconds(visits.last_action_at) as int
                     ),
                     visits.last_utc_offset_seconds,

@@ -27,7 +27,7 @@
             ],
             'patterns': [
                 'server(Time|Date).*', 'referrer.*', 'operatingSystem.*', 'browser.*',
-                'dimension[0-9]+', 'total(Ecommerce|AbandonedCarts).*'
+                'dimension[0-9]{1,9}', 'total(Ecommerce|AbandonedCarts).*'
             ]
         },
         'action': {
@@ -43,7 +43,7 @@
                 'interactionPosition', 'revenue'
             ],
             'patterns': [
-                'revenue.*', 'productViewCategory[1-5]', 'dimension[0-9]+', 'customVariablePage.*'
+                'revenue.*', 'productViewCategory[1-5]', 'dimension[0-9]{1,9}', 'customVariablePage.*'
             ]
         }
     }[kind] -%}

@@ -112,6 +112,10 @@
                         {%- if each.keys() | list != ['regex'] -%}
                             {%- do return(where ~ ': a pattern of your own is {regex: …}.') -%}
                         {%- endif -%}
+                        {%- set problem = matomo_regex_problem(each.regex | string) -%}
+                        {%- if problem is not none -%}
+                            {%- do return(where ~ ": '" ~ each.regex ~ "' " ~ problem) -%}
+                        {%- endif -%}
                     {%- elif option == 'patterns' and each not in ['email', 'phone'] -%}
                         {%- do return(where ~ ": there is no '" ~ each ~ "'; the nearest is '"
                             ~ matomo_nearest(each, ['email', 'phone'])
@@ -125,6 +129,68 @@
         {%- endfor -%}
     {%- endfor -%}
     {%- do return(none) -%}
+{%- endmacro %}
+
+
+{% macro matomo_regex_problem(regex) -%}
+    {#- What is wrong with a regular expression of a user's, to be put behind it; none where nothing is. A
+        group that may repeat without end, or within another one that repeats, makes Java recurse for
+        each turn: a text of some kilobytes overflows the stack and ends the Spark server. A group
+        with a possessive repetition, (…)++, does not. -#}
+    {%- set groups = [] -%}
+    {%- set state = namespace(at=0, in_class=0) -%}
+    {%- for _ in regex if state.at < regex | length -%}
+        {%- set letter = regex[state.at] -%}
+        {%- if letter == '\\' and regex[state.at + 1:state.at + 2] == 'Q' -%}
+            {%- do return('quotes with \\Q, which is not supported here: write [.] for a dot.') -%}
+        {%- elif letter == '\\' -%}
+            {%- set state.at = state.at + 1 -%}
+        {%- elif state.in_class -%}
+            {%- set state.in_class = state.in_class + {'[': 1, ']': -1}.get(letter, 0) -%}
+        {%- elif letter == '[' -%}
+            {%- set state.in_class = 1 -%}
+            {#- A bracket that closes right away is a letter of the class. -#}
+            {%- if regex[state.at + 1:state.at + 2] == ']' -%}
+                {%- set state.at = state.at + 1 -%}
+            {%- elif regex[state.at + 1:state.at + 3] == '^]' -%}
+                {%- set state.at = state.at + 2 -%}
+            {%- endif -%}
+        {%- elif letter == '(' -%}
+            {%- do groups.append(namespace(repeats=false)) -%}
+        {%- elif letter == ')' and groups -%}
+            {%- set group = groups.pop() -%}
+            {%- set counted = modules.re.match(
+                '(?:([*+])|[{]([0-9]+)(,?)([0-9]*)[}])([+]?)', regex[state.at + 1:]
+            ) -%}
+            {%- if counted and counted.group(5) != '+' -%}
+                {%- set most = counted.group(4) or counted.group(2) if counted.group(2) else '' -%}
+                {%- set endless = counted.group(1) is not none
+                    or (counted.group(3) == ',' and counted.group(4) == '') -%}
+                {%- if endless or most | int > 20 -%}
+                    {%- do return('repeats a group without end, or more than 20 times, which a long text '
+                        ~ 'would turn into the end of the Spark server: repeat a class ([…]+), write '
+                        ~ '(…){1,20}, or (…)++ where the group never has to give back.') -%}
+                {%- elif group.repeats -%}
+                    {%- do return('repeats a group in which a group repeats, whose time a long text would '
+                        ~ 'multiply: write the inner one possessively, (…)++, or out.') -%}
+                {%- endif -%}
+            {%- endif -%}
+            {%- if groups and (counted or group.repeats) -%}
+                {%- set outer = groups[-1] -%}
+                {%- set outer.repeats = true -%}
+            {%- endif -%}
+        {%- endif -%}
+        {%- set state.at = state.at + 1 -%}
+    {%- endfor -%}
+    {%- do return(none) -%}
+{%- endmacro %}
+
+
+{% macro matomo_longest_text() -%}
+    {#- How many characters a text may have that is looked through for what a policy hides; a longer one is
+        replaced whole, since nobody knows what is in it. Matomo itself keeps at most 4,096 of a URL or
+        title; lists of items are longer. -#}
+    {%- do return(65536) -%}
 {%- endmacro %}
 
 
@@ -299,6 +365,10 @@
             {%- endif %}
             when name in ('idVisit', 'visitIp', 'userId', 'visitorId', 'fingerprint', 'orderId')
                 then text
+            {%- if policy.patterns or policy.query_parameters or policy.campaigns == 'drop'
+                or policy.referrer != 'none' %}
+            when length(text) > {{ matomo_longest_text() }} then 'hidden-long-text'
+            {%- endif %}
             {%- if policy.referrer != 'none' %}
             when name = 'referrerKeyword' and coalesce({{ map }}['referrerType'], '') != 'campaign'
                 then ''
@@ -354,6 +424,7 @@
         {%- set last_bytes = '([.][0-9]+){' ~ bytes ~ '}$' if bytes < 4 else '^.*$' -%}
         {%- set zeros = '.0' * bytes if bytes < 4 else '0.0.0.0' -%}
         case
+            when length({{ ip }}) > 64 then null
             when {{ ip }} rlike '^({{ byte }}[.]){3}{{ byte }}$'
                 then regexp_replace({{ ip }}, '{{ last_bytes }}', '{{ zeros }}')
             when {{ ip }} like '%:%' then element_at(transform(
@@ -363,8 +434,8 @@
                     array(if(
                         {{ ip }} rlike ':({{ byte }}[.]){3}{{ byte }}$',
                         lower(regexp_extract({{ ip }}, '^(.*:)[^:]*$', 1)) || array_join(transform(
-                            split(regexp_extract({{ ip }}, '([^:]*)$', 1), '[.]'),
-                            (byte, at) -> lpad(lower(hex(cast(byte as bigint))), 2, '0')
+                            split(substring_index({{ ip }}, ':', -1), '[.]'),
+                            (byte, at) -> lpad(lower(hex(try_cast(byte as bigint))), 2, '0')
                                 || if(at = 1, ':', '')
                         ), ''),
                         lower(split_part({{ ip }}, '%', 1))
@@ -443,7 +514,7 @@
     {%- elif level == 'exclude_path' -%}
         regexp_replace(
             {{ url }},
-            '^(([a-zA-Z][a-zA-Z0-9+.-]*:)?//)([^/?#@]*@)?(\\[[^/?#]*\\]|[^/?#:]+)(:[0-9]+)?/.*$',
+            '(?s)^(([a-zA-Z][a-zA-Z0-9+.-]*:)?//)([^/?#@]*@)?(\\[[^/?#]*\\]|[^/?#:]+)(:[0-9]+)?/.*$',
             '$1$4/'
         )
     {%- elif level == 'exclude_all' -%}
@@ -459,8 +530,10 @@
         (`list`: allow or deny), neither in the query nor in the fragment, and no user:password@. In text
         that is no URL itself (`is_url`) they end at a blank or a quote. -#}
     {%- set end = '&#' if is_url else '&#\\\\s"' -%}
-    {%- set known = '(' ~ names | join('|') | replace('.', '[.]') | replace('*', '[^=&#]*')
-        ~ ')((\\\\[|%5B)[^=&#]*)?' -%}
+    {#- Names that are allowed are looked for at each separator, so they have an end. -#}
+    {%- set any = '[^=&#]*' if list == 'deny' else '[^=&#]{0,200}' -%}
+    {%- set known = '(' ~ names | join('|') | replace('.', '[.]') | replace('*', any)
+        ~ ')((\\\\[|%5B)' ~ any ~ ')?' -%}
     {%- if list == 'deny' -%}
         {%- set parameter = '(?<=[?&#])' ~ known ~ '(=[^' ~ end ~ ']*|(?=[' ~ end ~ ']|$))' -%}
     {%- else -%}
@@ -479,7 +552,10 @@
         )
     {%- endset -%}
     {#- Addresses within other text: a whole one, a path from a slash, or at least name=value. -#}
-    {%- set address = '://|[?&#][^\\\\s=&?#"]+=|(^|[\\\\s"(])[.]{0,2}/[^\\\\s"?#]*[?#]' -%}
+    {#- The last is asked once for each stretch without blanks, quotes and marks, or a text of brackets and
+        slashes would be looked through from each of them. -#}
+    {%- set address = '://|[?&#][^\\\\s=&?#"]+=|(?<![^\\\\s"?#])(?=[^\\\\s"?#]*+[?#])'
+        ~ '(?:(?<![?#])|[^\\\\s"?#]*[(])[.]{0,2}/' -%}
     {{ cleaned if is_url else 'if(' ~ text ~ " rlike '" ~ address ~ "', " ~ cleaned ~ ', ' ~ text ~ ')' }}
 {%- endmacro %}
 
@@ -490,9 +566,9 @@
     {%- set result = namespace(sql=text) -%}
     {%- for pattern in patterns -%}
         {%- if pattern == 'email' -%}
-            {%- set result.sql = "if(" ~ text ~ " rlike '@|%(25)*40', regexp_replace(" ~ result.sql ~ ", '"
-                ~ "(?i)[\\\\p{L}\\\\p{N}._%+\\\\x27-]{1,64}(@|%(25)*40)"
-                ~ "[\\\\p{L}\\\\p{N}-]+(([.]|%2E)[\\\\p{L}\\\\p{N}-]+)+', 'hidden-email'), "
+            {%- set result.sql = "if(" ~ text ~ " rlike '@|%(?:25){0,8}40', regexp_replace(" ~ result.sql ~ ", '"
+                ~ "(?i)[\\\\p{L}\\\\p{N}._%+\\\\x27-]{1,64}(@|%(?:25){0,8}+40)"
+                ~ "[\\\\p{L}\\\\p{N}-]++(?:(?:[.]|%2E)[\\\\p{L}\\\\p{N}-]++)++', 'hidden-email'), "
                 ~ result.sql ~ ')' -%}
         {%- elif pattern == 'phone' -%}
             {#- +33 6 12 34 56 78, 0033…, 06.12.34.56.78, (555) 123-4567, 555-123-4567. -#}

@@ -113,7 +113,7 @@
             {%- endif %}
             {{ matomo_visit_metrics() }},
             count(conversion_key) as nb_conversions,
-            cast(round(coalesce(sum(revenue), 0), 2) as decimal(18, 2)) as revenue
+            {{ matomo_summed_money('revenue') }} as revenue
         from facts
             {{ each_period('day') }}
         group by
@@ -318,7 +318,9 @@
             count(distinct if(fact = 'hit', struct(visit_key, page), null)) as nb_visits,
             count(distinct if(fact = 'hit' and visitor_key is not null, struct(visitor_key, page), null))
                 as nb_uniq_visitors,
-            coalesce(sum(time_spent_seconds) filter (where fact = 'hit'), 0) as sum_time_spent,
+            coalesce(
+                sum({{ matomo_whole('time_spent_seconds') }}) filter (where fact = 'hit'), 0
+            ) as sum_time_spent,
             {%- if entry %}
             count_if(fact = 'entry') as entry_nb_visits,
             count(distinct if(fact = 'entry' and visitor_key is not null, struct(visitor_key, page), null))
@@ -499,10 +501,10 @@
             coalesce(sum(item_count) filter (where {{ kind }}), 0) as items{{ suffix }},
             {%- endif %}
             {%- for part in sums %}
-            cast(round(coalesce(sum(revenue_{{ part }}) filter (where {{ kind }}), 0), 2)
-                as decimal(18, 2)) as revenue_{{ part }}{{ suffix }},
+            {{ matomo_summed_money('if(' ~ kind ~ ', revenue_' ~ part ~ ', null)') }}
+                as revenue_{{ part }}{{ suffix }},
             {%- endfor %}
-            cast(round(coalesce(sum(revenue) filter (where {{ kind }}), 0), 2) as decimal(18, 2))
+            {{ matomo_summed_money('if(' ~ kind ~ ', revenue, null)') }}
                 as revenue{{ suffix }}
             {%- endfor %}
         from {{ ref('matomo_conversions') }}
@@ -516,7 +518,7 @@
         period,
         period_start,
         {%- if by_goal %}
-        coalesce(goals.name, 'Goal ' || goal_id) as label,
+        coalesce(goals.name, 'Goal ' || goal_id, 'Goal not defined') as label,
         cast(goal_id as string) as code,
         {%- endif %}
         {%- for suffix in kinds %}
@@ -626,7 +628,7 @@
             count(distinct if(is_purchase, null, struct(place, visit_key))) as nb_visits,
             count(distinct if(visitor_key is null, null, struct(place, visitor_key))) as nb_uniq_visitors,
             count_if(not is_purchase) as nb_actions,
-            round(coalesce(sum(price) / {{ orders }}, avg(product_price), 0), 2) as avg_price
+            round(coalesce(try_divide(sum(price), {{ orders }}), avg(product_price), 0), 2) as avg_price
         from facts
             {{ each_period('day') }}
         group by site_id, periods.period, periods.period_start, label
@@ -637,13 +639,13 @@
         period,
         period_start,
         label,
-        cast(revenue as decimal(18, 2)) as revenue,
+        try_cast(revenue as decimal(18, 2)) as revenue,
         quantity,
         {{ orders }},
         nb_visits,
         nb_uniq_visitors,
         nb_actions,
-        cast(avg_price as decimal(18, 2)) as avg_price,
+        try_cast(avg_price as decimal(18, 2)) as avg_price,
         {{ matomo_ratio('quantity', orders, 1) }} as avg_quantity,
         {{ matomo_ratio(orders, 'nb_visits', 4) }} as conversion_rate
     from sums
@@ -652,10 +654,12 @@
 
 {% macro matomo_report_differences(reports) -%}
     {#- Rows where a report of Matomo's own, the newest that was sent, differs from a view.
-        reports: a list of method, view and metrics. -#}
+        Only reports that are comparable: of a period that the views have, of all visits.
+        reports: a list of method, view, metrics, and whether it is of one goal each. -#}
     with told as (
         select *
         from {{ ref('matomo_reports') }}
+        where not_comparable is null
     )
 
     select
@@ -663,16 +667,20 @@
         period,
         period_start,
         report,
+        goal,
         metric,
         matomo,
         lacustre,
-        lacustre - matomo as difference
+        lacustre - matomo as difference,
+        exported_at
     from (
-        {%- for method, view, metrics in reports %}
+        {%- for method, view, metrics, of_goal in reports %}
         select
             told.site_id,
             told.period,
             told.period_start,
+            told.goal,
+            told.exported_at,
             '{{ view }}' as report,
             stack(
                 {{ metrics | length }}
@@ -688,7 +696,8 @@
                 told.site_id = ours.site_id
                 and told.period = ours.period
                 and told.period_start = ours.period_start
-        where told.method = '{{ method }}'
+                {{- ' and told.goal = ours.code' if of_goal }}
+        where told.method = '{{ method }}' and told.goal is {{ 'not null' if of_goal else 'null' }}
         {{ 'union all' if not loop.last }}
         {%- endfor %}
     ) as compared

@@ -1,16 +1,39 @@
 {% macro matomo_time_zone(text) -%}
-    {#- A time zone as SitesManager writes it, as Spark knows it: an IANA name, or `UTC+5.5` as +05:30.
-        Null where it is none, since an unknown zone would stop every build. text: an SQL expression. -#}
+    {#- A time zone as SitesManager writes it, as Spark knows it: an IANA name in its own letters, in
+        whatever case it was sent, or `UTC+5.5` as +05:30. Null where it is none, since an unknown
+        zone would stop every build. text: an SQL expression. -#}
+    {%- set hours = 'try_cast(substr(trim(' ~ text ~ '), 4) as double)' -%}
     case
-        when {{ text }} rlike '^UTC[+-][0-9]+([.][0-9]+)?$' and abs(cast(substr({{ text }}, 4) as double)) <= 14
+        when length({{ text }}) > 64 then null
+        when trim({{ text }}) rlike '^(?i)UTC[+-][0-9]{1,2}([.][0-9]{1,4})?$' and abs({{ hours }}) <= 14
             then concat(
-                substr({{ text }}, 4, 1),
-                lpad(cast(floor(abs(cast(substr({{ text }}, 4) as double))) as string), 2, '0'), ':',
-                lpad(cast(cast(
-                    60 * (abs(cast(substr({{ text }}, 4) as double)) % 1) as int
-                ) as string), 2, '0')
+                substr(trim({{ text }}), 4, 1),
+                lpad(cast(try_cast(floor(abs({{ hours }})) as int) as string), 2, '0'), ':',
+                lpad(cast(try_cast(60 * (abs({{ hours }}) % 1) as int) as string), 2, '0')
             )
-        when try_to_timestamp('2024-01-01 00:00:00 ' || {{ text }}, 'yyyy-MM-dd HH:mm:ss VV') is not null
-            then {{ text }}
+        -- One element, so that the lambda has it under a name.
+        else get(transform(
+            array(coalesce(
+                get(filter(
+                    array('{{ modules.pytz.all_timezones | join("', '") }}'),
+                    known -> lower(known) = lower(trim({{ text }}))
+                ), 0),
+                trim({{ text }})
+            )),
+            zone -> {{ matomo_known_zone('zone') }}
+        ), 0)
     end
+{%- endmacro %}
+
+
+{% macro matomo_known_zone(zone) -%}
+    {#- A time zone, or null where `from_utc_timestamp` would not know it and stop the statement. Casts
+        of texts to times read a zone at their end in the same way, and there is one that does not throw.
+        zone: an SQL expression, text. -#}
+    if(
+        {{ zone }} rlike '^[A-Za-z+-][A-Za-z0-9+_/:-]{0,63}\\z'
+        and try_cast('2024-01-01 00:00:00 ' || {{ zone }} as timestamp) is not null,
+        {{ zone }},
+        null
+    )
 {%- endmacro %}

@@ -112,10 +112,17 @@ def demo_service(
 
 
 @pytest.fixture(scope="session")
+def demo_alarms(demo: Answer, sql: Callable[[str], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
+    """What the demo's data give alarms of. Asked before anything else is loaded."""
+    return [tuple(row) for row in sql("select alarm, subject, detail from alarms.matomo_alarms")]
+
+
+@pytest.fixture(scope="session")
 def build(
     run: Callable[..., Answer],
     profiles: Path,
     demo_folder: Path,
+    demo_alarms: list[tuple[Any, ...]],
     demo_places: list[dict[str, Any]],
     demo_service: dict[str, list[tuple[Any, ...]]],
 ) -> Callable[..., Answer]:
@@ -195,8 +202,10 @@ def rounds(
     """
     modules = [
         importlib.import_module(f"tests.end_to_end.{name}")
-        for name in ("test_changes", "test_matomo_history", "test_quarantine", "test_samples")
-    ]
+        for name in (
+            "test_alarms", "test_changes", "test_matomo_history", "test_quarantine", "test_samples",
+        )
+    ]  # fmt: skip
     found: dict[str, list[Any]] = {}
     for number in range(ROUNDS):
         for module in modules:

@@ -52,7 +52,7 @@ def test_layers_have_their_plain_names_on_the_local_stack(
     manifests: dict[str, dict[str, Any]],
 ) -> None:
     schemas = {node["schema"] for node in relations(manifests["local"])}
-    assert schemas == {"staging", "quarantine", "snapshots", "lake", "views"}
+    assert schemas == {"staging", "quarantine", "snapshots", "lake", "views", "alarms"}
 
 
 def test_two_developers_never_collide(manifests: dict[str, dict[str, Any]]) -> None:

@@ -30,7 +30,7 @@ with marked_visits as (
 -- notes them: a visit that begins with a search, or a page without URL, has no entry URL, one that
 -- ends so no exit URL; other actions before or after do not matter. A title is an entry's only of
 -- the very first action.
-changed_visits as (
+placed_visits as (
     select
         * except (done, pages, viewed, titled),
         if(
@@ -49,9 +49,16 @@ changed_visits as (
             get(titled, 0).position = get(done, 0).position, get(titled, 0).position, null
         ) as entry_title_at,
         get(titled, size(titled) - 1).position as exit_title_at,
-        get(done, size(done) - 1).position as last_at,
-        posexplode_outer(actions) as (ordinal, action)
+        get(done, size(done) - 1).position as last_at
     from marked_visits
+),
+
+-- A step of its own: what stands beside an unfolding is worked out for each action, from copies of all.
+changed_visits as (
+    select
+        *,
+        posexplode_outer(actions) as (ordinal, action)
+    from placed_visits
 ),
 
 actions as (

@@ -16,29 +16,41 @@ with changed_visits as (
     from {{ matomo_changed_visits() }} as visits
 ),
 
+-- All but the lines, which are unfolded: a purchase would be copied whole to each of its lines.
+purchases as (
+    select
+        * except (purchase, actions),
+        purchase.position,
+        purchase.action_type as purchase_type,
+        purchase.order_id,
+        purchase.occurred_at_local,
+        purchase.items
+    from changed_visits
+),
+
 lines as (
     select
-        *,
-        posexplode_outer(purchase.items) as (line_index, item)
-    from changed_visits
+        * except (items),
+        posexplode_outer(items) as (line_index, item)
+    from purchases
 )
 
 select
     case
         when item is not null
-            then {{ surrogate_key(['visit_key', 'purchase.position', 'line_index']) }}
+            then {{ surrogate_key(['visit_key', 'position', 'line_index']) }}
     end as item_key,
     visit_key,
     batch_id,
     site_id,
     visit_id,
     visit_block,
-    purchase.action_type as purchase_type,
+    purchase_type,
     case
-        when item is not null then {{ surrogate_key(['visit_key', 'purchase.position']) }}
+        when item is not null then {{ surrogate_key(['visit_key', 'position']) }}
     end as purchase_key,
-    purchase.order_id,
-    coalesce(cast(purchase.occurred_at_local as date), visit_date) as purchase_date,
+    order_id,
+    coalesce(cast(occurred_at_local as date), visit_date) as purchase_date,
     item.sku,
     item.name,
     item.categories,

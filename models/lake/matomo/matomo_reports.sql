@@ -1,30 +1,50 @@
 {{ config(
-    materialized='incremental', incremental_strategy='merge', unique_key='report_key'
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key='report_key',
+    on_schema_change='append_new_columns'
 ) }}
 
--- What Matomo itself reported last of each site and period: what the views are compared with.
+-- What Matomo itself reported last of each site and period: what the views are compared with. A
+-- report of one goal, of a segment or of a range is another report.
+with reports as (
+    select
+        *,
+        -- Keys of reports of all visits of a period stay as they were before others had their own.
+        if(
+            goal is null and not_comparable is null,
+            {{ surrogate_key(['site_id', 'method', 'period', 'period_start']) }},
+            {{ surrogate_key([
+                'site_id', 'method', 'period', 'period_start', 'range_end', 'goal', 'segment_hash',
+                'not_comparable'
+            ]) }}
+        ) as report_key
+    from {{ ref('stg_matomo__reports') }}
+    where {{ new_batches(clock=ref('stg_matomo__documents')) }}
+)
+
 select
-    {{ surrogate_key(['site_id', 'method', 'period', 'period_start']) }} as report_key,
+    report_key,
     batch_id,
     exported_at,
     site_id,
     method,
     period,
     period_start,
-    metrics
-from {{ ref('stg_matomo__reports') }} as reports
-where
-    {{ new_batches(clock=ref('stg_matomo__documents')) }}
+    metrics,
+    goal,
+    segment_hash,
+    range_end,
+    not_comparable
+from reports
 {%- if is_incremental() %}
-and not exists (
-    select 1 from {{ this }} as held
-    where
-        held.site_id = reports.site_id and held.method = reports.method
-        and held.period = reports.period and held.period_start = reports.period_start
-        and held.exported_at > reports.exported_at
-)
+where
+    not exists (
+        select 1 from {{ this }} as held
+        where held.report_key = reports.report_key and held.exported_at > reports.exported_at
+    )
 {%- endif %}
 qualify row_number() over (
-    partition by site_id, method, period, period_start
-    order by exported_at desc, batch_id desc, offset desc
+    partition by report_key
+    order by exported_at desc, batch_id desc, offset desc, document_index desc
 ) = 1

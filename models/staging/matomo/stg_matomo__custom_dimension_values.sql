@@ -47,11 +47,11 @@ names as (
 
 select
     field_values.* except (field, field_value),
-    cast(substr(field_values.field, 10) as int) as custom_dimension_id,
+    try_cast(substr(field_values.field, 10) as int) as custom_dimension_id,
     names.custom_dimension_name,
     field_values.field_value as value
 from field_values
 left join names
     on
         field_values.site_id = names.site_id
-        and cast(substr(field_values.field, 10) as int) = names.custom_dimension_id
+        and try_cast(substr(field_values.field, 10) as int) = names.custom_dimension_id

@@ -1,4 +1,8 @@
-{{ config(materialized='incremental', incremental_strategy='append') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns'
+) }}
 
 -- The one place where Matomo's JSON is parsed. A message holds one object or an array of them;
 -- a catalogue may also be one object keyed by id. Every scalar is kept as text, since PHP 7 sends
@@ -15,7 +19,7 @@ with messages as (
         transform_keys(
             map_from_entries(
                 array_distinct(transform(
-                    coalesce(headers, array()),
+                    filter(headers, header -> header.key is not null),
                     header -> struct(lower(header.key), cast(header.value as string))
                 ))
             ),
@@ -35,26 +39,37 @@ parsed as (
     from messages
 ),
 
-documents as (
+-- What is asked of a whole message is asked here. What goes on is copied to each of its documents, so
+-- the body, or the parsed message, would make the cost of a message the square of its size.
+opened as (
     select
         parsed.* except (body, message),
+        message.documents,
+        coalesce(body rlike '^\\s*\\[', false) as is_list,
+        coalesce(body rlike '^\\s*\\[\\s*\\]\\s*$', false) as is_empty,
+        body is null as is_tombstone,
+        message.corrupt is not null or coalesce(size(message.documents), 0) = 0 as is_invalid
+    from parsed
+),
+
+documents as (
+    select
+        opened.* except (documents, is_list, is_tombstone, is_invalid),
         document_index,
         document.fields,
         document.entry,
         -- A catalogue is all that a site has, so what it does not list is gone.
-        coalesce(body rlike '^\\s*\\[' or document.entry is not null, false) as is_catalogue,
-        coalesce(body rlike '^\\s*\\[\\s*\\]\\s*$', false) as is_empty,
+        is_list or document.entry is not null as is_catalogue,
         case
-            when body is null then 'tombstone'
-            when message.corrupt is not null or coalesce(size(message.documents), 0) = 0
-                then 'invalid_json'
+            when is_tombstone then 'tombstone'
+            when is_invalid then 'invalid_json'
             when document.fields is null then 'not_an_object'
             when document.fields['result'] = 'error' then 'matomo_error'
         end as unusable
-    from parsed
+    from opened
         lateral view outer posexplode(
             flatten(transform(
-                message.documents,
+                documents,
                 document -> if(
                     size(document) > 0
                     and forall(map_keys(document), name -> name rlike '^[0-9][0-9,-]*$'),
@@ -169,6 +184,19 @@ select
         )),
         null
     ) as report_method,
+    -- Which goal or segment was asked for is in the request alone. A segment may name a person.
+    if(
+        message_type = 'report',
+        map_filter(
+            map(
+                'period', lower(coalesce(fields['period'], headers['period'])),
+                'goal', lower(headers['idgoal']),
+                'segment', sha2(nullif(trim(headers['segment']), ''), 256)
+            ),
+            (name, text) -> nullif(trim(text), '') is not null
+        ),
+        null
+    ) as report_asked,
     if(
         reason is null,
         map_filter(

@@ -20,7 +20,7 @@ with goals as (
         fields['pattern_type'] as pattern_type,
         coalesce(lower(fields['case_sensitive']) in ('1', 'true'), false) as is_case_sensitive,
         coalesce(lower(fields['allow_multiple']) in ('1', 'true'), false) as allows_multiple,
-        try_cast(fields['revenue'] as decimal(18, 4)) as revenue,
+        {{ matomo_money("fields['revenue']") }} as revenue,
         coalesce(lower(fields['event_value_as_revenue']) in ('1', 'true'), false)
             as uses_event_value_as_revenue,
         coalesce(lower(fields['deleted']) in ('1', 'true'), false) as is_deleted

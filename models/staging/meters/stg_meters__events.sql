@@ -55,7 +55,9 @@ shaped as (
 -- are missing or there is more than fits.
 contents as (
     select
-        shaped.* except (members),
+        shaped.* except (members, body),
+        -- Of a message of many lines nothing goes on but them, since it is copied to each.
+        if(is_event, body, null) as event_text,
         if(is_event, null, map_entries(members)) as lines,
         case
             when not is_event then null
@@ -81,9 +83,9 @@ entries as (
 
 lines as (
     select
-        entries.* except (is_plain, is_event, plain_name, plain_line, body, event_parts, entry),
+        entries.* except (is_plain, is_event, plain_name, plain_line, event_text, event_parts, entry),
         if(is_plain, plain_name, entry.key) as source_name,
-        case when is_plain then plain_line when is_event then body else entry.value end as text,
+        case when is_plain then plain_line when is_event then event_text else entry.value end as text,
         if(
             endswith(text, '\r') or endswith(text, '\n'), trim(trailing '\r\n' from text), text
         ) as line,

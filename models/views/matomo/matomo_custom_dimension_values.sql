@@ -32,7 +32,7 @@ conversion_sums as (
         exploded.name as field,
         {{ matomo_decoded('exploded.value') }} as label,
         count(*) as nb_conversions,
-        cast(round(coalesce(sum(conversions.revenue), 0), 2) as decimal(18, 2)) as revenue
+        {{ matomo_summed_money('conversions.revenue') }} as revenue
     from {{ ref('matomo_conversions') }} as conversions
         lateral view explode(conversions.custom_dimensions) exploded as name, value
         {{ each_period('conversions.conversion_date') | replace('exploded', 'exploded_periods') }}
@@ -70,7 +70,7 @@ action_sums as (
         count(distinct struct(visit_key, address)) as nb_visits,
         count(distinct if(visitor_key is null, null, struct(visitor_key, address)))
             as nb_uniq_visitors,
-        coalesce(sum(time_spent_seconds), 0) as sum_time_spent,
+        coalesce(sum({{ matomo_whole('time_spent_seconds') }}), 0) as sum_time_spent,
         count_if(visit_action_count in (0, 1)) as bounce_count,
         count_if(is_last) as exit_nb_visits
     from action_values
@@ -135,7 +135,7 @@ select
     sums.site_id,
     sums.period,
     sums.period_start,
-    cast(substr(sums.field, 10) as int) as custom_dimension_id,
+    try_cast(substr(sums.field, 10) as int) as custom_dimension_id,
     dimensions.name as custom_dimension_name,
     sums.scope,
     coalesce(nullif(sums.label, ''), 'Value not defined') as label,
@@ -159,4 +159,4 @@ from sums
 left join {{ ref('matomo_custom_dimensions') }} as dimensions
     on
         sums.site_id = dimensions.site_id
-        and cast(substr(sums.field, 10) as int) = dimensions.custom_dimension_id
+        and try_cast(substr(sums.field, 10) as int) = dimensions.custom_dimension_id

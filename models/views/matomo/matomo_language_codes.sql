@@ -3,7 +3,7 @@
 {{ matomo_visits_by(
     label="""
         if(
-            language_name like '% ' || language_code,
+            endswith(language_name, ' ' || language_code),
             language_name,
             coalesce(language_name, 'Unknown') || ' (' || coalesce(language_code, 'xx') || ')'
         )

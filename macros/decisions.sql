@@ -1,0 +1,89 @@
+{#-
+    What people decide about content is kept in one table beside the ledger, in raw, so that it
+    survives whatever dbt makes anew. It is only ever appended to; the newest row of a subject and a
+    version says what holds.
+-#}
+{% macro decisions_table() -%}
+    {#- The name of the table, whether it is there or not. -#}
+    {%- do return(api.Relation.create(
+        schema=env_var('LACUSTRE_RAW_SCHEMA', 'raw'), identifier='decisions', type='table'
+    )) -%}
+{%- endmacro %}
+
+
+{% macro decision_columns() -%}
+    {#- The columns of the table: name, type and what it holds. -#}
+    {%- do return([
+        ['decided_at', 'timestamp', 'When it was decided (UTC)'],
+        ['decided_by', 'string', 'Who decided: the user of the system that ran the command'],
+        ['decision', 'string', 'accept: use a version that was held; acknowledge: an alarm was seen'],
+        ['subject', 'string', 'What it is about: the table of the version, or the alarm'],
+        ['version', 'string', 'Which version of it'],
+        ['reason', 'string', 'Why, in words'],
+    ]) -%}
+{%- endmacro %}
+
+
+{% macro ensure_decisions() -%}
+    {#- Make the table where it is missing, and nothing else: a raw schema that is not there is not
+        made, since its name may be misspelt. Runs before each command that writes. -#}
+    {%- if execute and flags.WHICH in ['build', 'run', 'seed', 'snapshot', 'run-operation'] -%}
+        {%- set table = decisions_table() -%}
+        {%- if load_relation(table) is none and adapter.check_schema_exists(none, table.schema) -%}
+            {%- set columns = [] -%}
+            {%- for name, kind, comment in decision_columns() -%}
+                {%- do columns.append(name ~ ' ' ~ kind ~ ' comment ' ~ text_literal(comment)) -%}
+            {%- endfor -%}
+            {%- do run_query(
+                'create table if not exists ' ~ table ~ ' (' ~ columns | join(', ') ~ ') using delta'
+                ~ ' comment ' ~ text_literal('What people decided about content; only appended to')
+            ) -%}
+            {%- do adapter.cache_added(table) -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro decisions() -%}
+    {#- The decisions, as a relation for a `from`; none where the table is not there. -#}
+    {%- if execute and load_relation(decisions_table()) is not none -%}
+        {{- decisions_table() -}}
+    {%- else -%}
+        (
+            select
+                {%- for name, kind, comment in decision_columns() %}
+                cast(null as {{ kind }}) as {{ name }}{{ ',' if not loop.last }}
+                {%- endfor %}
+            where false
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro text_literal(text) -%}
+    {#- `text` as an SQL literal, whatever characters it has. -#}
+    {%- do return("'" ~ (text | string).replace('\\', '\\\\').replace("'", "\\'") ~ "'") -%}
+{%- endmacro %}
+
+
+{% macro record_decision(decision, subject, version, reason) -%}
+    {#- Append one decision of whoever runs the command. decision: accept or acknowledge. -#}
+    {%- if not (reason or '') | string | trim -%}
+        {%- do exceptions.raise_compiler_error('A decision needs a reason: add reason to --args.') -%}
+    {%- endif -%}
+    {%- do ensure_decisions() -%}
+    {%- set table = decisions_table() -%}
+    {%- if load_relation(table) is none -%}
+        {%- do exceptions.raise_compiler_error(
+            'There is no schema ' ~ table.schema ~ ' to keep the decision in; LACUSTRE_RAW_SCHEMA names it.'
+        ) -%}
+    {%- endif -%}
+    {%- set by = env_var('USER', env_var('LOGNAME', target.user or 'unknown')) -%}
+    {%- set values = [] -%}
+    {%- for value in [by, decision, subject, version, reason] -%}
+        {%- do values.append(text_literal(value)) -%}
+    {%- endfor -%}
+    {%- do run_query(
+        'insert into ' ~ table ~ ' select current_timestamp(), ' ~ values | join(', ')
+    ) -%}
+{%- endmacro %}

@@ -1,0 +1,80 @@
+-- Fields of good documents whose text cannot be used: no number where one belongs, a number beyond
+-- what reports can add up, a time zone that nobody knows. They count as missing there; the document
+-- itself is used. The text stays in raw, since it may hold personal data.
+with parts as (
+    select
+        documents.site_id,
+        documents.exported_at,
+        documents.topic,
+        documents.partition,
+        documents.offset,
+        documents.document_index,
+        case documents.message_type
+            when 'visit' then 'visit'
+            when 'sites' then 'site'
+            else 'goal'
+        end as found_in,
+        documents.fields as part
+    from {{ ref('stg_matomo__documents') }} as documents
+    where documents.message_type in ('visit', 'sites', 'goals') and documents.reason is null
+    union all
+    select
+        documents.site_id,
+        documents.exported_at,
+        documents.topic,
+        documents.partition,
+        documents.offset,
+        documents.document_index,
+        'action' as found_in,
+        part
+    from {{ ref('stg_matomo__documents') }} as documents
+        lateral view explode(documents.actions) exploded as part
+    where documents.message_type = 'visit' and documents.reason is null
+    union all
+    select
+        documents.site_id,
+        documents.exported_at,
+        documents.topic,
+        documents.partition,
+        documents.offset,
+        documents.document_index,
+        'item' as found_in,
+        part
+    from {{ ref('stg_matomo__documents') }} as documents
+        lateral view explode(flatten(transform(
+            documents.actions,
+            action -> coalesce(
+                from_json(action['itemDetails'], 'array<map<string, string>>'), array()
+            )
+        ))) exploded as part
+    where documents.message_type = 'visit' and documents.reason is null
+),
+
+-- Names of the fields whose text is there (Matomo writes false for none) and cannot be used.
+unusable as (
+    select
+        parts.* except (part),
+        map_keys(map_filter(
+            part,
+            (name, text) -> coalesce(text, '') not in ('', 'false')
+            and case
+                {%- for found_in, fields in matomo_typed_fields().items() %}
+                {%- for name, is_unusable in fields.items() %}
+                when found_in = '{{ found_in }}' and name = '{{ name }}' then {{ is_unusable }}
+                {%- endfor %}
+                {%- endfor %}
+            end
+        )) as names
+    from parts
+)
+
+select
+    site_id,
+    found_in,
+    field,
+    count(distinct struct(topic, partition, offset, document_index)) as documents,
+    min(exported_at) as first_exported_at,
+    max(exported_at) as last_exported_at
+from unusable
+    lateral view explode(names) exploded as field
+group by site_id, found_in, field
