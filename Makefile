@@ -23,6 +23,8 @@ install: $(STAMP) ## Make .venv, install everything, fetch the servers' jars
 	@test -e loader.toml || cp loader.toml.example loader.toml
 	@test -e profiles.yml || cp profiles.yml.example profiles.yml
 	@$(PY) -m stack install
+	@# dbt finds dbt_lacustre.py by this.
+	@echo "$(CURDIR)" > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lacustre.pth"
 
 $(STAMP): requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \

@@ -11,14 +11,10 @@ as much of a ledger of years as of one of an hour. The newest row of a table is 
 
 from __future__ import annotations
 
-import os
-import platform
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import psutil
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as f
@@ -38,7 +34,7 @@ from loader.plan import (
     Split,
     position,
 )
-from loader.process import is_running
+from loader.process import is_alive, new_owner
 
 _RANGES = (
     "array<struct<partition: int, from_offset: bigint, until_offset: bigint, records: bigint>>"
@@ -54,27 +50,6 @@ _COLUMNS = (
     "table_name, batch_id, source, topic, topic_id, table_id, kind, ranges, gaps, files, "
     "imported, records, bytes"
 )
-
-
-def new_owner() -> str:
-    """Who this process is: ``host/pid/start/random``, so that a reader can tell if it lives."""
-    process = psutil.Process()
-    start = int(process.create_time() * 1000)
-    return f"{platform.node()}/{os.getpid()}/{start}/{uuid.uuid4().hex[:12]}"
-
-
-def is_alive(owner: str) -> bool:
-    """Whether ``owner`` is a running process of this machine (False when it cannot be told).
-
-    A wrong answer costs a sentence or some work twice, never a record: see ``land``.
-    """
-    parts = owner.split("/")
-    if len(parts) != 4 or parts[0] != platform.node():
-        return False
-    try:
-        return is_running(int(parts[1]), int(parts[2]) / 1000)
-    except ValueError:
-        return False
 
 
 class Ledger:

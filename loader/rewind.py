@@ -13,7 +13,7 @@ from datetime import datetime
 from loader import imports, land, verify
 from loader.errors import ConfigurationError, DataLoss, LoaderError
 from loader.kafka import TopicState
-from loader.ledger import fenced_by, is_alive, positions
+from loader.ledger import fenced_by, positions
 from loader.plan import (
     ADOPT,
     COMMITTED,
@@ -29,6 +29,7 @@ from loader.plan import (
     replayed,
     table_accepted,
 )
+from loader.process import is_alive
 from loader.run import Key, Landed, Loader, Outcome, Survey
 
 Told = Callable[[Landed], None]

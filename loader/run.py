@@ -20,7 +20,7 @@ from loader import files, imports, land
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.jdbc import Database
 from loader.kafka import Cluster, TopicState
-from loader.ledger import Ledger, fenced_by, is_alive, new_owner, positions
+from loader.ledger import Ledger, fenced_by, positions
 from loader.plan import (
     PLANNED,
     REPLAY,
@@ -35,6 +35,7 @@ from loader.plan import (
     number,
     until,
 )
+from loader.process import is_alive, new_owner
 from loader.settings import Settings, Topic, located, unset_variables
 
 # Batches of different tables that are written at the same time. More gain nothing: one write

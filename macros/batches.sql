@@ -40,6 +40,56 @@
 {%- endmacro %}
 
 
+{% macro this_build() -%}
+    {#- What one invocation keeps for all of its models: a dictionary. dbt hands the same `graph` to
+        every model of it. -#}
+    {%- do return(graph.setdefault('lacustre', {'batches': {}})) -%}
+{%- endmacro %}
+
+
+{% macro read_up_to(table) -%}
+    {#- The batch up to which this invocation reads raw table `table` (a source): the newest that the
+        ledger has closed when it is first asked, so that whatever a loader lands meanwhile is left
+        to the next build. Of a table that the ledger does not know its own newest batch; none where
+        there is no such table, or no server to ask. -#}
+    {%- if not execute or not table.schema -%}
+        {%- do return(none) -%}
+    {%- endif -%}
+    {%- set batches = this_build()['batches'] -%}
+    {%- if 'asked' not in batches -%}
+        {%- set ledger = load_relation(api.Relation.create(
+            schema=env_var('LACUSTRE_RAW_SCHEMA', 'raw'), identifier='loader_batches'
+        )) -%}
+        {%- if ledger is not none -%}
+            {%- for row in run_query(
+                "select table_name, coalesce("
+                ~ "min(case when state <> 'committed' then batch_id end) - 1, max(batch_id))"
+                ~ " from " ~ ledger ~ " group by table_name"
+            ).rows -%}
+                {%- do batches.update({row[0]: row[1]}) -%}
+            {%- endfor -%}
+        {%- endif -%}
+        {%- do batches.update({'asked': true}) -%}
+    {%- endif -%}
+    {%- set name = table.schema ~ '.' ~ table.identifier -%}
+    {%- if name not in batches -%}
+        {%- set newest = none -%}
+        {%- if load_relation(table) is not none -%}
+            {%- set newest = run_query('select max(batch_id) from ' ~ table).columns[0][0] or 0 -%}
+        {%- endif -%}
+        {%- do batches.update({name: newest}) -%}
+    {%- endif -%}
+    {%- do return(batches[name]) -%}
+{%- endmacro %}
+
+
+{% macro landed(table, column='batch_id') -%}
+    {#- A predicate: `column` is a batch of raw table `table` that this invocation reads. -#}
+    {%- set newest = read_up_to(table) -%}
+    {{ 'true' if newest is none else column ~ ' <= ' ~ newest }}
+{%- endmacro %}
+
+
 {% macro replays(table) -%}
     {#- The replays of raw table `table` (a source) that this model has not read yet: a list of
         batch, topic, and the first batch in which the topic's offsets meant what they mean now. -#}
@@ -57,6 +107,7 @@
         ~ " ('rewound', 'topic_recreated', 'topic_deleted'))"
         ~ " where replay.kind = 'replay' and replay.table_name = '"
         ~ ledger.schema ~ "." ~ table.identifier ~ "' and " ~ new_batches('replay.batch_id')
+        ~ " and " ~ landed(table, 'replay.batch_id')
         ~ " group by 1, 2 order by 1"
     ).rows) -%}
 {%- endmacro %}
@@ -70,7 +121,7 @@
     {%- do check_history(table) -%}
     {%- set again = replays(table) -%}
     {%- if again | length == 0 -%}
-        (select * from {{ table }} where {{ new_batches() }})
+        (select * from {{ table }} where {{ new_batches() }} and {{ landed(table) }})
     {%- else -%}
         {%- set same = 'held.topic = record.topic and held.partition = record.partition'
             ~ ' and held.offset = record.offset' -%}
@@ -87,7 +138,7 @@
                     {%- endfor %}
                     as replay (batch_id, topic, since)
                     on record.batch_id = replay.batch_id and record.topic = replay.topic
-            where {{ new_batches('record.batch_id') }}
+            where {{ new_batches('record.batch_id') }} and {{ landed(table, 'record.batch_id') }}
                 and (
                     replay.batch_id is null
                     or not exists (

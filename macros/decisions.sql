@@ -34,7 +34,7 @@
             {%- for name, kind, comment in decision_columns() -%}
                 {%- do columns.append(name ~ ' ' ~ kind ~ ' comment ' ~ text_literal(comment)) -%}
             {%- endfor -%}
-            {%- do run_query(
+            {%- do until_done(
                 'create table if not exists ' ~ table ~ ' (' ~ columns | join(', ') ~ ') using delta'
                 ~ ' comment ' ~ text_literal('What people decided about content; only appended to')
             ) -%}

@@ -144,7 +144,7 @@
     (
         select max(batch_id) from {{ ledger }}
         where table_name = '{{ table.schema }}.{{ table.identifier }}'
-            and state = 'committed' and kind = 'load'
+            and state = 'committed' and kind = 'load' and {{ landed(table) }}
             and not exists(files, file -> file.checksum = '')
             and not exists(gaps, gap -> gap.partition is null)
     )

@@ -22,8 +22,8 @@ from loader import errors, land, telling
 from loader.errors import ConfigurationError, DataLoss, Fenced, LoaderError, SourceUnavailable
 from loader.files import as_literal
 from loader.land import _column_names, check_table, connect, reason, until_no_conflict
-from loader.ledger import is_alive, new_owner
 from loader.plan import Batch, Gap, Position, Range, position
+from loader.process import is_alive, new_owner
 from loader.run import Outcome
 from loader.settings import Settings
 

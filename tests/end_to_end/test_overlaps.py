@@ -1,0 +1,196 @@
+"""Builds that overlap: several at once, with records landing meanwhile, and one that was killed.
+
+A small project of its own, with the macros of this one and every kind of model.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack import Stack
+from tests.conftest import ROOT, Answer
+
+pytestmark = pytest.mark.stack
+
+ROUNDS = int(os.environ.get("OVERLAP_ROUNDS", "3"))
+PROJECT = """
+name: small
+version: "1.0.0"
+config-version: 2
+profile: lacustre
+on-run-start: "{{ take_build() }}"
+on-run-end: "{{ leave_build() }}"
+seeds: {+file_format: delta}
+snapshots: {+file_format: delta}
+models: {+file_format: delta}
+"""
+SOURCES = """
+version: 2
+sources: [{name: raw, schema: overlap_raw, tables: [{name: records}]}]
+snapshots:
+  - name: versions
+    relation: ref('changes')
+    config:
+      {unique_key: key, strategy: check, check_cols: [text], meta: {near: day}}
+"""
+NEW = "select * from {{ ref('documents') }} where {{ new_batches() }}"
+MODELS = {
+    "documents": "{{ config(materialized='incremental', incremental_strategy='append') }}"
+    " select batch_id, topic, partition, offset, cast(key as string) as key,"
+    " cast(value as string) as text, date '2024-01-01' as day"
+    " from {{ new_records(source('raw', 'records')) }}",
+    "changes": "{{ config(materialized='table') }}"
+    " select * from {{ ref('documents') }} qualify row_number() over"
+    " (partition by key order by batch_id desc, offset desc) = 1",
+    "children": "{{ config(materialized='incremental', incremental_strategy='replace_keys',"
+    " unique_key='offset', replace_key='key') }} " + NEW,
+    "near": "{{ config(materialized='incremental', incremental_strategy='merge_near',"
+    " unique_key=['key'], near='day') }} " + NEW +
+    " qualify row_number() over (partition by key order by offset desc) = 1",
+    "days": "{{ config(materialized='incremental', incremental_strategy='replace_where',"
+    " replace_key='day') }} select day, count(*) as documents, max(batch_id) as batch_id"
+    " from {{ ref('documents') }} group by day",
+    "seen": "select key, count(*) as versions from {{ ref('documents') }} group by key",
+}  # fmt: skip
+CONTENTS = {
+    "documents": "count(*), count(distinct offset)",
+    "changes": "count(*), count(distinct key)",
+    "children": "count(*), count(distinct offset)",
+    "near": "count(*), count(distinct key)",
+    "days": "count(*), sum(documents)",
+    "seen": "count(*), sum(versions)",
+    "versions": "count(*), count(distinct key)",
+    "labels": "count(*), count(distinct code)",
+}
+SENTENCE = "Another build is under way: "
+
+
+class Lake:
+    """The small project, its raw table, and what its lake must hold."""
+
+    def __init__(self, folder: Path, profiles: Path, stack: Stack, sql: Any) -> None:
+        self.folder, self.profiles, self.stack, self.sql = folder, profiles, stack, sql
+        self.batch = 0
+        sql("create schema overlap_raw")
+        sql("create table overlap_raw.records (batch_id bigint, topic string, partition int,"
+            " offset bigint, key binary, value binary) using delta")  # fmt: skip
+        (folder / "macros").symlink_to(ROOT / "macros")
+        for name, text in (
+            ("dbt_project.yml", PROJECT),
+            ("models/sources.yml", SOURCES),
+            ("seeds/labels.csv", "code,label\n1,one\n2,two\n"),
+            *((f"models/{model}.sql", text) for model, text in MODELS.items()),
+        ):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+
+    def land(self) -> None:
+        """One more batch of ten records, of ten keys that all have versions already."""
+        self.batch += 1
+        self.sql(
+            f"insert into overlap_raw.records select {self.batch}, 't', 0, {self.batch * 10} + id,"
+            f" cast(concat('k', id) as binary), cast('v{self.batch}' as binary) from range(10)"
+        )
+
+    def start(self, number: int = 0) -> subprocess.Popen[str]:
+        environ = {
+            **os.environ, **self.stack.env(), "PYTHONPATH": str(ROOT), "DBT_TEST_SCHEMA": "overlap",
+            "LACUSTRE_RAW_SCHEMA": "overlap_raw", "DBT_SPARK_CODEGEN": "false",
+            "DBT_TARGET_PATH": str(self.folder / f"target{number}"),
+            "DBT_LOG_PATH": str(self.folder / f"logs{number}"),
+        }  # fmt: skip
+        return subprocess.Popen(
+            [str(Path(sys.executable).parent / "dbt"), "--no-use-colors", "build",
+             "--project-dir", str(self.folder), "--profiles-dir", str(self.profiles),
+             "--target", "test"],
+            cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def end(self, build: subprocess.Popen[str]) -> Answer:
+        out, _ = build.communicate(timeout=600)
+        return Answer(build.returncode, out, "")
+
+    def build(self, number: int = 0) -> Answer:
+        return self.end(self.start(number))
+
+    def holds(self) -> dict[str, tuple[Any, ...]]:
+        return {
+            relation: tuple(self.sql(f"select {what} from overlap.{relation}")[0])
+            for relation, what in CONTENTS.items()
+        }
+
+    def should_hold(self, batches: int) -> dict[str, tuple[int, int]]:
+        every, keys = (batches * 10, batches * 10), (10, 10)
+        return {
+            "documents": every, "changes": keys, "children": keys, "near": keys,
+            "days": (1, batches * 10), "seen": (10, batches * 10), "labels": (2, 2),
+        }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lake(
+    tmp_path_factory: pytest.TempPathFactory, profiles: Path, stack: Stack, sql: Any
+) -> Iterator[Lake]:
+    yield Lake(tmp_path_factory.mktemp("overlaps"), profiles, stack, sql)
+
+
+def test_builds_at_once_leave_the_lake_of_a_single_build(lake: Lake) -> None:
+    for turn in range(ROUNDS):
+        lake.land()
+        with ThreadPoolExecutor() as pool:
+            # The first of all makes every relation; a batch lands while they run.
+            builds = [lake.start(number) for number in range(2 + turn % 2)]
+            ends = [pool.submit(lake.end, build) for build in builds]
+            if turn > 0:
+                lake.land()
+            answers = [end.result() for end in ends]
+        assert 0 in {answer.code for answer in answers}, [answer.text for answer in answers]
+        for answer in answers:
+            assert answer.code == 0 or SENTENCE in answer.text, answer.text
+        held = lake.holds()
+        assert held["documents"][0] == held["documents"][1], held
+        assert held["documents"][0] == held["days"][1] == held["seen"][1], held
+    last = lake.build()
+    assert last.code == 0, last.text
+    held = lake.holds()
+    assert {name: held[name] for name in lake.should_hold(1)} == lake.should_hold(lake.batch)
+    assert lake.sql("select count(*) from overlap_staging.builds")[0][0] == 0
+
+
+def test_an_append_brings_no_batch_twice(lake: Lake) -> None:
+    """What a build that was held up would still write, after another one wrote it."""
+    written = sorted((lake.folder / "target0").glob("run/**/documents.sql"))
+    statement = written[-1].read_text(encoding="utf-8")
+    assert "insert into" in statement
+    before = lake.holds()["documents"]
+    lake.sql("create or replace temporary view documents__dbt_tmp as select * from "
+             "overlap.documents")  # fmt: skip
+    lake.sql(statement)
+    assert lake.holds()["documents"] == before
+
+
+def test_a_build_goes_on_at_once_after_one_that_was_killed(lake: Lake) -> None:
+    lake.land()
+    killed = lake.start()
+    until = time.monotonic() + 120
+    while not lake.sql("select 1 from overlap_staging.builds") and time.monotonic() < until:
+        assert killed.poll() is None
+    second = lake.build(1)
+    assert SENTENCE in second.text, second.text
+    assert second.code != 0
+    killed.send_signal(signal.SIGKILL)
+    lake.end(killed)
+    after = lake.build(1)
+    assert after.code == 0, after.text
+    held = lake.holds()
+    assert {name: held[name] for name in lake.should_hold(1)} == lake.should_hold(lake.batch)
