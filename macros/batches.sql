@@ -179,33 +179,6 @@
 {%- endmacro %}
 
 
-{% macro raw_table(name, columns) -%}
-    {#- The raw table of a file import with `columns`, all text; an empty one of the same shape
-        where nothing was imported yet, so that a lake without a park still builds. -#}
-    {%- set relation = load_relation(source('raw', name)) if execute else source('raw', name) -%}
-    {%- set held = columns -%}
-    {%- if execute and relation is not none -%}
-        {#- A table that was made and never filled has no data columns yet. -#}
-        {%- set held = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
-    {%- endif -%}
-    {%- if relation is not none and columns | reject('in', held) | list | length == 0 -%}
-        {{ source('raw', name) }}
-    {%- else -%}
-        (
-            select
-                cast(null as bigint) as batch_id,
-                cast(null as string) as file_path,
-                cast(null as timestamp) as loaded_at,
-                cast(null as string) as corrupt_record
-                {%- for column in columns %},
-                cast(null as string) as {{ column }}
-                {%- endfor %}
-            where false
-        ) -- {{ source('raw', name) }} is not there yet
-    {%- endif -%}
-{%- endmacro %}
-
-
 {% macro touched(relation, column) -%}
     {#- The values of `column` in what this incremental model has not read yet of `relation`, as a
         list of SQL literals; empty when there is nothing new. Literals, since Delta skips files by

@@ -16,7 +16,7 @@
     {%- do return([
         ['decided_at', 'timestamp', 'When it was decided (UTC)'],
         ['decided_by', 'string', 'Who decided: the user of the system that ran the command'],
-        ['decision', 'string', 'accept: use a version that was held; acknowledge: an alarm was seen'],
+        ['decision', 'string', 'accept: use a version that is held; reject: leave it held; acknowledge: an alarm was seen'],
         ['subject', 'string', 'What it is about: the table of the version, or the alarm'],
         ['version', 'string', 'Which version of it'],
         ['reason', 'string', 'Why, in words'],
@@ -67,7 +67,7 @@
 
 
 {% macro record_decision(decision, subject, version, reason) -%}
-    {#- Append one decision of whoever runs the command. decision: accept or acknowledge. -#}
+    {#- Append one decision of whoever runs the command. decision: accept, reject or acknowledge. -#}
     {%- if not (reason or '') | string | trim -%}
         {%- do exceptions.raise_compiler_error('A decision needs a reason: add reason to --args.') -%}
     {%- endif -%}
@@ -86,4 +86,62 @@
     {%- do run_query(
         'insert into ' ~ table ~ ' select current_timestamp(), ' ~ values | join(', ')
     ) -%}
+{%- endmacro %}
+
+
+{% macro decided_versions(decision) -%}
+    {#- The versions whose last decision is `decision`, as a list. -#}
+    {%- do return(run_query(
+        'select version from ' ~ decisions() ~ ' as decisions group by version'
+        ~ ' having max_by(decision, decided_at) = ' ~ text_literal(decision)
+    ).columns[0].values() | list) -%}
+{%- endmacro %}
+
+
+{% macro accept(version, reason) -%}
+    {#- `dbt run-operation accept --args '{version: park_pdc/7, reason: …}'`: a person says that a version
+        that is held may be used; it counts from the next build on. -#}
+    {%- do decide_about_version('accept', version, reason) -%}
+    {%- do log('Accepted ' ~ version ~ '; it is used from the next build on.', info=true) -%}
+{%- endmacro %}
+
+
+{% macro reject(version, reason) -%}
+    {#- `dbt run-operation reject --args '{version: park_pdc/7, reason: …}'`: a person says that a version
+        stays held; it warns no more. -#}
+    {%- do decide_about_version('reject', version, reason) -%}
+    {%- do log('Rejected ' ~ version ~ '; it stays held and warns no more.', info=true) -%}
+{%- endmacro %}
+
+
+{% macro decide_about_version(decision, version, reason) -%}
+    {%- set version = version | string -%}
+    {%- set table = version.split('/')[0] -%}
+    {%- set found = namespace(known=false) -%}
+    {%- for model in ['park_held_versions', 'matomo_held_catalogues'] -%}
+        {%- if not found.known and load_relation(ref(model)) is not none -%}
+            {%- set found.known = run_query(
+                'select 1 from ' ~ ref(model) ~ ' where version = ' ~ text_literal(version)
+            ).rows | length > 0 -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {#- A table that is gone is in no view: the build stopped and named it. -#}
+    {%- if not found.known and not ('/gone-after-' in version and table[5:] in park_tables()) -%}
+        {%- do exceptions.raise_compiler_error(
+            'No version ' ~ version ~ ' is held; ' ~ ref('park_held_versions') ~ ' and '
+            ~ ref('matomo_held_catalogues') ~ ' show those that are.'
+        ) -%}
+    {%- endif -%}
+    {%- do record_decision(decision, table, version, reason) -%}
+{%- endmacro %}
+
+
+{% macro rejected_versions() -%}
+    {#- The versions that people rejected and did not accept afterwards, as a relation for a `from`. -#}
+    (
+        select version
+        from {{ decisions() }} as decisions
+        group by version
+        having max_by(decision, decided_at) = 'reject'
+    )
 {%- endmacro %}

@@ -1,6 +1,7 @@
 {#-
     The park's tables as their source names them: the columns that are read, those that must be
-    numbers, text or dates, and what names a row. One list, so that what staging takes and what
+    numbers, text or dates, and what names a row: its `key`, and its `identity` where that is less, since
+    the end of an installation comes later and makes no other installation of it. One list, so that what staging takes and what
     quarantine shows are each other's complement.
 -#}
 {% macro park_tables() -%}
@@ -24,11 +25,13 @@
         'installation_c': {
             'columns': ['id_pdc', 'id_compteur', 'date_deb', 'date_fin'],
             'numbers': ['id_pdc', 'id_compteur'], 'interval': ['date_deb', 'date_fin'],
+            'identity': ['id_pdc', 'id_compteur', 'date_deb'],
             'key': ['id_pdc', 'id_compteur', 'date_deb', 'date_fin'],
         },
         'installation_k': {
             'columns': ['id_pdk', 'id_concentrateurs', 'date_deb', 'date_fin'],
             'numbers': ['id_pdk', 'id_concentrateurs'], 'interval': ['date_deb', 'date_fin'],
+            'identity': ['id_pdk', 'id_concentrateurs', 'date_deb'],
             'key': ['id_pdk', 'id_concentrateurs', 'date_deb', 'date_fin'],
         },
         'communes': {
@@ -48,22 +51,9 @@
 
 
 {% macro park_rows(name) -%}
-    {#- The newest version of park table `name`: `batch_id`, its columns as text, the line, and the
-        `reason` why a row cannot be used; null for a good one. It comes from the database once it
-        was imported from there, else from the files; the variable park_source (auto, database,
-        files) says otherwise. Only batches that the ledger has closed are read, so an import that
-        goes on or failed leaves the version before it. -#}
+    {#- The current version of park table `name`, as stg_park__versions says: `batch_id`, its columns as
+        text, the line, and the `reason` why a row cannot be used; null for a good one. -#}
     {%- set table = park_tables()[name] -%}
-    {%- set of_database, of_files = source('raw', 'parc_' ~ name), source('raw', 'park_' ~ name) -%}
-    {%- set held = [] -%}
-    {%- if execute and var('park_source') != 'files' -%}
-        {%- set relation = load_relation(of_database) -%}
-        {%- if relation is not none -%}
-            {%- set held = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
-        {%- endif -%}
-    {%- endif -%}
-    {%- set is_database = table.columns | reject('in', held) | list | length == 0
-        or (execute and var('park_source') == 'database') -%}
     (
         select
             batch_id,
@@ -96,20 +86,10 @@
                 ) > 1 then 'repeated'
             end as reason
         from (
-            select
-                batch_id,
-                {{ 'cast(null as string)' if is_database else 'corrupt_record' }} as corrupt_record,
-                {%- for column in table.columns %}
-                nullif(trim(cast({{ column }} as string)), '') as {{ column }},
-                {%- endfor %}
-                coalesce(
-                    {{ 'null' if is_database else 'corrupt_record' }},
-                    concat_ws(',' {%- for column in table.columns -%}
-                        , coalesce(cast({{ column }} as string), '')
-                    {%- endfor %})
-                ) as line
-            from {{ of_database if is_database else raw_table('park_' ~ name, table.columns) }}
-            where batch_id = {{ last_batch(of_database if is_database else of_files) }}
+            {%- for origin in park_origins(name) %}
+            {{ 'union all' if not loop.first }}
+            {{ park_texts(name, origin, '(' ~ park_current_rows(name, origin) ~ ')') }}
+            {%- endfor %}
         ) as rows_of_import
     )
 {%- endmacro %}
@@ -133,24 +113,6 @@
         {{ timestamp_or_null(text, 'yyyyMMdd') }},
         {{ timestamp_or_null('left(' ~ text ~ ', 10)', 'yyyy-MM-dd') }}
     ) as date)
-{%- endmacro %}
-
-
-{% macro last_batch(table) -%}
-    {#- A scalar subquery: the newest batch of the import `table` (a source) that is complete. An
-        import of an empty table is one, too, and has no rows. -#}
-    {%- set ledger = source('raw', 'loader_batches') -%}
-    {%- if execute and load_relation(ledger) is not none -%}
-    (
-        select max(batch_id) from {{ ledger }}
-        where table_name = '{{ table.schema }}.{{ table.identifier }}'
-            and state = 'committed' and kind = 'load' and {{ landed(table) }}
-            and not exists(files, file -> file.checksum = '')
-            and not exists(gaps, gap -> gap.partition is null)
-    )
-    {%- else -%}
-    (select cast(null as bigint))
-    {%- endif -%}
 {%- endmacro %}
 
 

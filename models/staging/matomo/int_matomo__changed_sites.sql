@@ -1,12 +1,31 @@
 {{ config(materialized='view') }}
 
--- Each site as it was said last; a site that a message does not hold is not gone.
+-- Each site as it was said last. What a message does not hold is not gone, neither a site nor a field
+-- of one: a list of numbers alone takes no site's time zone away.
+with sites as (
+    select
+        sites.* except (row_hash, name, main_url, time_zone, currency, has_ecommerce),
+        first_value(name) ignore nulls over newest_first as name,
+        first_value(main_url) ignore nulls over newest_first as main_url,
+        first_value(time_zone) ignore nulls over newest_first as time_zone,
+        first_value(currency) ignore nulls over newest_first as currency,
+        coalesce(first_value(has_ecommerce) ignore nulls over newest_first, false) as has_ecommerce
+    from {{ ref('stg_matomo__sites') }} as sites
+    qualify row_number() over (
+        partition by site_id
+        order by
+            exported_at desc, row_hash asc, batch_id asc, topic asc, partition asc, offset asc
+    ) = 1
+    window newest_first as (
+        partition by site_id
+        order by
+            exported_at desc, row_hash asc, batch_id asc, topic asc, partition asc, offset asc
+        rows between current row and unbounded following
+    )
+)
+
 select
-    sites.*,
+    {{ row_hash(['name', 'main_url', 'time_zone', 'currency', 'has_ecommerce']) }} as row_hash,
+    *,
     exported_at as changed_at
-from {{ ref('stg_matomo__sites') }} as sites
-qualify row_number() over (
-    partition by site_id
-    order by
-        exported_at desc, row_hash asc, batch_id asc, topic asc, partition asc, offset asc
-) = 1
+from sites

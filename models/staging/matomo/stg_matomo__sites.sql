@@ -1,6 +1,6 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
--- One row per site and message of SitesManager.
+-- One row per site and message of SitesManager; null where a message does not hold a field.
 with sites as (
     select
         batch_id,
@@ -14,7 +14,7 @@ with sites as (
         nullif(fields['main_url'], '') as main_url,
         {{ matomo_time_zone("fields['timezone']") }} as time_zone,
         nullif(fields['currency'], '') as currency,
-        coalesce(lower(fields['ecommerce']) in ('1', 'true'), false) as has_ecommerce
+        lower(fields['ecommerce']) in ('1', 'true') as has_ecommerce
     from {{ ref('stg_matomo__documents') }}
     where message_type = 'sites' and reason is null and {{ new_batches() }}
 )

@@ -1,0 +1,162 @@
+{#-
+    Catalogues: messages that list all goals or all custom dimensions of a site, so that what the
+    newest one does not list is gone. `key` names an entry; `columns` are texts that every entry has at
+    its source, so a catalogue without any of them is a part of one.
+-#}
+{% macro matomo_catalogues() -%}
+    {%- do return({
+        'goals': {'key': 'goal_key', 'columns': ['name', 'match_attribute']},
+        'custom_dimensions': {'key': 'custom_dimension_key', 'columns': ['name', 'scope']},
+    }) -%}
+{%- endmacro %}
+
+
+{% macro matomo_catalogue_order() -%}
+    {#- The columns by which the messages of a catalogue follow each other. -#}
+    {%- do return(['exported_at', 'offset', 'partition', 'topic']) -%}
+{%- endmacro %}
+
+
+{% macro matomo_listed_now(catalogue) -%}
+    {#-
+        What the current catalogue of each site lists, with what came alone since then: the whole input
+        of a snapshot that closes what is listed no more. `changed_at` is when that was exported, but
+        never before the key's last version in the snapshot ended.
+        catalogue: one of matomo_catalogues.
+    -#}
+    {%- set relation, key = ref('stg_matomo__' ~ catalogue), matomo_catalogues()[catalogue].key -%}
+    {%- set columns = matomo_catalogues()[catalogue].columns -%}
+    {%- set seen = snapshot_relation('snap_matomo__' ~ catalogue) -%}
+    {%- set order = 'struct(' ~ matomo_catalogue_order() | map('replace', '', 'entries.', 1) | join(', ') ~ ')' -%}
+    with states as (
+        {{ matomo_catalogue_states(catalogue) | indent(8) }}
+    ),
+
+    held_catalogues as (
+        select site_id, each.catalogue.version as version
+        from states lateral view explode(state.held) held as each
+    ),
+
+    listed as (
+        select entries.*
+        from {{ relation }} as entries
+        left join states on entries.site_id = states.site_id
+        left join held_catalogues
+            on entries.is_catalogue
+            and entries.site_id = held_catalogues.site_id
+            and {{ order }} = held_catalogues.version
+        where entries.{{ key }} is not null
+            and held_catalogues.version is null
+            and (states.state is null or {{ order }} >= states.state.taken.version)
+        qualify row_number() over (
+            partition by entries.{{ key }}
+            -- An entry that came with nothing but its number describes nothing.
+            order by coalesce({{ columns | map('replace', '', 'entries.', 1) | join(', ') }}) is null,
+                {{ order }} desc, entries.document_index desc, entries.row_hash
+        ) = 1
+    )
+    {%- if seen is not none %},
+
+    held as (
+        select
+            {{ key }},
+            max(coalesce(dbt_valid_to, dbt_valid_from + interval 1 millisecond)) as until
+        from {{ seen }}
+        group by {{ key }}
+    )
+    {%- endif %}
+
+    select
+        listed.*,
+        {% if seen is not none -%}
+        greatest(listed.exported_at, held.until) as changed_at
+        {%- else -%}
+        listed.exported_at as changed_at
+        {%- endif %}
+    from listed
+    {%- if seen is not none %}
+    left join held on listed.{{ key }} = held.{{ key }}
+    {%- endif %}
+{%- endmacro %}
+
+
+{% macro matomo_catalogue_states(catalogue) -%}
+    {#-
+        A query: which catalogue of each site counts, and which newer ones are held. A catalogue takes
+        the place of the one that counted before it unless it lost more of its entries than the
+        variables held_when_lost_percent and held_when_lost_more_than allow, or all values of a column;
+        then it is held until a person accepts it or a later one is good. The answer follows from all
+        catalogues in the order of their messages, so it does not depend on how they were batched.
+        One row per site: `state.taken` and, oldest first, `state.held` with the catalogue, how many
+        entries the one that counts has, and the reason.
+        catalogue: one of matomo_catalogues.
+    -#}
+    {%- set key, columns = matomo_catalogues()[catalogue].key, matomo_catalogues()[catalogue].columns -%}
+    {%- set order = matomo_catalogue_order() | join(', ') -%}
+    {%- set reasons = [
+        'when size(array_except(state.taken.entries, sent.entries)) > '
+        ~ var('held_when_lost_more_than') | int
+        ~ ' and size(array_except(state.taken.entries, sent.entries)) * 100 > '
+        ~ var('held_when_lost_percent') | float ~ " * size(state.taken.entries) then 'lost_keys'"
+    ] -%}
+    {%- for column in columns -%}
+        {%- do reasons.append(
+            'when state.taken.filled.' ~ column ~ ' > 0 and sent.filled.' ~ column
+            ~ " = 0 and size(sent.entries) > 0 then 'lost_" ~ column ~ "'"
+        ) -%}
+    {%- endfor -%}
+    {%- set reason = 'case ' ~ reasons | join(' ') ~ ' end' -%}
+    select
+        site_id,
+        aggregate(
+            slice(sent_catalogues, 2, size(sent_catalogues)),
+            named_struct(
+                'taken', sent_catalogues[0],
+                'held', slice(array(named_struct(
+                    'catalogue', sent_catalogues[0], 'entries_before', 0, 'reason', cast(null as string)
+                )), 1, 0)
+            ),
+            (state, sent) -> if(
+                sent.is_accepted or {{ reason }} is null,
+                named_struct('taken', sent, 'held', slice(state.held, 1, 0)),
+                named_struct(
+                    'taken', state.taken,
+                    'held', concat(state.held, array(named_struct(
+                        'catalogue', sent, 'entries_before', size(state.taken.entries),
+                        'reason', {{ reason }}
+                    )))
+                )
+            )
+        ) as state
+    from (
+        select
+            site_id,
+            array_sort(collect_list(struct(
+                version, name, batch_id, exported_at, entries, filled, accepted.name is not null as is_accepted
+            ))) as sent_catalogues
+        from (
+            select
+                site_id,
+                struct({{ order }}) as version,
+                concat_ws('/', '{{ catalogue }}', site_id, topic, partition, offset) as name,
+                min(batch_id) as batch_id,
+                exported_at,
+                collect_set({{ key }}) as entries,
+                named_struct(
+                    {%- for column in columns %}
+                    '{{ column }}', count({{ column }}){{ ',' if not loop.last }}
+                    {%- endfor %}
+                ) as filled
+            from {{ ref('stg_matomo__' ~ catalogue) }}
+            where is_catalogue
+            group by site_id, {{ order }}
+        ) as catalogues
+        left join (
+            select version as name
+            from {{ decisions() }} as decisions
+            group by version
+            having max_by(decision, decided_at) = 'accept'
+        ) as accepted using (name)
+        group by site_id
+    ) as sites
+{%- endmacro %}

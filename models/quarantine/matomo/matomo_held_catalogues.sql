@@ -1,0 +1,29 @@
+-- Catalogues that lost too much to be used by themselves, while an older one stays current.
+with states as (
+    {%- for catalogue in matomo_catalogues() %}
+    {{ 'union all' if not loop.first }}
+    select
+        '{{ catalogue }}' as catalogue,
+        site_id,
+        state
+    from ({{ matomo_catalogue_states(catalogue) }}) as of_sites
+    {%- endfor %}
+)
+
+select
+    states.catalogue,
+    states.site_id,
+    held.catalogue.name as version,
+    held.catalogue.batch_id,
+    held.catalogue.exported_at,
+    held.reason,
+    held.entries_before,
+    size(held.catalogue.entries) as entries_now,
+    states.state.taken.name as current_version,
+    rejected.version is not null as is_rejected,
+    concat(
+        'dbt run-operation accept --args ''{version: ', held.catalogue.name, ', reason: …}'''
+    ) as accept_command
+from states
+    lateral view explode(states.state.held) held_catalogues as held
+left join {{ rejected_versions() }} as rejected on held.catalogue.name = rejected.version

@@ -1,0 +1,18 @@
+-- Imports of the park that lost too much to be used by themselves, while an older one stays current.
+select
+    versions.park_table,
+    versions.version,
+    versions.batch_id,
+    versions.committed_at,
+    versions.reason,
+    versions.base_version as current_version,
+    versions.base_key_count as keys_before,
+    versions.key_count as keys_now,
+    versions.kept_count as keys_kept,
+    rejected.version is not null as is_rejected,
+    concat(
+        'dbt run-operation accept --args ''{version: ', versions.version, ', reason: …}'''
+    ) as accept_command
+from {{ ref('stg_park__versions') }} as versions
+left join {{ rejected_versions() }} as rejected on versions.version = rejected.version
+where versions.is_held

@@ -1,0 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge_near',
+    unique_key=['version'],
+    near='raw_table'
+) }}
+
+-- depends_on: {{ source('raw', 'loader_batches') }}
+-- Every import of the park that was looked at: what it holds, and whether it is current or held.
+{{ park_versions() }}
