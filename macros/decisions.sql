@@ -101,38 +101,47 @@
 {% macro accept(version, reason) -%}
     {#- `dbt run-operation accept --args '{version: park_pdc/7, reason: …}'`: a person says that a version
         that is held may be used; it counts from the next build on. -#}
-    {%- do decide_about_version('accept', version, reason) -%}
-    {%- do log('Accepted ' ~ version ~ '; it is used from the next build on.', info=true) -%}
+    {%- for decided in decide_about_versions('accept', version, reason) -%}
+        {%- do log('Accepted ' ~ decided ~ '; it is used from the next build on.', info=true) -%}
+    {%- endfor -%}
 {%- endmacro %}
 
 
 {% macro reject(version, reason) -%}
     {#- `dbt run-operation reject --args '{version: park_pdc/7, reason: …}'`: a person says that a version
         stays held; it warns no more. -#}
-    {%- do decide_about_version('reject', version, reason) -%}
-    {%- do log('Rejected ' ~ version ~ '; it stays held and warns no more.', info=true) -%}
+    {%- for decided in decide_about_versions('reject', version, reason) -%}
+        {%- do log('Rejected ' ~ decided ~ '; it stays held and warns no more.', info=true) -%}
+    {%- endfor -%}
 {%- endmacro %}
 
 
-{% macro decide_about_version(decision, version, reason) -%}
-    {%- set version = version | string -%}
-    {%- set table = version.split('/')[0] -%}
-    {%- set found = namespace(known=false) -%}
+{% macro decide_about_versions(decision, version, reason) -%}
+    {#- Keep the decision about each version that is held and like `version`, a pattern in which % stands
+        for any text; their names as a list. -#}
+    {%- set version, found = version | string, [] -%}
     {%- for model in ['park_held_versions', 'matomo_held_catalogues'] -%}
-        {%- if not found.known and load_relation(ref(model)) is not none -%}
-            {%- set found.known = run_query(
-                'select 1 from ' ~ ref(model) ~ ' where version = ' ~ text_literal(version)
-            ).rows | length > 0 -%}
+        {%- if load_relation(ref(model)) is not none -%}
+            {%- do found.extend(run_query(
+                'select version from ' ~ ref(model) ~ ' where version like ' ~ text_literal(version)
+                ~ ' order by 1'
+            ).columns[0].values()) -%}
         {%- endif -%}
     {%- endfor -%}
     {#- A table that is gone is in no view: the build stopped and named it. -#}
-    {%- if not found.known and not ('/gone-after-' in version and table[5:] in park_tables()) -%}
+    {%- if '/gone-after-' in version and version.split('/')[0][5:] in park_tables() -%}
+        {%- do found.append(version) -%}
+    {%- endif -%}
+    {%- if not found -%}
         {%- do exceptions.raise_compiler_error(
             'No version ' ~ version ~ ' is held; ' ~ ref('park_held_versions') ~ ' and '
             ~ ref('matomo_held_catalogues') ~ ' show those that are.'
         ) -%}
     {%- endif -%}
-    {%- do record_decision(decision, table, version, reason) -%}
+    {%- for held in found -%}
+        {%- do record_decision(decision, held.split('/')[0], held, reason) -%}
+    {%- endfor -%}
+    {%- do return(found) -%}
 {%- endmacro %}
 
 

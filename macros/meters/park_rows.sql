@@ -1,8 +1,10 @@
 {#-
     The park's tables as their source names them: the columns that are read, those that must be
-    numbers, text or dates, and what names a row: its `key`, and its `identity` where that is less, since
-    the end of an installation comes later and makes no other installation of it. One list, so that what staging takes and what
-    quarantine shows are each other's complement.
+    numbers, text, dates or codes of INSEE, and what names a row: its `key`, and its `identity` where
+    that is less, because the end of an installation comes later and makes no other installation of it.
+    `codes` are written in their form (commune or departement, see insee_code); those that are also
+    `texts` must have it. `first` says which of the rows with one key is used; it may read `optional`
+    columns. One list, so that what staging takes and what quarantine shows are each other's complement.
 -#}
 {% macro park_tables() -%}
     {%- do return({
@@ -16,10 +18,12 @@
         },
         'pdc': {
             'columns': ['id_pdc', 'id_pdk', 'code_insee_commune'],
+            'codes': {'code_insee_commune': 'commune'},
             'numbers': ['id_pdc'], 'key': ['id_pdc'],
         },
         'pdk': {
             'columns': ['id_pdk', 'code_insee_commune'],
+            'codes': {'code_insee_commune': 'commune'},
             'numbers': ['id_pdk'], 'key': ['id_pdk'],
         },
         'installation_c': {
@@ -36,10 +40,13 @@
         },
         'communes': {
             'columns': ['code_insee', 'libelle_commune', 'id_departement', 'id_region'],
+            'codes': {'code_insee': 'commune', 'id_departement': 'departement'},
             'texts': ['code_insee'], 'key': ['code_insee'],
+            'optional': ['typecom'], 'first': "coalesce(typecom, 'COM') != 'COM'",
         },
         'departements': {
             'columns': ['id_departement', 'libelle_departement'],
+            'codes': {'id_departement': 'departement'},
             'texts': ['id_departement'], 'key': ['id_departement', 'libelle_departement'],
         },
         'region': {
@@ -69,6 +76,9 @@
                 {%- for column in table.texts or [] %}
                 when {{ column }} is null then 'no_{{ column }}'
                 {%- endfor %}
+                {%- for column, kind in (table.codes or {}).items() if column in (table.texts or []) %}
+                when {{ insee_code(kind, column) }} is null then 'wrong_{{ column }}'
+                {%- endfor %}
                 {%- if table.interval is defined %}
                 {%- set first, last = table.interval %}
                 when {{ park_date(first) }} is null then 'wrong_{{ first }}'
@@ -82,7 +92,7 @@
                         {%- elif column in (table.interval or []) -%} {{ park_date(column) }}
                         {%- else -%} {{ column }} {%- endif -%}
                     {%- endfor %}
-                    order by {{ table.columns | join(', ') }}
+                    order by {{ table.first ~ ', ' if table.first }}{{ table.columns | join(', ') }}
                 ) > 1 then 'repeated'
             end as reason
         from (
@@ -113,6 +123,36 @@
         {{ timestamp_or_null(text, 'yyyyMMdd') }},
         {{ timestamp_or_null('left(' ~ text ~ ', 10)', 'yyyy-MM-dd') }}
     ) as date)
+{%- endmacro %}
+
+
+{% macro insee_code(kind, text) -%}
+    {#- A code of INSEE in its form, with the zero, the capitals and without the spaces that a spreadsheet
+        lost or added; null where it is none then. kind: commune (01004, 2A004, 97105) or departement
+        (01, 2A, 75, 971; 97 as well, which the park's files have for all of overseas; 20A and 20B are 2A
+        and 2B). text: an SQL expression. -#}
+    {%- set code = 'upper(trim(' ~ text ~ '))' -%}
+    {%- if kind == 'commune' -%}
+    nullif(
+        regexp_extract(
+            if({{ code }} rlike '^[1-9][0-9]{3}$', '0' || {{ code }}, {{ code }}),
+            '^(0[1-9]|[1-8][0-9]|9[0-5]|2[AB]|9[78])[0-9]{3}\\z', 0
+        ),
+        ''
+    )
+    {%- else -%}
+    nullif(
+        regexp_extract(
+            case
+                when {{ code }} rlike '^[1-9]$' then '0' || {{ code }}
+                when {{ code }} in ('20A', '20B') then '2' || right({{ code }}, 1)
+                else {{ code }}
+            end,
+            '^(0[1-9]|[1-8][0-9]|9[0-5]|2[AB]|97|9[78][0-9])\\z', 0
+        ),
+        ''
+    )
+    {%- endif -%}
 {%- endmacro %}
 
 

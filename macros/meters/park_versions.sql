@@ -60,16 +60,20 @@
 
 
 {% macro park_texts(name, origin, rows) -%}
-    {%- set columns = park_tables()[name].columns -%}
+    {%- set table = park_tables()[name] -%}
+    {%- set columns, codes = table.columns, table.codes or {} -%}
     {%- set corrupt = 'corrupt_record' if 'corrupt_record' in origin.columns else 'cast(null as string)' -%}
     select
         batch_id,
         {{ corrupt }} as corrupt_record,
-        {%- for column in columns %}
-        {% if column in origin.columns -%}
-        nullif(trim(cast({{ column }} as string)), '') as {{ column }},
-        {%- else -%}
+        {%- for column in columns + (table.optional or []) %}
+        {%- set text = "nullif(trim(cast(" ~ column ~ " as string)), '')" %}
+        {%- if column not in origin.columns %}
         cast(null as string) as {{ column }},
+        {%- elif column in codes %}
+        coalesce({{ insee_code(codes[column], text) }}, {{ text }}) as {{ column }},
+        {%- else %}
+        {{ text }} as {{ column }},
         {%- endif %}
         {%- endfor %}
         coalesce(

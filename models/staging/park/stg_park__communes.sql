@@ -6,23 +6,36 @@ with communes as (
         code_insee as commune_code,
         libelle_commune as commune_label,
         {{ is_overseas('code_insee') }} as is_overseas,
-        if(is_overseas, left(code_insee, 3), id_departement) as departement_code,
+        if(
+            is_overseas,
+            left(code_insee, 3),
+            coalesce({{ insee_code('departement', 'id_departement') }}, left(code_insee, 2))
+        ) as departement_code,
         if(is_overseas, departement_code, id_region) as region_found_by
     from {{ last_import('communes') }} as communes
 ),
 
+-- Each code once. A file may have INSEE's own overseas codes as well: the seed's names count then,
+-- as they do where the file has 97.
 departements as (
     select
-        id_departement as departement_code,
-        min(libelle_departement) as departement_label
-    from {{ last_import('departements') }} as departements
-    where id_departement != '97'
-    group by id_departement
-    union all
-    select
-        cast(departement_code as string) as departement_code,
-        departement_label
-    from {{ ref('overseas_departements') }}
+        departement_code,
+        coalesce(max(seed_label), min(file_label)) as departement_label
+    from (
+        select
+            id_departement as departement_code,
+            libelle_departement as file_label,
+            cast(null as string) as seed_label
+        from {{ last_import('departements') }} as departements
+        union all
+        select
+            cast(departement_code as string) as departement_code,
+            cast(null as string) as file_label,
+            departement_label as seed_label
+        from {{ ref('overseas_departements') }}
+    ) as named
+    where departement_code != '97'
+    group by departement_code
 ),
 
 -- By the file's number, or by an overseas département.
