@@ -91,3 +91,16 @@
         'site': {'timezone': matomo_time_zone('text') ~ ' is null'}
     }) -%}
 {%- endmacro %}
+
+
+{% macro matomo_is_unusable(found_in, name) -%}
+    {#- A predicate on `text`, the text of a field in `part`: it cannot be used. found_in: SQL expression
+        of the part's kind, as in matomo_typed_fields; name: SQL expression of the field's name. -#}
+    case
+        {%- for kind, fields in matomo_typed_fields().items() %}
+        {%- for field, is_unusable in fields.items() %}
+        when {{ found_in }} = '{{ kind }}' and {{ name }} = '{{ field }}' then {{ is_unusable }}
+        {%- endfor %}
+        {%- endfor %}
+    end
+{%- endmacro %}

@@ -53,7 +53,7 @@ placed_visits as (
     from marked_visits
 ),
 
--- A step of its own: what stands beside an unfolding is worked out for each action, from copies of all.
+-- A step of its own: an expression beside an unfolding is computed once per action, from copies.
 changed_visits as (
     select
         *,

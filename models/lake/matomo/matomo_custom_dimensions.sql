@@ -25,7 +25,10 @@ with dimensions as (
     qualify
         row_number() over (
             partition by dimensions.custom_dimension_key
-            order by dimensions.exported_at desc, dimensions.offset desc, dimensions.row_hash asc
+            -- As it is listed; else the last that has a name.
+            order by
+                dimensions.row_hash is distinct from listed.row_hash, dimensions.name is null,
+                dimensions.exported_at desc, dimensions.offset desc, dimensions.row_hash asc
         ) = 1
 )
 

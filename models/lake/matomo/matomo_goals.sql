@@ -26,7 +26,10 @@ with goals as (
     qualify
         row_number() over (
             partition by goals.goal_key
-            order by goals.exported_at desc, goals.offset desc, goals.row_hash asc
+            -- As it is listed; else the last that has a name.
+            order by
+                goals.row_hash is distinct from listed.row_hash, goals.name is null,
+                goals.exported_at desc, goals.offset desc, goals.row_hash asc
         ) = 1
 )
 

@@ -1,4 +1,4 @@
--- Catalogues that lost too much to be used by themselves, while an older one stays current.
+-- Catalogues that lost too much to be used by themselves; an older one stays current.
 with states as (
     {%- for catalogue in matomo_catalogues() %}
     {{ 'union all' if not loop.first }}

@@ -57,13 +57,7 @@ unusable as (
         map_keys(map_filter(
             part,
             (name, text) -> coalesce(text, '') not in ('', 'false')
-            and case
-                {%- for found_in, fields in matomo_typed_fields().items() %}
-                {%- for name, is_unusable in fields.items() %}
-                when found_in = '{{ found_in }}' and name = '{{ name }}' then {{ is_unusable }}
-                {%- endfor %}
-                {%- endfor %}
-            end
+            and {{ matomo_is_unusable('found_in', 'name') }}
         )) as names
     from parts
 )

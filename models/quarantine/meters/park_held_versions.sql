@@ -1,4 +1,4 @@
--- Imports of the park that lost too much to be used by themselves, while an older one stays current.
+-- Imports of the park that lost too much to be used by themselves; an older one stays current.
 select
     versions.park_table,
     versions.version,

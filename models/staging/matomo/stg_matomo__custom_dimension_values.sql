@@ -40,7 +40,8 @@ names as (
     select
         site_id,
         custom_dimension_id,
-        max_by(name, struct(exported_at, offset)) as custom_dimension_name
+        max_by(name, struct(exported_at, offset)) filter (where name is not null)
+            as custom_dimension_name
     from {{ ref('stg_matomo__custom_dimensions') }}
     group by site_id, custom_dimension_id
 )

@@ -39,8 +39,8 @@ parsed as (
     from messages
 ),
 
--- What is asked of a whole message is asked here. What goes on is copied to each of its documents, so
--- the body, or the parsed message, would make the cost of a message the square of its size.
+-- Whatever is asked of a whole message is asked here. The columns of this step are copied to each
+-- document of the message: with the body among them its cost would be the square of its size.
 opened as (
     select
         parsed.* except (body, message),

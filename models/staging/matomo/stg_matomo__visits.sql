@@ -98,7 +98,8 @@ columns_of_visits as (
         {{ matomo_coordinate("fields['longitude']") }} as longitude,
         try_cast(fields['truncatedActionsCount'] as int) as truncated_action_count,
         map_filter(
-            fields, (name, text) -> name rlike '{{ matomo_dimension_fields() }}' and text is not null
+            fields,
+            (name, text) -> name rlike '{{ matomo_dimension_fields() }}' and text is not null
         ) as custom_dimensions,
         {{ matomo_custom_variables('fields') }} as custom_variables,
         map_filter(

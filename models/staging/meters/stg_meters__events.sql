@@ -83,9 +83,15 @@ entries as (
 
 lines as (
     select
-        entries.* except (is_plain, is_event, plain_name, plain_line, event_text, event_parts, entry),
+        entries.* except (
+            is_plain, is_event, plain_name, plain_line, event_text, event_parts, entry
+        ),
         if(is_plain, plain_name, entry.key) as source_name,
-        case when is_plain then plain_line when is_event then event_text else entry.value end as text,
+        case
+            when is_plain then plain_line
+            when is_event then event_text
+            else entry.value
+        end as text,
         if(
             endswith(text, '\r') or endswith(text, '\n'), trim(trailing '\r\n' from text), text
         ) as line,
