@@ -8,22 +8,31 @@ with states as (
         state
     from ({{ matomo_catalogue_states(catalogue) }}) as of_sites
     {%- endfor %}
+),
+
+held_catalogues as (
+    select
+        catalogue,
+        site_id,
+        state.taken.name as current_version,
+        held
+    from states
+        lateral view explode(state.held) exploded as held
 )
 
 select
-    states.catalogue,
-    states.site_id,
+    held_catalogues.catalogue,
+    held_catalogues.site_id,
     held.catalogue.name as version,
     held.catalogue.batch_id,
     held.catalogue.exported_at,
     held.reason,
     held.entries_before,
     size(held.catalogue.entries) as entries_now,
-    states.state.taken.name as current_version,
+    held_catalogues.current_version,
     rejected.version is not null as is_rejected,
     concat(
         'dbt run-operation accept --args ''{version: ', held.catalogue.name, ', reason: …}'''
     ) as accept_command
-from states
-    lateral view explode(states.state.held) held_catalogues as held
+from held_catalogues
 left join {{ rejected_versions() }} as rejected on held.catalogue.name = rejected.version
