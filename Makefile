@@ -14,7 +14,7 @@ PY := $(BIN)/python
 STACK_ENV := test -n "$${THRIFT_HOST:-}" || eval "$$($(PY) -m stack env)"
 STAMP := .venv/.installed
 
-.PHONY: help install up down status demo load build docs test test-fast torture bench-loader bench-imports bench-matomo bench-meters bench-simulator lint format clean
+.PHONY: help install up down status demo load build docs test test-fast test-odd torture bench-loader bench-imports bench-matomo bench-meters bench-simulator lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' Makefile
@@ -75,6 +75,9 @@ test: install ## All tests, on real servers that they start themselves; two halv
 
 test-fast: install ## The tests that need no server
 	@$(PY) -m pytest -m "not stack"
+
+test-odd: install ## Every field set to every odd value, in one build (LACUSTRE_ODD=field=value: one)
+	@$(PY) -m pytest tests/odd tests/end_to_end/test_sweep.py
 
 torture: install ## The loader under random kills for about half an hour (TORTURE_ROUNDS=…)
 	@TORTURE_ROUNDS=$${TORTURE_ROUNDS:-60} $(PY) -m pytest tests/loader/test_torture.py -s -o timeout=7200

@@ -114,7 +114,8 @@ class Lake:
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         endpoint = self._stack.endpoints
-        with closing(Client(endpoint.thrift_host, endpoint.thrift_port)) as client:
+        client = Client(endpoint.thrift_host, endpoint.thrift_port, endpoint.thrift_password)
+        with closing(client):
             return [tuple(row) for row in client.run(statement).rows]
 
     def _run(self, command: list[str]) -> None:

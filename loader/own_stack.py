@@ -62,4 +62,12 @@ def address(service: str, variable: str) -> str:
             f"start it with `python -m stack up`, or set {variable}, and run again."
         )
         raise SourceUnavailable(message, path=str(folder), variable=variable)
-    return f"{'sc://' if service == 'connect' else ''}127.0.0.1:{port}"
+    if service == "kafka":
+        return f"127.0.0.1:{port}"
+    try:
+        token = (folder / "token").read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        message = f"{folder / 'token'} cannot be read ({error}): set {variable}."
+        raise ConfigurationError(message, path=str(folder), variable=variable) from error
+    # Spark's client sends a token without TLS only to a server by the name localhost.
+    return f"sc://localhost:{port}/;token={token}"

@@ -172,7 +172,8 @@ class _Demo:
         """A few numbers of what is in the lake now, and what to try next."""
         self._console.print("\n[bold]What is in the lake now[/bold]")
         endpoint = self._stack.endpoints
-        with closing(Client(endpoint.thrift_host, endpoint.thrift_port)) as client:
+        client = Client(endpoint.thrift_host, endpoint.thrift_port, endpoint.thrift_password)
+        with closing(client):
             for title, statement in (
                 ("Loaded from Kafka (raw.loader_batches)", _LOADED),
                 ("Visits a day (views.matomo_visits_summary)", _VISITS),

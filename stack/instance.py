@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stack import jars
-from stack.config import LOOPBACK, Settings
+from stack.config import Settings
 from stack.errors import NotRunningError, StartError
 from stack.java import Java, find_java
 from stack.kafka import KafkaServer
@@ -23,17 +23,25 @@ Progress = Callable[[str], None]
 START_SECONDS = 180.0
 
 # The variables that `Stack.env` gives.
-ENVIRONMENT = ("KAFKA_BOOTSTRAP_SERVERS", "SPARK_REMOTE", "THRIFT_HOST", "THRIFT_PORT")
+ENVIRONMENT = (
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "SPARK_REMOTE",
+    "THRIFT_HOST",
+    "THRIFT_PORT",
+    # dbt shows no variable with this beginning.
+    "DBT_ENV_SECRET_THRIFT_PASSWORD",
+)
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where clients find the servers."""
+    """Where clients find the servers, and what Spark's ask of them."""
 
     kafka_bootstrap_servers: str
-    spark_remote: str
+    spark_remote: str = field(repr=False)  # with the token
     thrift_host: str
     thrift_port: int
+    thrift_password: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -169,12 +177,7 @@ class Stack:
                     f"{server.title} of {self.directory} is not running; "
                     "start it with `python -m stack up`."
                 )
-        return Endpoints(
-            kafka_bootstrap_servers=self.kafka.address(),
-            spark_remote=self.spark.address("connect"),
-            thrift_host=LOOPBACK,
-            thrift_port=self.spark.ports["thrift"],
-        )
+        return Endpoints(self.kafka.address(), self.spark.remote(), *self.spark.thrift_endpoint())
 
     def env(self) -> dict[str, str]:
         """The endpoints as the environment variables that clients read.
@@ -188,6 +191,7 @@ class Stack:
             endpoints.spark_remote,
             endpoints.thrift_host,
             str(endpoints.thrift_port),
+            endpoints.thrift_password,
         )
         return dict(zip(ENVIRONMENT, values, strict=True))
 

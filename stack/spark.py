@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
-from stack import jars
+from stack import jars, token
 from stack.config import LOOPBACK, SPARK_PORTS, Settings
 from stack.errors import NotRunningError, StartError
 from stack.java import Java, server_environ
@@ -29,13 +30,20 @@ class SparkServer(Server):
     port_specs = SPARK_PORTS
 
     def address(self, service: str) -> str:
-        """Host and port of "thrift", the URL of "connect" and "spark_ui"."""
+        """Host and port of "thrift", the URL of "connect" and "spark_ui"; without the token."""
         port = self.ports[service]
         scheme = {"connect": "sc://", "spark_ui": "http://"}.get(service, "")
         return f"{scheme}{LOOPBACK}:{port}"
 
-    def thrift_endpoint(self) -> tuple[str, int]:
-        """Host and port of the Thrift service.
+    def remote(self) -> str:
+        """What clients of Connect take as SPARK_REMOTE, with the token.
+
+        They send a token without TLS only to a server that they know by the name localhost.
+        """
+        return f"sc://localhost:{self.ports['connect']}/;token={token.read(self.directory)}"
+
+    def thrift_endpoint(self) -> tuple[str, int, str]:
+        """Host, port and password of the Thrift service.
 
         Raises:
             NotRunningError: the process is not there.
@@ -44,7 +52,7 @@ class SparkServer(Server):
             raise NotRunningError(
                 f"Spark of {self.directory} is not running; start it with `python -m stack up`."
             )
-        return LOOPBACK, self.ports["thrift"]
+        return LOOPBACK, self.ports["thrift"], token.read(self.directory)
 
     def endpoint_problems(self) -> dict[str, str | None]:
         """Run `select 1` through both services."""
@@ -54,7 +62,7 @@ class SparkServer(Server):
             if service not in ports or not accepts_connections(ports[service]):
                 problems[service] = "does not accept connections"
             else:
-                problems[service] = ask(ports[service])
+                problems[service] = ask(ports[service], token.read(self.directory))
         return problems
 
     def _command(self, java: Java, ports: Mapping[str, int]) -> list[str]:
@@ -63,14 +71,16 @@ class SparkServer(Server):
         # Hive logs an error at the end of every session when its folder is not there.
         (self.directory / _LOCAL_DIRECTORY / "hive-local").mkdir(parents=True)
         conf = self.directory / "conf"
+        properties = {
+            **spark_properties(self.settings, ports, token.thrift_jar(self.directory, java)),
+            "spark.connect.authenticate.token": token.read(self.directory),
+        }
         (conf / "spark-defaults.conf").write_text(
-            "".join(
-                f"{name} {escape_property(value)}\n"
-                for name, value in spark_properties(self.settings, ports).items()
-            ),
+            "".join(f"{name} {escape_property(value)}\n" for name, value in properties.items()),
             encoding="utf-8",
         )
         (conf / "log4j2.properties").write_text(_LOG4J2, encoding="utf-8")
+        (conf / "hive-site.xml").write_text(_HIVE_SITE, encoding="utf-8")
         # Spark's own launcher knows the class path and the --add-opens of this Spark version; its
         # shell scripts would only add one more reading of the environment.
         answer = subprocess.run(
@@ -117,19 +127,22 @@ class SparkServer(Server):
         }
 
 
-def spark_properties(settings: Settings, ports: Mapping[str, int]) -> dict[str, str]:
-    """Spark's configuration."""
+def spark_properties(
+    settings: Settings, ports: Mapping[str, int], authentication: Path
+) -> dict[str, str]:
+    """Spark's configuration, without secrets; ``authentication`` is `token.thrift_jar`."""
     directory = settings.directory
     tmp = directory / _LOCAL_DIRECTORY
     # Never spark.jars or spark.jars.packages: the end of a Thrift session closes its class loader,
     # and from then on no session finds Delta any more. The class path itself stays.
-    class_path = str(jars.folder(settings, "spark") / "*")
+    class_path = f"{jars.folder(settings, 'spark') / '*'}:{authentication}"
     java_options = [
         _java_option(f"-Djava.io.tmpdir={tmp}"),
         # Timestamps cross the JVM's own zone on their way to Thrift clients.
         "-Duser.timezone=UTC",
         "-Dfile.encoding=UTF-8",
         "-Dderby.stream.error.file=logs/derby.log",
+        _java_option(f"-Dlacustre.token.file={directory / token.FILE}"),
         "-XX:+UseParallelGC",
         # What Spark's classes take anyway; growing to it costs half a dozen full collections.
         "-XX:MetaspaceSize=256m",
@@ -150,6 +163,7 @@ def spark_properties(settings: Settings, ports: Mapping[str, int]) -> dict[str, 
         "spark.driver.bindAddress": LOOPBACK,
         "spark.hadoop.hive.server2.thrift.bind.host": LOOPBACK,
         "spark.hadoop.hive.server2.thrift.port": str(ports["thrift"]),
+        "spark.hadoop.hive.server2.authentication": "CUSTOM",
         "spark.connect.grpc.binding.address": LOOPBACK,
         "spark.connect.grpc.binding.port": str(ports["connect"]),
         "spark.ui.port": str(ports["spark_ui"]),
@@ -189,6 +203,8 @@ def spark_properties(settings: Settings, ports: Mapping[str, int]) -> dict[str, 
         "spark.connect.ui.retainedSessions": "50",
         "spark.connect.ui.retainedStatements": "50",
         "spark.ui.showConsoleProgress": "false",
+        # The web interface asks for no token, so it only shows.
+        "spark.ui.killEnabled": "false",
     }
 
 
@@ -202,7 +218,7 @@ def _java_option(option: str) -> str:
     return f'"{escaped}"'
 
 
-def _ask_thrift(port: int) -> str | None:
+def _ask_thrift(port: int, password: str) -> str | None:
     import thrift_sasl
     from pyhive import hive
     from thrift.transport.TSocket import TSocket
@@ -213,7 +229,7 @@ def _ask_thrift(port: int) -> str | None:
             sasl_auth="PLAIN",
             service=None,
             username="stack",
-            password="x",  # noqa: S106 - the server asks for one and takes any
+            password=password,
         )
 
     # The transport is made here because PyHive's own waits for ever.
@@ -234,7 +250,7 @@ def _ask_thrift(port: int) -> str | None:
     return None if answer == (1,) else f"answers {answer!r} to select 1"
 
 
-def _ask_connect(port: int) -> str | None:
+def _ask_connect(port: int, password: str) -> str | None:
     import grpc
     from pyspark.sql.connect.proto import base_pb2, base_pb2_grpc
 
@@ -249,14 +265,24 @@ def _ask_connect(port: int) -> str | None:
         with grpc.insecure_channel(f"{LOOPBACK}:{port}", options=options) as channel:
             service = base_pb2_grpc.SparkConnectServiceStub(channel)  # type: ignore[no-untyped-call]
             request = base_pb2.ExecutePlanRequest(session_id=session, user_context=user, plan=plan)
-            answers = list(service.ExecutePlan(request, timeout=_ASK_SECONDS))
+            told = [("authorization", f"Bearer {password}")]
+            answers = list(service.ExecutePlan(request, timeout=_ASK_SECONDS, metadata=told))
             release = base_pb2.ReleaseSessionRequest(session_id=session, user_context=user)
-            service.ReleaseSession(release, timeout=_ASK_SECONDS)
+            service.ReleaseSession(release, timeout=_ASK_SECONDS, metadata=told)
     except grpc.RpcError as error:
         return f"does not answer ({error.code().name})"
     rows = sum(answer.arrow_batch.row_count for answer in answers)
     return None if rows == 1 else f"answers {rows} rows to select 1"
 
+
+# Hive looks for this class in its own file only, not in Spark's properties.
+_HIVE_SITE = f"""<configuration>
+  <property>
+    <name>hive.server2.custom.authentication.class</name>
+    <value>{token.THRIFT_CLASS}</value>
+  </property>
+</configuration>
+"""
 
 _LOG4J2 = """rootLogger.level = warn
 rootLogger.appenderRef.stderr.ref = stderr

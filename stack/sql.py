@@ -70,11 +70,13 @@ def shorten(message: str) -> str:
 class Client:
     """A Thrift session that runs one statement after the other."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, password: str) -> None:
         from pyhive import hive
 
         try:
-            self._connection = hive.Connection(host=host, port=port)
+            self._connection = hive.Connection(
+                host=host, port=port, auth="CUSTOM", username="stack", password=password
+            )
         except Exception as error:  # thrift, sasl and socket each have their own
             raise SqlError(f"No session with {host}:{port}: {_message(error)}") from error
 

@@ -122,7 +122,8 @@ def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sql(stack: Stack) -> Iterator[Callable[[str], Sequence[Sequence[Any]]]]:
     """Ask the lake over Thrift, as dbt and BI tools do: ``sql("select 1") == [(1,)]``."""
     endpoint = stack.endpoints
-    with closing(Client(endpoint.thrift_host, endpoint.thrift_port)) as client:
+    client = Client(endpoint.thrift_host, endpoint.thrift_port, endpoint.thrift_password)
+    with closing(client):
         # Quicker on a few rows: nothing is compiled.
         client.run("set spark.sql.codegen.wholeStage = false")
         client.run("set spark.sql.codegen.factoryMode = NO_CODEGEN")

@@ -67,7 +67,8 @@
 
 
 {% macro park_known_at() -%}
-    {#- When the snapshots last saw the park change, as a timestamp literal. It is the clock of the park's history, as batch_id is that of events. -#}
+    {#- When the snapshots last saw the park change (park_clock), as a timestamp literal: the clock of the
+        park's history, as batch_id is that of events. -#}
     {%- set times = [] -%}
     {%- for snapshot in ['equipment', 'places', 'installations', 'communes'] -%}
         {%- do times.append(
@@ -76,6 +77,37 @@
         ) -%}
     {%- endfor -%}
     {%- do return(newest_of(times | join(' union all '))) -%}
+{%- endmacro %}
+
+
+{% macro park_clock() -%}
+    {#- When what the park's tables say now became known, as a timestamp literal: the time of the newest
+        current import, or of the decision to use it, whatever the clock of the server says. Always later
+        than what the snapshots hold, so that `park_known_at` sees each change. -#}
+    {%- set times = this_build().setdefault('park_clock', {}) -%}
+    {%- if execute and this.identifier not in times -%}
+        {%- set versions = api.Relation.create(
+            schema=generate_schema_name('staging', none), identifier='stg_park__versions'
+        ) -%}
+        {%- set held = [] -%}
+        {%- for name in ['equipment', 'places', 'installations', 'communes'] -%}
+            {%- set snapshot = snapshot_relation('snap_park__' ~ name) -%}
+            {%- if snapshot is not none -%}
+                {%- do held.append(
+                    'select max(greatest(dbt_valid_from, coalesce(dbt_valid_to, dbt_valid_from)))'
+                    ~ " + interval '0.000001' second as at from " ~ snapshot
+                ) -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- do times.update({this.identifier: newest_of(
+            (held + [
+                'select max(committed_at) as at from ' ~ versions ~ ' where is_current',
+                'select max(decided_at) as at from ' ~ decisions() ~ " as decisions where decision = 'accept'"
+                ~ ' and version in (select version from ' ~ versions ~ ' where is_current)',
+            ]) | join(' union all ')
+        )}) -%}
+    {%- endif -%}
+    {{- times.get(this.identifier, 'current_timestamp()') -}}
 {%- endmacro %}
 
 

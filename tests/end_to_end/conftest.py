@@ -22,6 +22,11 @@ SITES = {
     "privacy_multi_site_2017": 400,
 }
 ROUNDS = 3
+# What sends something in rounds; in a run of some tests only those modules that are in it.
+MODULES = (
+    "test_alarms", "test_changes", "test_held_catalogues", "test_matomo_history",
+    "test_quarantine", "test_samples", "test_sweep",
+)  # fmt: skip
 # The views are there since the demo, and the models' unit tests have a test of their own.
 DATA_AND_TESTS = (
     "--exclude-resource-type", "unit_test", "--exclude", "path:models/views",
@@ -201,6 +206,7 @@ def rounds(
     build: Callable[..., Answer],
     run: Callable[..., Answer],
     sql: Callable[[str], list[tuple[Any, ...]]],
+    request: pytest.FixtureRequest,
 ) -> dict[str, list[Any]]:
     """The lake after the rounds of all that the modules send to it, on top of the demo.
 
@@ -208,17 +214,15 @@ def rounds(
     ``send_round(number, send, sql, run)`` of a module gave back in each round is here by the
     module's name.
     """
+    asked = {item.path.stem for item in request.session.items}
     modules = [
-        importlib.import_module(f"tests.end_to_end.{name}")
-        for name in (
-            "test_alarms", "test_changes", "test_held_catalogues", "test_matomo_history",
-            "test_quarantine", "test_samples",
-        )
-    ]  # fmt: skip
+        importlib.import_module(f"tests.end_to_end.{name}") for name in MODULES if name in asked
+    ]
     found: dict[str, list[Any]] = {}
-    for number in range(ROUNDS):
+    rounds = max([getattr(module, "ROUNDS", ROUNDS) for module in modules], default=1)
+    for number in range(rounds):
         for module in modules:
             name = module.__name__.rpartition(".")[2]
             found.setdefault(name, []).append(module.send_round(number, send, sql, run))
-        build(*(DATA_ONLY if number < ROUNDS - 1 else DATA_AND_TESTS))
+        build(*(DATA_ONLY if number < rounds - 1 else DATA_AND_TESTS))
     return found

@@ -1,4 +1,4 @@
-"""A catalogue of goals or dimensions that lost too much waits for a person; a site keeps its fields."""
+"""A catalogue that lost too much waits for a person; a site keeps its fields."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def current(sql: Sql, table: str, number: str, site: int) -> list[tuple[Any, ...
     return [
         tuple(row)
         for row in sql(
-            f"select {number}, name from lake.{table} where site_id = {site} and is_current order by 1"
+            f"select {number}, name from lake.{table} "
+            f"where site_id = {site} and is_current order by 1"
         )
     ]
 
@@ -101,7 +102,8 @@ def test_a_catalogue_that_lost_too_much_is_held_and_the_one_before_stays(sql: Sq
 
 def test_a_site_keeps_what_a_message_does_not_hold(sql: Sql) -> None:
     found = sql(
-        f"select name, time_zone, currency, has_ecommerce from lake.matomo_sites where site_id = {SITE}"
+        "select name, time_zone, currency, has_ecommerce from lake.matomo_sites "
+        f"where site_id = {SITE}"
     )
     assert [tuple(row) for row in found] == [("Shop", "Asia/Tokyo", "JPY", False)]
 

@@ -94,6 +94,10 @@ def test_a_damaged_file_is_held_and_said_and_the_park_stays(
     before, built = damaged
     assert built.code == 0, built.text[-3000:]
     assert len(before) > 10
+    # The park was known when it was imported, not when it was built.
+    assert lake.ask("select distinct known_from from lake.meter_park_history") == lake.ask(
+        "select max(committed_at) from held_raw.loader_batches where batch_id = 1"
+    )
     assert lake.ask(EVERY_PLACE) == before
     assert lake.ask(HELD) == [
         ("communes", "lost_libelle_commune", False),

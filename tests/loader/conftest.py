@@ -365,7 +365,7 @@ request_timeout_seconds = 30
     def sql(self, statement: str) -> Sequence[Sequence[Any]]:
         """Ask the lake, over a connection of the moment: the server may be another by now."""
         end = self.stack.endpoints
-        with closing(Client(end.thrift_host, end.thrift_port)) as client:
+        with closing(Client(end.thrift_host, end.thrift_port, end.thrift_password)) as client:
             return client.run(statement).rows
 
     def rows(self, name: str) -> tuple[int, int]:

@@ -37,6 +37,7 @@ def remember(folder: Path, **servers: tuple[int, float]) -> None:
     folder.mkdir(exist_ok=True)
     state = {"version": 1, "ports": ports, "servers": entries}
     (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    (folder / "token").write_text("hunter2", encoding="ascii")
 
 
 def me(late: float = 0.0) -> tuple[int, float]:
@@ -50,7 +51,7 @@ def read(folder: Path) -> Settings:
 def test_the_own_stack_is_used_where_nobody_names_a_server(folder: Path) -> None:
     remember(folder, kafka=me(), spark=me())
     settings = read(folder)
-    assert settings.spark_remote == "sc://127.0.0.1:3333"
+    assert settings.spark_remote == "sc://localhost:3333/;token=hunter2"
     assert settings.kafka["default"].bootstrap_servers == "127.0.0.1:1111"
     assert settings.kafka["away"].bootstrap_servers == "broker:1"
 

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stack.cli import cli, export_lines
+from stack.instance import ENVIRONMENT
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_without_a_running_stack_a_sentence_says_how_to_start_it(run, command) -
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_eval_of_a_stopped_stack_fails_and_leaves_no_address(run, shell) -> None:  # type: ignore[no-untyped-def]
-    names = ["KAFKA_BOOTSTRAP_SERVERS", "SPARK_REMOTE", "THRIFT_HOST", "THRIFT_PORT"]
+    names = list(ENVIRONMENT)
     script = f"eval {shlex.quote(run('env').stdout)} && echo went on; env"
     environ = {**os.environ, **dict.fromkeys(names, "an.earlier.one:1")}
     answer = subprocess.run(

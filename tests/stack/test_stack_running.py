@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from stack import Stack
@@ -40,11 +41,14 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         instance.down()
 
 
-def thrift(stack: Stack, *statements: str) -> list[tuple[Any, ...]]:
+def thrift(stack: Stack, *statements: str, password: str = "") -> list[tuple[Any, ...]]:
     from pyhive import hive
 
     endpoints = stack.endpoints
-    connection = hive.connect(endpoints.thrift_host, endpoints.thrift_port)
+    connection = hive.connect(
+        endpoints.thrift_host, endpoints.thrift_port, auth="CUSTOM", username="anyone",
+        password=password or endpoints.thrift_password,
+    )  # fmt: skip
     try:
         cursor = connection.cursor()
         for statement in statements:
@@ -54,7 +58,7 @@ def thrift(stack: Stack, *statements: str) -> list[tuple[Any, ...]]:
         connection.close()
 
 
-def connect(stack: Stack, statement: str) -> list[tuple[Any, ...]]:
+def connect(stack: Stack, statement: str, remote: str = "") -> list[tuple[Any, ...]]:
     # In a process of its own: a session belongs to one server, and this one gets killed.
     script = (
         "import json, sys; from pyspark.sql import SparkSession; "
@@ -62,7 +66,7 @@ def connect(stack: Stack, statement: str) -> list[tuple[Any, ...]]:
         "print(json.dumps(s.sql(sys.argv[2]).collect(), default=str))"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", script, stack.endpoints.spark_remote, statement],
+        [sys.executable, "-c", script, remote or stack.endpoints.spark_remote, statement],
         capture_output=True,
         text=True,
         timeout=120,
@@ -98,6 +102,20 @@ def test_tables_and_topics_outlive_a_crash_and_a_restart(stack: Stack) -> None:
     assert stack.directory.stat().st_mode & 0o077 == 0
     written = [*(stack.directory / "warehouse").rglob("*"), *stack.directory.glob("kafka-data/*")]
     assert written and not [path for path in written if path.stat().st_mode & 0o077]
+
+    # Without the token nobody runs a statement.
+    ends = stack.endpoints
+    assert (stack.directory / "token").stat().st_mode & 0o077 == 0
+    assert ends.thrift_password not in repr(ends) and ends.thrift_password in ends.spark_remote
+    for wrong in ("x", ends.thrift_password[:-1], ends.thrift_password + "x"):
+        with pytest.raises(Exception, match="Bad status: 3"):
+            thrift(stack, "select 1", password=wrong)
+    address, _, _ = ends.spark_remote.partition("/;")
+    for remote in (address, f"{address}/;token=x", address.replace("localhost", "127.0.0.1")):
+        with pytest.raises(AssertionError, match="UNAUTHENTICATED"):
+            connect(stack, "select 1", remote)
+    for process in psutil.process_iter(["cmdline"]):
+        assert ends.thrift_password not in " ".join(process.info["cmdline"] or [])
 
     admin = KafkaAdminClient(bootstrap_servers=stack.endpoints.kafka_bootstrap_servers)
     admin.create_topics([NewTopic("kept", 1, 1)])
