@@ -26,14 +26,14 @@ install: $(STAMP) ## Make .venv, install everything, fetch the servers' jars
 	@# dbt finds dbt_lacustre.py by this.
 	@echo "$(CURDIR)" > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lacustre.pth"
 
-$(STAMP): requirements.txt constraints.txt
+$(STAMP): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 		echo "Lacustre needs Python 3.10 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
 			"install one and run: make install PYTHON=python3.12" >&2; exit 2; }
 	echo "Making .venv and installing the packages (some minutes the first time)"
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check \
-		--requirement requirements.txt --constraint constraints.txt
+		--require-hashes --requirement requirements.lock
 	touch $(STAMP)
 
 demo: install ## Everything once, from Kafka to views, on sample data

@@ -2,8 +2,10 @@
 
     python .ci/pins.py [--uv PATH]
 
-The versions are those of pyproject.toml's classifiers. Needs the package registry once for each
-change of the pins: what held is remembered by its hash in `.ci/pins.sha256`, which is committed.
+The versions are those of pyproject.toml's classifiers. If they can, `requirements.lock` is written:
+every package for every promised Python with the SHA-256 of its files, which is what `make install`
+installs. Needs the package registry once for each change of the pins: what held is remembered by
+its hash in `.ci/pins.sha256`, which is committed with the lock.
 """
 
 from __future__ import annotations
@@ -15,7 +17,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-FILES = ("requirements.txt", "constraints.txt")
+LOCK = "requirements.lock"
+FILES = ("requirements.txt", "constraints.txt", LOCK)
+
+
+def fingerprint(project: Path, versions: list[str]) -> str:
+    """SHA-256 over the promised versions, the pins and the lock."""
+    files = [project / name for name in FILES]
+    content = [path.read_bytes() if path.is_file() else b"" for path in files]
+    return hashlib.sha256(b"\0".join([" ".join(versions).encode(), *content])).hexdigest()
 
 
 def promised(pyproject: str) -> list[str]:
@@ -34,16 +44,19 @@ def main() -> int:
     if not versions:
         print("Error: pyproject.toml promises no version of Python.", file=sys.stderr)
         return 1
-    content = [" ".join(versions).encode(), *((project / name).read_bytes() for name in FILES)]
-    held = hashlib.sha256(b"\0".join(content)).hexdigest()
     known = project / ".ci" / "pins.sha256"
+    held = fingerprint(project, versions)
     if known.is_file() and known.read_text(encoding="utf-8").strip() == held:
         return 0
+    locked = ["--universal", "--generate-hashes", "--no-header", "--no-annotate", "--upgrade"]
+    locked += ["--output-file", LOCK]
     failed = False
-    for version in versions:
+    for version, more in [*((each, []) for each in versions), (versions[0], locked)]:
+        if failed and more:
+            break
         command = [arguments.uv, "pip", "compile", "--quiet", "--no-config"]
         command += ["--python-version", version, "requirements.txt"]
-        command += ["--constraint", "constraints.txt"]
+        command += ["--constraint", "constraints.txt", *more]
         try:
             answer = subprocess.run(
                 command, cwd=project, capture_output=True, text=True, check=False
@@ -62,7 +75,7 @@ def main() -> int:
     if failed:
         return 1
     known.parent.mkdir(exist_ok=True)
-    known.write_text(held + "\n", encoding="utf-8")
+    known.write_text(fingerprint(project, versions) + "\n", encoding="utf-8")
     return 0
 
 

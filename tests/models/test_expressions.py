@@ -1,11 +1,119 @@
-"""A user's regular expression that could end the Spark server is refused when it is compiled."""
+"""Regular expressions on long texts: none overflows a stack, none takes the square of its text.
+
+A user's regular expression that could end the Spark server is refused when it is compiled.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import pyspark
 import pytest
+from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
+
+from tests.conftest import ROOT
+
+POLICIES: list[dict[str, Any]] = [
+    {"profile": "cnil_exempt"},
+    {"profile": "cnil_exempt", "query_parameters": {"allow": ["id", "x*", "page"]}},
+    {"query_parameters": {"deny": ["email", "tok_*"]}, "campaigns": "drop", "ip_mask_bytes": 1},
+    {"referrer": "exclude_query", "ip_mask_bytes": 3, "patterns": ["phone"]},
+]
+# Tried with a million as well, which takes some minutes: LACUSTRE_TEXT=1000000.
+LENGTH = int(os.environ.get("LACUSTRE_TEXT", "100000"))
+# What a policy looks through has an end; all other texts have none.
+LONGEST_LOOKED_THROUGH = 65_536
+ALPHABETS = [
+    "a", "7", ".", "@", "%41", "%25", " ", '"', "[", "1,", "e\u0301", "/", "#", "&", "?", ":",
+    "(/", "?x", "a@a", "a.", "06 ", "::", "=", "\\", "\n", "index/", "utm_[", "-", "%", "+",
+    "\U0001f600",
+]  # fmt: skip
+BEGINNINGS = ["", "https://", "?utm_", "a@"] if LENGTH > 100_000 else ["", "https://"]
+CALL = re.compile(r"(?:\brlike|\bregexp_\w+\(|\bsplit\()[^']*'((?:[^'\\]|\\.)*)'", re.DOTALL)
+
+
+def read(literal: str) -> str:
+    """The text of an SQL literal."""
+    return re.sub(r"\\(u[0-9a-fA-F]{4}|.)", lambda found: (
+        chr(int(found[1][1:], 16)) if len(found[1]) > 1 else found[1]
+    ), literal, flags=re.DOTALL)  # fmt: skip
+
+
+def of_files() -> Iterator[tuple[str, int]]:
+    """The expressions that stand whole in a model or macro, and how long a text they may meet."""
+    for folder in ("models", "macros"):
+        for path in sorted((ROOT / folder).rglob("*.sql")):
+            if path.stem == "matomo_privacy":
+                continue  # Its expressions are put together: `of_policies` has them.
+            for literal in CALL.findall(path.read_text(encoding="utf-8")):
+                if "{{" not in literal and "{%" not in literal:
+                    yield read(literal), LENGTH
+
+
+def of_policies(macro: Callable[..., Any]) -> Iterator[tuple[str, int]]:
+    """The expressions that macros put together: those of policies, and names of fields."""
+    for policy in POLICIES:
+        for column in ("fields", "actions"):
+            sql = macro("matomo_anonymised", column, variables={
+                "matomo_privacy": {"default": policy}
+            })  # fmt: skip
+            for literal in literals(sql):
+                yield read(literal), LONGEST_LOOKED_THROUGH
+    for kind in ("visit", "action"):
+        for literal in literals(macro("matomo_is_known_field", kind, "name")):
+            yield read(literal), LENGTH
+
+
+def literals(sql: str) -> Iterator[str]:
+    """The text literals that look like regular expressions, wherever they stand."""
+    for literal in re.findall(r"'((?:[^'\\]|\\.)*)'", sql, flags=re.DOTALL):
+        if re.search(r"[\[(*+^$|]", literal):
+            yield literal
+
+
+@pytest.fixture(scope="module")
+def java() -> Iterator[Any]:
+    """A Java process of its own, with small stacks for all threads."""
+    jar = next(Path(pyspark.__file__).parent.glob("jars/py4j-*.jar"))
+    port, process = launch_gateway(
+        classpath=str(jar), javaopts=["-Xss256k", "-Xmx300m"], die_on_exit=True, return_proc=True
+    )
+    # Without memory management: its finalizers would run in the middle of other tests.
+    parameters = GatewayParameters(port=port, enable_memory_management=False)
+    gateway = JavaGateway(gateway_parameters=parameters)
+    yield gateway.jvm
+    gateway.close()
+    process.kill()
+    process.wait()
+
+
+def test_no_expression_overflows_the_stack_or_takes_the_square_of_a_text(
+    java: Any, macro: Callable[..., Any]
+) -> None:
+    expressions = {**dict(of_files()), **dict(of_policies(macro))}
+    assert len(expressions) > 40
+    slow = []
+    for length in set(expressions.values()):
+        compiled = {
+            expression: java.java.util.regex.Pattern.compile(expression)
+            for expression, most in expressions.items()
+            if most == length
+        }
+        for beginning in BEGINNINGS:
+            for letters in ALPHABETS:
+                text = java.java.lang.StringBuilder(beginning + letters * (length // len(letters)))
+                for expression, pattern in compiled.items():
+                    began = time.perf_counter()
+                    pattern.matcher(text).results().count()
+                    seconds = time.perf_counter() - began
+                    if seconds > 5:
+                        slow.append((expression, beginning, letters, round(seconds, 1)))
+    assert slow == []
 
 
 @pytest.mark.parametrize(

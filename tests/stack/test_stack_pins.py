@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -58,3 +59,19 @@ def test_a_changed_pin_is_resolved_again(check, tmp_path) -> None:  # type: igno
         constraints.write("pycparser==3.12\n")
     code, said, asked = check("3.10")
     assert code == 1 and len(asked) == 5 and said.count("Error:") == 1
+
+
+# A package with its version, maybe with a marker, and the hashes of its files.
+LOCKED = re.compile(r"(?m)^([^\s=\[]+)\S*==.*\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\\n)?)+")
+
+
+def test_every_package_is_pinned_and_locked_with_the_hashes_of_its_files() -> None:
+    pins = "".join(
+        (ROOT / file).read_text(encoding="utf-8")
+        for file in ("requirements.txt", "constraints.txt")
+    )
+    pinned = {re.sub("[-_.]+", "-", name.lower()) for name in re.findall(r"(?m)^([\w.-]+)", pins)}
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert set(LOCKED.findall(lock)) == pinned
+    assert len(LOCKED.findall(lock)) == lock.count("==")
+    assert "http" not in lock
