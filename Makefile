@@ -61,8 +61,8 @@ docs: install ## Build the documentation site and serve it on port 8080
 	$(BIN)/dbt docs generate
 	$(BIN)/dbt docs serve --host 127.0.0.1 --port $${DOCS_PORT:-8080}
 
-# Half of the tests, by time: they share no server with the others.
-APART := tests/loader
+# Half of the tests, by time: they share no server with the others, and none needs the demo's lake.
+APART := tests/loader $(addprefix tests/end_to_end/test_,meters.py overlaps.py park_versions.py)
 
 test: install ## All tests, on real servers that they start themselves; two halves at once
 	@apart=$$(mktemp)
