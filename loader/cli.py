@@ -120,15 +120,15 @@ class _Where(click.ParamType):  # type: ignore[type-arg]
 
 
 class _Lost(click.ParamType):  # type: ignore[type-arg]
-    """``0:120-169``: partition, first and last offset."""
+    """``0:120-169``: partition, first and last offset; ``0:120`` is one offset."""
 
     name = "partition:first-last"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int, int]:
-        match = re.fullmatch(r"(\d+):(\d+)-(\d+)", value)
+        match = re.fullmatch(r"(\d+):(\d+)(?:-(\d+))?", value)
         if match is None:
             self.fail(f"{value!r} is not like 0:120-169.", param, ctx)
-        return int(match[1]), int(match[2]), int(match[3])
+        return int(match[1]), int(match[2]), int(match[3] or match[2])
 
 
 class _At(click.ParamType):  # type: ignore[type-arg]
@@ -371,6 +371,8 @@ def adopt(context: _Context, group: str, topics: tuple[str, ...], cluster: str) 
 @click.option("--gone", type=int, multiple=True, help="A partition that does not exist any more.")
 @click.option("--new-id", help="The id of the topic that was made again.")
 @click.option("--deleted", is_flag=True, help="The topic does not exist any more.")
+@click.option("--skip", type=_Lost(), multiple=True, help="Records that cannot be landed.")
+@click.option("--reason", help="Why they are set aside; the ledger keeps it.")
 @click.option("--table", help="The raw table that has lost batches.")
 @click.option("--batches", help="Its lost batches, first-last.")
 @click.pass_obj
@@ -384,10 +386,12 @@ def accept(
     gone: tuple[int, ...],
     new_id: str | None,
     deleted: bool,
+    skip: tuple[tuple[int, int, int], ...],
+    reason: str | None,
     table: str | None,
     batches: str | None,
 ) -> None:
-    """Go on without what is lost.
+    """Go on without what is lost, or cannot be landed.
 
     The error of a run names the options; the ledger keeps the gap.
     """
@@ -399,7 +403,11 @@ def accept(
         gone=frozenset(gone),
         new_id=new_id,
         deleted=deleted,
+        skip=skip,
+        reason=" ".join((reason or "").split()),
     )
+    if bool(what.skip) != bool(what.reason):
+        raise ConfigurationError("--skip and --reason go together: say why records are set aside.")
     if (topic is None) == (table is None):
         raise ConfigurationError("Give either --topic or --table, as the error of the run does.")
     span = re.fullmatch(r"(\d+)-(\d+)", batches or "")

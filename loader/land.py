@@ -14,7 +14,7 @@ import re
 import socket
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import ceil
@@ -28,8 +28,8 @@ from pyspark.sql.connect.client.retries import DefaultPolicy
 
 from loader.errors import Bug, ConfigurationError, DataLoss, Fenced, SourceUnavailable
 from loader.files import as_literal, unchanged
-from loader.kafka import spark_properties
-from loader.plan import Batch, Position, Range
+from loader.kafka import Record, Unreadable, spark_properties
+from loader.plan import Batch, Position, Range, command
 from loader.settings import Files, Kafka, Settings, located, shown_remote
 
 _KAFKA_COLUMNS = """
@@ -37,7 +37,8 @@ _KAFKA_COLUMNS = """
     topic string comment 'Kafka topic',
     partition int comment 'Partition of the topic',
     offset bigint comment 'Offset in the partition',
-    timestamp timestamp comment 'Timestamp of the record (UTC)',
+    timestamp timestamp comment 'Timestamp of the record (UTC); null outside the years 1 to 9999',
+    timestamp_ms bigint comment 'Its milliseconds since 1970, where timestamp is null',
     timestamp_type int comment '0: set by the producer, 1: set by the broker',
     key binary comment 'Key, as it came',
     value binary comment 'Value, as it came; null is a tombstone',
@@ -89,7 +90,26 @@ _OBSERVED = 4
 # With it, Delta forgets the marks of old batches, and a batch that is tried again lands twice.
 _FORGETS = "delta.setTransactionRetentionDuration"
 
+# Spark's source reads the calendar of before 1582 as Java's old classes do, which shifts days, and
+# fails where microseconds pass 64 bits. Python and SQL know the years 1 to 9999.
+_GREGORIAN = "timestamp '1582-10-15 00:00:00 UTC'"
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+_SHIFTED = "LACUSTRE_TIMESTAMP_BEFORE_1582"
+# How a read fails that Spark's source cannot do and another client can, or can say more of.
+_ODD = (_SHIFTED, "long overflow", "seek past the record", "CorruptRecordException")
+# A piece of a partition that Spark's source cannot read is halved down to so many offsets, or into
+# so many pieces; the rest is read record by record.
+_PIECE, _PIECES = 10_000, 64
+# Of such records so many, or so many bytes, go to Spark at a time.
+_CHUNK, _CHUNK_BYTES = 5_000, 16 << 20
+_RECORD_SCHEMA = (
+    "topic string, partition int, offset bigint, ms bigint, timestamp_type int, key binary, "
+    "value binary, headers array<struct<key: string, value: binary>>"
+)
+
 _Answer = TypeVar("_Answer")
+# Reads records of a topic and partition, from an offset until another, one by one.
+Reader = Callable[[str, int, int, int], Iterable[Record]]
 
 
 def until_no_conflict(run: Callable[[], _Answer], table: str) -> _Answer:
@@ -113,10 +133,31 @@ def until_no_conflict(run: Callable[[], _Answer], table: str) -> _Answer:
 
 
 def reason(error: Exception) -> str:
-    """The line of a Spark error that names its condition; what follows goes on for pages."""
+    """The line of a Spark error that names its condition, and what caused it; what follows goes on
+    for pages.
+    """
     details = getattr(error, "details", None)  # of gRPC, whose own text is a block
     lines = str(details() if callable(details) else error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    first = lines[0].rstrip(".") if lines else type(error).__name__
+    causes = [
+        line.strip().removeprefix("Caused by: ")
+        for line in _trace(error).splitlines()
+        if line.strip().startswith("Caused by: ")
+    ]
+    return f"{first} (caused by {causes[-1].rstrip('.')[:500]})" if causes else first
+
+
+def _trace(error: Exception) -> str:
+    """The server's stack trace of a Spark error; empty where there is none."""
+    with suppress(Exception):  # as it is with an error of another kind
+        return str(error.getStackTrace() or "")  # type: ignore[attr-defined]
+    return ""
+
+
+def is_odd(error: Exception) -> bool:
+    """Whether Spark's Kafka source met a record that it cannot read as it is: see ``exactly``."""
+    text = f"{error}\n{_trace(error)}"
+    return any(sign in text for sign in _ODD)
 
 
 def connect(settings: Settings, *, small: bool = False) -> SparkSession:
@@ -413,7 +454,12 @@ def was_written(spark: SparkSession, batch: Batch) -> bool:
 def records_of(
     spark: SparkSession, kafka: Kafka, ranges: Mapping[str, Sequence[Range]], tasks: int = 0
 ) -> DataFrame:
-    """The records of ``ranges``, by topic, as Kafka has them; at least in ``tasks`` tasks."""
+    """The records of ``ranges``, by topic, as Kafka has them; at least in ``tasks`` tasks. Each
+    partition has one range.
+
+    A timestamp that is no time of the years 1 to 9999 is null beside its number. Before 1582, and
+    where Spark's source cannot read the number at all, the read fails: ``is_odd``.
+    """
     wanted = {topic: [each for each in each_of if each.span] for topic, each_of in ranges.items()}
     wanted = {topic: each_of for topic, each_of in wanted.items() if each_of}
     assign = {topic: [each.partition for each in rs] for topic, rs in wanted.items()}
@@ -436,7 +482,13 @@ def records_of(
         "topic",
         "partition",
         "offset",
-        "timestamp",
+        f.expr(
+            f"case when timestamp < {_GREGORIAN} then raise_error('{_SHIFTED}')"
+            f" when timestamp <= timestamp_millis({_LAST_MS}L) then timestamp end"
+        ).alias("timestamp"),
+        f.expr(
+            f"if(timestamp > timestamp_millis({_LAST_MS}L), unix_millis(timestamp), null)"
+        ).alias("timestamp_ms"),
         f.col("timestampType").alias("timestamp_type"),
         "key",
         "value",
@@ -444,19 +496,168 @@ def records_of(
     )
 
 
+def united(frames: Sequence[DataFrame]) -> DataFrame:
+    """The rows of all ``frames``, of one schema; nested no deeper than it must be."""
+    while len(frames) > 1:
+        pairs = [frames[at : at + 2] for at in range(0, len(frames), 2)]
+        frames = [pair[0].unionAll(pair[1]) if len(pair) > 1 else pair[0] for pair in pairs]
+    return frames[0]
+
+
+def layers(ranges: Mapping[str, Sequence[Range]]) -> list[dict[str, list[Range]]]:
+    """``ranges`` in as many parts as the partition has that has most: one read of Spark's source
+    takes one range of a partition.
+    """
+    parts: list[dict[str, list[Range]]] = []
+    for topic, of_topic in ranges.items():
+        seen: dict[int, int] = {}
+        for each in of_topic:
+            if each.span:
+                at = seen[each.partition] = seen.get(each.partition, -1) + 1
+                parts += [{} for _ in range(at + 1 - len(parts))]
+                parts[at].setdefault(topic, []).append(each)
+    return parts
+
+
+def exactly(
+    spark: SparkSession, kafka: Kafka, ranges: Mapping[str, Sequence[Range]], read: Reader
+) -> DataFrame:
+    """The records of ``ranges`` where ``records_of`` fails at some: these come by ``read``.
+
+    Raises ``DataLoss`` for a record that cannot be read at all.
+    """
+    ordinary: dict[str, list[Range]] = {}
+    frames: list[DataFrame] = []
+    for topic, of_topic in ranges.items():
+        for whole in of_topic:
+            good: list[Range] = []
+            for piece, is_ordinary in _pieces(spark, kafka, topic, whole):
+                if not is_ordinary:
+                    frames += _read_exactly(spark, topic, piece, read)
+                elif good and good[-1].until_offset == piece.from_offset:
+                    good[-1] = replace(good[-1], until_offset=piece.until_offset)
+                else:
+                    good.append(piece)
+            ordinary.setdefault(topic, []).extend(good)
+    frames += [records_of(spark, kafka, layer) for layer in layers(ordinary)]
+    if not frames:
+        frames.append(_exact_frame(spark, []))
+    return united(frames)
+
+
+def _pieces(
+    spark: SparkSession, kafka: Kafka, topic: str, whole: Range
+) -> Iterator[tuple[Range, bool]]:
+    """``whole`` in pieces, in order, each with whether Spark's source can read it."""
+    least = max(_PIECE, ceil(whole.span / _PIECES))
+    left = [whole] if whole.span else []
+    while left:
+        piece = left.pop()
+        try:
+            records_of(spark, kafka, {topic: [piece]}).agg(
+                f.max("timestamp"), f.max("timestamp_ms")
+            ).collect()
+        except Exception as error:
+            if not is_odd(error):
+                raise
+        else:
+            yield piece, True
+            continue
+        if piece.span <= least:
+            yield piece, False
+            continue
+        middle = piece.from_offset + piece.span // 2
+        left += [replace(piece, from_offset=middle), replace(piece, until_offset=middle)]
+
+
+def _read_exactly(
+    spark: SparkSession, topic: str, piece: Range, read: Reader
+) -> Iterator[DataFrame]:
+    """The records of ``piece`` one by one, in chunks that Spark holds."""
+    chunk: list[Record] = []
+    size = 0
+    try:
+        for record in read(topic, piece.partition, piece.from_offset, piece.until_offset):
+            if chunk and (len(chunk) >= _CHUNK or size + record.size > _CHUNK_BYTES):
+                yield _exact_frame(spark, chunk)
+                chunk, size = [], 0
+            chunk.append(record)
+            size += record.size
+    except Unreadable as error:
+        error.facts |= {"topic": topic, "partition": piece.partition}
+        raise
+    if chunk:
+        yield _exact_frame(spark, chunk)
+
+
+def _exact_frame(spark: SparkSession, records: Sequence[Record]) -> DataFrame:
+    """``records`` as ``records_of`` has them, held by Spark."""
+    rows = [
+        (
+            each.topic,
+            each.partition,
+            each.offset,
+            each.timestamp_ms,
+            each.timestamp_type,
+            each.key,
+            each.value,
+            [*each.headers] or None,
+        )
+        for each in records
+    ]
+    is_time = f.col("ms").between(_FIRST_MS, _LAST_MS)
+    frame = spark.createDataFrame(rows, _RECORD_SCHEMA).select(
+        "topic",
+        "partition",
+        "offset",
+        f.when(is_time, f.timestamp_millis("ms")).alias("timestamp"),
+        f.when(~is_time, f.col("ms")).alias("timestamp_ms"),
+        "timestamp_type",
+        "key",
+        "value",
+        "headers",
+    )
+    return held(frame) if records else frame
+
+
+def _set_aside(batch: Batch, error: Unreadable) -> DataLoss:
+    """What is said where a record of ``batch`` cannot be landed."""
+    at = f"{error.facts['partition']}:{error.offset}"
+    skip = command("accept", batch, f"--skip {at} --reason 'cannot be read'")
+    message = (
+        f"Topic {batch.topic} partition {error.facts['partition']}: the record at offset "
+        f"{error.offset} cannot be landed ({error}). Batch {batch.batch_id} of "
+        f"{batch.table_name} waits for it; to go on without that record: {skip}, then run again."
+    )
+    return DataLoss(
+        message,
+        table=batch.table_name,
+        batch_id=batch.batch_id,
+        topic=batch.topic,
+        partition=error.facts["partition"],
+        offset=error.offset,
+    )
+
+
 def land_topics(
-    spark: SparkSession, kafka: Kafka, batches: Sequence[Batch], record_size: float
+    spark: SparkSession,
+    kafka: Kafka,
+    batches: Sequence[Batch],
+    record_size: float,
+    read: Reader | None = None,
 ) -> list[Batch]:
     """Write one batch: the rows of ``batches`` are the topics of one table and batch id.
 
     Returns them with ``records`` and ``bytes`` counted from what the table holds then. Writing a
     batch that is there already changes nothing, and counts. ``record_size`` is about how many bytes
-    a record has; it decides how many files are written.
+    a record has; it decides how many files are written. ``read`` reads what Spark's source cannot.
+
+    Raises ``DataLoss`` for a record that cannot be landed, with the command that sets it aside.
     """
     first = batches[0]
     if not any(batch.has_data for batch in batches):
         return [_counted(batch, {}) for batch in batches]
-    ranges = {batch.topic or "": batch.readable for batch in batches}
+    ranges = {batch.topic or "": batch.stretches for batch in batches}
     # An unfinished batch may be there, and its records may be gone from Kafka since.
     if first.planned_at is None or not holds(spark, first):
         span = sum(each.span for each_of in ranges.values() for each in each_of)
@@ -465,21 +666,36 @@ def land_topics(
             max(ceil(span / _TASK_RECORDS[at]), ceil(span * record_size / _TASK_BYTES[at]))
             for at in (1, 0)
         )
-        rows = records_of(spark, kafka, ranges, fewest)
+
+        def append(rows: DataFrame) -> list[Batch]:
+            rows = rows.select(
+                f.lit(first.batch_id).cast("bigint").alias("batch_id"),
+                "*",
+                f.current_timestamp().alias("loaded_at"),
+            )
+            content = {
+                batch.topic: {
+                    r.partition: [r.from_offset, r.until_offset] for r in batch.readable if r.span
+                }
+                for batch in batches
+            }
+            counted = _append(rows, first, {"ranges": content}, _counts(batches))
+            return _wholly_counted(batches, counted)
+
+        rows = united([records_of(spark, kafka, layer, fewest) for layer in layers(ranges)])
         if most < partitions:
             rows = rows.coalesce(most)
-        rows = rows.select(
-            f.lit(first.batch_id).cast("bigint").alias("batch_id"),
-            "*",
-            f.current_timestamp().alias("loaded_at"),
-        )
-        content = {
-            topic: {r.partition: [r.from_offset, r.until_offset] for r in each_of if r.span}
-            for topic, each_of in ranges.items()
-        }
-        whole = _wholly_counted(
-            batches, _append(rows, first, {"ranges": content}, _counts(batches))
-        )
+        try:
+            whole = append(rows)
+        except Exception as error:
+            if read is None or not is_odd(error):
+                raise
+            try:
+                whole = append(exactly(spark, kafka, ranges, read))
+            except Unreadable as bad:
+                topic = bad.facts["topic"]
+                batch = next(each for each in batches if each.topic == topic)
+                raise _set_aside(batch, bad) from error
         if whole:
             return whole
     counted = {
@@ -497,7 +713,9 @@ def land_topics(
         )
         .collect()
     }
-    if not counted and not records_of(spark, kafka, ranges).isEmpty():
+    if not counted and any(
+        not records_of(spark, kafka, layer).isEmpty() for layer in layers(ranges)
+    ):
         # Delta skipped the write: the table has the mark of the batch, and not its rows.
         message = (
             f"Table {first.table_name} has the mark of batch {first.batch_id}, but not its rows: "
@@ -528,12 +746,12 @@ def _wholly_counted(batches: Sequence[Batch], observed: Mapping[str, int] | None
     """
     whole = []
     for at, batch in enumerate(batches):
-        if not observed or observed.get(f"records_{at}") != sum(e.span for e in batch.readable):
+        if not observed or observed.get(f"records_{at}") != sum(e.span for e in batch.stretches):
             return []
-        ranges = tuple(
-            replace(each, records=readable.span)
-            for each, readable in zip(batch.ranges, batch.readable, strict=True)
-        )
+        spans: dict[int, int] = {}
+        for each in batch.stretches:
+            spans[each.partition] = spans.get(each.partition, 0) + each.span
+        ranges = tuple(replace(each, records=spans[each.partition]) for each in batch.ranges)
         records = sum(each.records or 0 for each in ranges)
         size = observed[f"bytes_{at}"] or 0
         whole.append(replace(batch, ranges=ranges, records=records, bytes=size))

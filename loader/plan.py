@@ -23,6 +23,8 @@ ADOPT = "adopt"
 ACCEPT = "accept"
 
 TABLE_CHANGED = "table_changed"
+# What a person set aside begins so; their words follow.
+SKIPPED = "skipped: "
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,10 @@ class Gap:
     """What a person accepted as lost: offsets of a partition, or with ``partition`` None a whole
     topic or the batches ``from_offset`` to ``until_offset`` of the table.
 
-    ``reason`` is ``retention``, ``rewound`` (the partition ended before what was loaded),
-    ``partition_removed``, ``topic_recreated``, ``topic_deleted`` or ``table_changed``. After
-    ``rewound`` and the two of topics, offsets name other records than before.
+    ``reason`` is ``skipped: `` and why a person set the records aside, or ``retention``,
+    ``rewound`` (the partition ended before what was loaded), ``partition_removed``,
+    ``topic_recreated``, ``topic_deleted`` or ``table_changed``. After ``rewound`` and the two of
+    topics, offsets name other records than before.
     """
 
     partition: int | None
@@ -63,6 +66,11 @@ class Gap:
     def is_of_table(self) -> bool:
         """Whether batches of the table are lost, and not offsets of a topic."""
         return self.reason == TABLE_CHANGED and self.partition is None
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether Kafka has the records, and a person set them aside."""
+        return self.reason.startswith(SKIPPED)
 
 
 @dataclass(frozen=True)
@@ -158,22 +166,43 @@ class Batch:
         if self.imported is not None:
             return not any(gap.is_of_table for gap in self.gaps)
         return self.kind in (LOAD, REPLAY) and bool(
-            self.files or any(each.span for each in self.readable)
+            self.files or any(each.span for each in self.stretches)
         )
 
     @property
     def readable(self) -> tuple[Range, ...]:
-        """The ranges without the offsets that were accepted as lost."""
+        """The ranges without the offsets that were accepted as lost; see ``stretches`` for those
+        that were skipped.
+        """
         left = []
         for each in self.ranges:
             begin, end = each.from_offset, each.until_offset
             for gap in self.gaps:
-                if gap.partition == each.partition:
+                if gap.partition == each.partition and not gap.is_skipped:
                     if gap.from_offset <= begin:
                         begin = min(max(begin, gap.until_offset), end)
                     else:
                         end = max(min(end, gap.from_offset), begin)
             left.append(Range(each.partition, begin, end))
+        return tuple(left)
+
+    @property
+    def stretches(self) -> tuple[Range, ...]:
+        """What is read of ``readable``: one range of each partition, or several around records
+        that were skipped. Every partition has at least one, which may be empty.
+        """
+        left = []
+        for each in self.readable:
+            begin, parts = each.from_offset, []
+            for gap in sorted(self.gaps, key=lambda gap: gap.from_offset):
+                if gap.partition == each.partition and gap.is_skipped:
+                    stop = min(gap.from_offset, each.until_offset)
+                    if begin < stop:
+                        parts.append(Range(each.partition, begin, stop))
+                    begin = min(max(begin, gap.until_offset), each.until_offset)
+            if begin < each.until_offset or not parts:
+                parts.append(Range(each.partition, begin, each.until_offset))
+            left += parts
         return tuple(left)
 
     def committed_offset(self, partition: int) -> int | None:
@@ -427,6 +456,8 @@ class Acceptance:
     """What a person says they do without, as the error of the loss told them to.
 
     ``lost`` maps partitions to the first and last offset, ``rewind`` to the offset to go on from.
+    ``skip`` are records that are there and cannot be landed (partition, first and last offset), and
+    ``reason`` says why they are set aside.
     """
 
     lost: Mapping[int, tuple[int, int]] = field(default_factory=dict)
@@ -434,11 +465,15 @@ class Acceptance:
     gone: frozenset[int] = frozenset()
     new_id: str | None = None
     deleted: bool = False
+    skip: tuple[tuple[int, int, int], ...] = ()
+    reason: str = ""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is accepted."""
-        return not (self.lost or self.rewind or self.gone or self.new_id or self.deleted)
+        return not (
+            self.lost or self.rewind or self.gone or self.new_id or self.deleted or self.skip
+        )
 
 
 def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
@@ -498,6 +533,17 @@ def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
             _refuse(last, f"partition {partition} ends at {end} and was loaded up to {until}")
         gaps.append(Gap(partition, offset, until, "rewound"))
         wanted[partition] = offset
+    for partition, first, final in what.skip:
+        planned = next((each for each in last.ranges if each.partition == partition), None)
+        if last.state != PLANNED or planned is None:
+            _refuse(last, f"no unfinished batch has partition {partition}")
+        if not planned.from_offset <= first <= final < planned.until_offset:
+            _refuse(
+                last,
+                f"the unfinished batch {last.batch_id} has offsets {planned.from_offset} to "
+                f"{planned.until_offset - 1} of partition {partition}",
+            )
+        gaps.append(Gap(partition, first, final + 1, f"{SKIPPED}{what.reason}"))
     for partition in what.gone:
         if partition in state.begin or partition not in wanted:
             _refuse(last, f"partition {partition} is there, or was never loaded")

@@ -19,7 +19,8 @@ from pyspark.sql import SparkSession
 from loader import files, imports, land
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.jdbc import Database
-from loader.kafka import Cluster, TopicState
+from loader.kafka import Cluster, Record, TopicState
+from loader.land import Reader
 from loader.ledger import Ledger, fenced_by, is_alive, new_owner, positions
 from loader.plan import (
     PLANNED,
@@ -761,13 +762,23 @@ class Loader:
     def _write(self, group: list[Batch], record_size: float = _RECORD_SIZE) -> list[Batch]:
         name = group[0].section
         if group[0].topic is not None:
-            return land.land_topics(self.spark, self.settings.kafka[name], group, record_size)
+            return land.land_topics(
+                self.spark, self.settings.kafka[name], group, record_size, self.reader(name)
+            )
         return [
             land.land_files(self.spark, self.settings.files[name], each)
             if each.has_data
             else replace(each, records=0, bytes=0)
             for each in group
         ]
+
+    def reader(self, name: str) -> Reader:
+        """What reads records of cluster ``name`` one by one."""
+
+        def read(topic: str, partition: int, begin: int, until: int) -> Iterator[Record]:
+            yield from self.cluster(name).records(topic, partition, begin, until)
+
+        return read
 
     def _commit_groups(self, batches: Sequence[Batch]) -> list[str]:
         """Let the consumer groups follow the ledger; what could not be, as remarks."""

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from loader.errors import LoaderError
 from loader.imports import Source
-from loader.plan import ACCEPT, ADOPT, LOAD, Batch, Import
+from loader.plan import ACCEPT, ADOPT, LOAD, SKIPPED, Batch, Import
 from loader.run import Key, Landed, Outcome, Survey
 from loader.settings import Settings, shown_remote
 
@@ -263,7 +263,8 @@ def batch_line(batch: Batch) -> str:
 def _gap(partition: int | None, begin: int, end: int, reason: str) -> str:
     why = reason.replace("_", " ")
     if partition is not None:
-        return f"partition {partition} offsets {begin}-{end - 1} lost ({why})"
+        what = f"partition {partition} offsets {begin}-{end - 1}"
+        return f"{what} {reason}" if reason.startswith(SKIPPED) else f"{what} lost ({why})"
     return f"batches {begin}-{end - 1} lost ({why})" if end else why
 
 

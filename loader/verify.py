@@ -10,15 +10,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as f
 
 from loader import land
 from loader.errors import DataLoss, LoaderError
-from loader.kafka import TopicState
+from loader.kafka import TopicState, Unreadable
 from loader.ledger import positions
 from loader.plan import (
     ACCEPT,
@@ -282,7 +281,7 @@ def loaded(rows: Sequence[Batch], state: TopicState) -> list[Range]:
             stretch = {}
         if row.topic_id != state.topic_id:
             continue
-        for each in row.readable if row.kind == LOAD else row.ranges:
+        for each in row.stretches if row.kind == LOAD else row.ranges:
             begin, end = stretch.get(each.partition, (each.from_offset, each.from_offset))
             if each.from_offset != end:
                 begin = each.from_offset
@@ -356,30 +355,66 @@ def _compare(
     """
     spark, topic = loader.spark, key[1]
     config = loader.settings.kafka[key[0]]
-    parts = [land.records_of(spark, config, {topic: ranges}) for ranges in wanted]
-    kafka = reduce(DataFrame.unionAll, parts)
-    checksum = f.xxhash64("key", "value", "headers", "timestamp", "timestamp_type")
-    inside = f.lit(False)
-    for each in (each for ranges in wanted for each in ranges):
-        inside = inside | (
-            (f.col("partition") == each.partition)
-            & f.col("offset").between(each.from_offset, each.until_offset - 1)
-        )
+    pieces = [each for ranges in wanted for each in ranges]
+    parts = land.layers({topic: pieces})
+    columns = ["key", "value", "headers", "timestamp", "timestamp_type"]
+    held = spark.table(table).where(f.col("topic") == topic)
+    if "timestamp_ms" in held.columns:  # a table from before it was kept has none such
+        columns.append("timestamp_ms")
+    checksum = f.xxhash64(*columns)
+    # Rows to join, and no expression: there may be thousands.
+    bounds = spark.createDataFrame(
+        [(each.partition, each.from_offset, each.until_offset) for each in pieces],
+        "of_partition int, from_offset bigint, until_offset bigint",
+    )
+    inside = (
+        (f.col("partition") == f.col("of_partition"))
+        & (f.col("offset") >= f.col("from_offset"))
+        & (f.col("offset") < f.col("until_offset"))
+    )
     ours = (
-        spark.table(table)
-        .where((f.col("topic") == topic) & inside)
+        held.where(
+            f.col("offset").between(
+                min(each.from_offset for each in pieces),
+                max(each.until_offset for each in pieces) - 1,
+            )
+        )
+        .join(f.broadcast(bounds), inside, "left_semi")
         .groupBy("partition", "offset")
         .agg(f.collect_set(checksum).alias("ours"))
     )
-    theirs = kafka.select("partition", "offset", checksum.alias("theirs"))
-    joined = theirs.join(ours, ["partition", "offset"], "full")
+
+    def compared_with(kafka: DataFrame) -> list[Row]:
+        theirs = kafka.select("partition", "offset", checksum.alias("theirs"))
+        return _differences(theirs.join(ours, ["partition", "offset"], "full"))
+
+    try:
+        rows = compared_with(land.united([land.records_of(spark, config, each) for each in parts]))
+    except Exception as error:
+        if not land.is_odd(error):
+            raise
+        read = loader.reader(key[0])
+        try:
+            rows = compared_with(land.exactly(spark, config, {topic: pieces}, read))
+        except Unreadable as bad:
+            message = (
+                f"Topic {topic} partition {bad.facts['partition']}: the record at offset "
+                f"{bad.offset} cannot be read ({bad}), so the topic was not compared with Kafka."
+            )
+            raise DataLoss(message, table=table, topic=topic) from error
+    compared = sum(row["records"] for row in rows if row["kind"] != "extra")
+    return compared, [tuple(row) for row in rows]
+
+
+def _differences(joined: DataFrame) -> list[Row]:
+    """Of ``ours`` and ``theirs`` how many records are the same and how many differ, and where."""
     kind = (
         f.when(f.col("ours").isNull(), "missing")
         .when(f.col("theirs").isNull(), "extra")
         .when(~f.array_contains("ours", f.col("theirs")), "changed")
         .otherwise("same")
     )
-    rows = (
+    return (
         joined.groupBy(kind.alias("kind"), "partition")
         .agg(
             f.min("offset").alias("first"),
@@ -389,8 +424,6 @@ def _compare(
         .orderBy("kind", "partition")
         .collect()
     )
-    compared = sum(row["records"] for row in rows if row["kind"] != "extra")
-    return compared, [tuple(row) for row in rows]
 
 
 def _damage(row: Batch, what: str, again: Range | None) -> DataLoss:
