@@ -29,7 +29,7 @@ from loader.plan import (
     Range,
     command,
 )
-from loader.run import Key, Loader, Survey
+from loader.run import Key, Loader, Survey, as_ours
 
 _SLICES = 5
 _LOOK_BACK = 10_000
@@ -76,16 +76,24 @@ def verify(
     existing = land.existing_tables(loader.spark, tables, make_schemas=False)
     history = loader.ledger.history(tables) if survey.rows else []
     findings = []
+    errors: list[LoaderError] = []
     for key in keys:
         table = survey.tables[key]
         mine = [row for row in history if row.table_name == table and row.topic == key[1]]
-        if mine and table in existing:
-            newest = max(row.batch_id for row in history if row.table_name == table)
+        if not mine or table not in existing:
+            continue
+        newest = max(row.batch_id for row in history if row.table_name == table)
+        try:
             findings.append(
                 _finding(loader, survey, key, mine, newest, sample=sample, full=full, seed=seed)
             )
+        except Exception as error:
+            if land.is_gone(error):
+                raise
+            what = f"Topic {key[1]} could not be verified"
+            errors.append(as_ours(error, what, topic=key[1], table=table))
     of_topics = {key[1] for key in keys} | set(tables) | {None}
-    errors = [
+    errors += [
         error
         for error in survey.errors
         if not topics or {error.facts.get("topic"), error.facts.get("table")} & of_topics
@@ -168,7 +176,7 @@ def _finding(
         wanted_ranges = (
             [covered] if full else slices(covered, sample, random.Random(seed))  # noqa: S311
         )
-        compared, differences = _compare(loader, key, table, wanted_ranges)
+        compared, differences = _compare(loader, key, table, wanted_ranges, state)
         compacted = loader.cluster(key[0]).is_compacted(topic)
         for kind, partition, first, last, count in differences:
             if kind == "same" or (kind == "extra" and compacted):
@@ -216,7 +224,7 @@ def rewound_at(
         """The first offset of what is the same, and of what is not."""
         if begin >= end:
             return {}
-        _, parts = _compare(loader, key, last.table_name, [[Range(partition, begin, end)]])
+        _, parts = _compare(loader, key, last.table_name, [[Range(partition, begin, end)]], state)
         return {kind: at for kind, _, at, _, _ in parts}
 
     done = last.committed_offset(partition) or 0
@@ -348,7 +356,11 @@ def _held(loader: Loader, table: str, topic: str) -> dict[tuple[int, int], _Held
 
 
 def _compare(
-    loader: Loader, key: Key, table: str, wanted: Sequence[Sequence[Range]]
+    loader: Loader,
+    key: Key,
+    table: str,
+    wanted: Sequence[Sequence[Range]],
+    state: TopicState | None,
 ) -> tuple[int, list[tuple[str, int, int, int, int]]]:
     """How many records Kafka has in ``wanted``, and where the table is the same and where it
     differs: the kind, partition, first and last offset, and number.
@@ -357,6 +369,7 @@ def _compare(
     config = loader.settings.kafka[key[0]]
     pieces = [each for ranges in wanted for each in ranges]
     parts = land.layers({topic: pieces})
+    polls = loader.polls(key, pieces, state)
     columns = ["key", "value", "headers", "timestamp", "timestamp_type"]
     held = spark.table(table).where(f.col("topic") == topic)
     if "timestamp_ms" in held.columns:  # a table from before it was kept has none such
@@ -389,13 +402,14 @@ def _compare(
         return _differences(theirs.join(ours, ["partition", "offset"], "full"))
 
     try:
-        rows = compared_with(land.united([land.records_of(spark, config, each) for each in parts]))
+        theirs = [land.records_of(spark, config, each, 0, polls) for each in parts]
+        rows = compared_with(land.united(theirs))
     except Exception as error:
         if not land.is_odd(error):
             raise
         read = loader.reader(key[0])
         try:
-            rows = compared_with(land.exactly(spark, config, {topic: pieces}, read))
+            rows = compared_with(land.exactly(spark, config, {topic: pieces}, read, polls))
         except Unreadable as bad:
             message = (
                 f"Topic {topic} partition {bad.facts['partition']}: the record at offset "
