@@ -48,7 +48,13 @@ def main() -> int:
     held = fingerprint(project, versions)
     if known.is_file() and known.read_text(encoding="utf-8").strip() == held:
         return 0
-    locked = ["--universal", "--generate-hashes", "--no-strip-extras", "--no-header", "--no-annotate"]
+    locked = [
+        "--universal",
+        "--generate-hashes",
+        "--no-strip-extras",
+        "--no-header",
+        "--no-annotate",
+    ]
     locked += ["--upgrade", "--output-file", LOCK]
     failed = False
     for version, more in [*((each, []) for each in versions), (versions[0], locked)]:

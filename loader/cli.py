@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shlex
 import signal
@@ -27,7 +28,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from loader import __version__, imports, land, run
-from loader.errors import ConfigurationError, LoaderError, SourceUnavailable, gravest
+from loader.errors import ConfigurationError, LoaderError, SourceUnavailable, gravest, some
 from loader.plan import ACCEPT, Acceptance
 from loader.settings import DEFAULT_FILE, Settings, load, located, redacted
 from loader.telling import (
@@ -42,13 +43,63 @@ from loader.telling import (
 )
 
 
+class _EndedError(BaseException):
+    """A signal ends the command; no handler of errors is to catch it."""
+
+
+class _Signals:
+    """SIGTERM and SIGINT end a command within seconds: at once, or with ``finish`` when the batch
+    that it writes is closed. Whatever is left undone then, the next run finishes.
+
+    ``stop`` is set by the first signal, ``code`` is then the command's exit code.
+    """
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.finish = False
+        self.code = 0
+        self._before: dict[int, Any] = {}
+
+    def heed(self) -> None:
+        """Take the signals; no-op in a thread, which gets none."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._heard)
+
+    def leave(self) -> None:
+        """Give the signals back."""
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def _heard(self, number: int, _: object) -> None:
+        if self.code:
+            self._end()
+        self.code = 128 + number
+        # Servers that do not answer hold threads up that cannot be ended.
+        last = threading.Timer(_FINISH_SECONDS if self.finish else _LEAVE_SECONDS, self._end)
+        last.daemon = True
+        last.start()
+        self.stop.set()
+        if not self.finish:
+            raise _EndedError
+
+    def _end(self) -> None:
+        with suppress(Exception):
+            if sys.stderr.isatty():
+                sys.stderr.write("\x1b[?25h")  # a progress bar hides the cursor
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(self.code)
+
+
 @dataclass(frozen=True)
 class _Context:
-    """What every command gets: its voice, and how to read the configuration."""
+    """What every command gets: its voice, how to read the configuration, and what ends it."""
 
     teller: Teller
     config: str
     flags: dict[str, str]
+    signals: _Signals
 
     def settings(self, **limits: Any) -> Settings:
         """The configuration with its addresses, which are reported first; ``limits`` are flags of
@@ -67,6 +118,8 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     def guarded(context: _Context, *args: Any, **kwargs: Any) -> None:
         try:
             command(context, *args, **kwargs)
+        except _EndedError:
+            sys.exit(context.signals.code)
         except LoaderError as error:
             _exit(context, [error])
         except (PySparkException, RpcError, Py4JError) as error:
@@ -120,15 +173,17 @@ class _Where(click.ParamType):  # type: ignore[type-arg]
 
 
 class _Lost(click.ParamType):  # type: ignore[type-arg]
-    """``0:120-169``: partition, first and last offset."""
+    """``0:120-169``: partition, first and last offset; ``0:120`` is one offset."""
 
     name = "partition:first-last"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int, int]:
-        match = re.fullmatch(r"(\d+):(\d+)-(\d+)", value)
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == _ALL and param.name == "lost":
+            return value
+        match = re.fullmatch(r"(\d+):(\d+)(?:-(\d+))?", value)
         if match is None:
             self.fail(f"{value!r} is not like 0:120-169.", param, ctx)
-        return int(match[1]), int(match[2]), int(match[3])
+        return int(match[1]), int(match[2]), int(match[3] or match[2])
 
 
 class _At(click.ParamType):  # type: ignore[type-arg]
@@ -136,11 +191,30 @@ class _At(click.ParamType):  # type: ignore[type-arg]
 
     name = "partition:offset"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == _ALL:
+            return value
         match = re.fullmatch(r"(\d+):(\d+)", value)
         if match is None:
             self.fail(f"{value!r} is not like 0:120.", param, ctx)
         return int(match[1]), int(match[2])
+
+
+# Stands for every partition of which a run says that it lost something.
+_ALL = "all"
+# How long a command that a signal ends may take to leave its servers, and a loop for its batch.
+_LEAVE_SECONDS, _FINISH_SECONDS = 3.0, 10.0
+
+
+class _Gone(click.ParamType):  # type: ignore[type-arg]
+    """``3``: a partition."""
+
+    name = "partition"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value != _ALL and not str(value).isdecimal():
+            self.fail(f"{value!r} is no partition.", param, ctx)
+        return value if value == _ALL else int(value)
 
 
 _CLUSTER = click.option(
@@ -166,11 +240,15 @@ def main(context: click.Context, config: str, flags: tuple[str, ...], as_json: b
     """Land Kafka topics, tables of databases and files in the raw tables of the lake, exactly once.
 
     Exit codes: 0 done, 2 configuration, 3 data loss, 4 another loader works there, 5 a server does
-    not answer, 6 a bug. With several errors, the gravest decides.
+    not answer, 6 a bug; with several errors, the gravest decides. 143 or 130: ended by SIGTERM or
+    SIGINT; what was begun is finished by the next run.
     """
     pairs = dict(flag.partition("=")[::2] for flag in flags)
     teller = Teller(json=as_json, config=shlex.quote(config) if config != DEFAULT_FILE else None)
-    context.obj = _Context(teller, config, pairs)
+    signals = _Signals()
+    signals.heed()
+    context.call_on_close(signals.leave)
+    context.obj = _Context(teller, config, pairs, signals)
     # Spark Connect logs each error of its own with the server's stack trace; ours say it in a line.
     for name in ("SQLQueryContextLogger", "pyspark.sql.connect.logging"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -211,33 +289,38 @@ def run_command(
     teller = context.teller
     started = time.monotonic()
     told: set[str] = set()
+    records = batches = 0
 
     def ended(outcome: run.Outcome) -> None:
+        nonlocal records, batches
+        records += sum(batch.records or 0 for batch in outcome.batches)
+        batches += len(outcome.batches)
         if metrics is not None:
             try:
                 metrics.ended(outcome)
             except OSError as problem:
                 noted(f"the metrics were not written: {problem}")
         if every is not None:
-            # A loop says each error when it comes, and again when it comes back.
+            # A loop says each error and remark when it comes, and again when it comes back.
             now = {str(error) for error in outcome.errors}
             for error in outcome.errors:
                 if str(error) not in told:
                     teller.error(error)
             told.clear()
             told.update(now)
+            noted_before.clear()
+            noted_before.update(noted_now)
+            noted_now.clear()
 
-    notes: set[str] = set()
+    noted_before: set[str] = set()
+    noted_now: set[str] = set()
 
     def noted(text: str) -> None:
-        if every is None or text not in notes:
+        if every is None or text not in noted_before | noted_now:
             teller.note(text)
-        notes.add(text)
+        noted_now.add(text)
 
-    stop = threading.Event()
-    if until_caught_up or every is not None:
-        for signal_number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signal_number, lambda *_: stop.set())
+    context.signals.finish = until_caught_up or every is not None
     outcome = run.repeat(
         settings,
         teller.landed,
@@ -246,11 +329,13 @@ def run_command(
         working=teller.working,
         until_caught_up=until_caught_up,
         every=every,
-        stop=stop,
+        stop=context.signals.stop,
     )
-    teller.done(outcome.batches, time.monotonic() - started)
+    teller.done(records, batches, time.monotonic() - started)
     if every is None:
         _exit(context, outcome.errors)
+        if context.signals.code:  # what is left is no error, but not done either
+            sys.exit(context.signals.code)
     elif outcome.errors:
         sys.exit(gravest(outcome.errors).exit_code)
 
@@ -336,7 +421,8 @@ def replay(context: _Context, topic: str, cluster: str, start: Any, end: Any) ->
         outcome = rewind.replay(
             loader, (cluster, topic), start, end, context.teller.landed, context.teller.note
         )
-    context.teller.done(outcome.batches, time.monotonic() - started)
+    records = sum(batch.records or 0 for batch in outcome.batches)
+    context.teller.done(records, len(outcome.batches), time.monotonic() - started)
     _exit(context, outcome.errors)
 
 
@@ -366,11 +452,19 @@ def adopt(context: _Context, group: str, topics: tuple[str, ...], cluster: str) 
 @main.command()
 @click.option("--topic", help="The topic that goes on without what is lost.")
 @_CLUSTER
-@click.option("--lost", type=_Lost(), multiple=True, help="Offsets that Kafka does not hold.")
-@click.option("--rewind", "back", type=_At(), multiple=True, help="Where the partition ends now.")
-@click.option("--gone", type=int, multiple=True, help="A partition that does not exist any more.")
+@click.option(
+    "--lost", type=_Lost(), multiple=True, help="Offsets that Kafka does not hold; or all."
+)
+@click.option(
+    "--rewind", "back", type=_At(), multiple=True, help="Where the partition ends now; or all."
+)
+@click.option(
+    "--gone", type=_Gone(), multiple=True, help="A partition that does not exist any more; or all."
+)
 @click.option("--new-id", help="The id of the topic that was made again.")
 @click.option("--deleted", is_flag=True, help="The topic does not exist any more.")
+@click.option("--skip", type=_Lost(), multiple=True, help="Records that cannot be landed.")
+@click.option("--reason", help="Why they are set aside; the ledger keeps it.")
 @click.option("--table", help="The raw table that has lost batches.")
 @click.option("--batches", help="Its lost batches, first-last.")
 @click.pass_obj
@@ -379,27 +473,35 @@ def accept(
     context: _Context,
     topic: str | None,
     cluster: str,
-    lost: tuple[tuple[int, int, int], ...],
-    back: tuple[tuple[int, int], ...],
-    gone: tuple[int, ...],
+    lost: tuple[Any, ...],
+    back: tuple[Any, ...],
+    gone: tuple[Any, ...],
     new_id: str | None,
     deleted: bool,
+    skip: tuple[tuple[int, int, int], ...],
+    reason: str | None,
     table: str | None,
     batches: str | None,
 ) -> None:
-    """Go on without what is lost.
+    """Go on without what is lost, or cannot be landed.
 
     The error of a run names the options; the ledger keeps the gap.
     """
     from loader import rewind
 
+    given = {"lost": lost, "rewind": back, "gone": gone}
     what = Acceptance(
-        lost={partition: (first, last) for partition, first, last in lost},
-        rewind=dict(back),
-        gone=frozenset(gone),
+        lost={each[0]: (each[1], each[2]) for each in lost if each != _ALL},
+        rewind=dict(each for each in back if each != _ALL),
+        gone=frozenset(each for each in gone if each != _ALL),
+        all_of=frozenset(name for name, values in given.items() if _ALL in values),
         new_id=new_id,
         deleted=deleted,
+        skip=skip,
+        reason=" ".join((reason or "").split()),
     )
+    if bool(what.skip) != bool(what.reason):
+        raise ConfigurationError("--skip and --reason go together: say why records are set aside.")
     if (topic is None) == (table is None):
         raise ConfigurationError("Give either --topic or --table, as the error of the run does.")
     span = re.fullmatch(r"(\d+)-(\d+)", batches or "")
@@ -425,6 +527,29 @@ def accept(
                 "lost: python -m loader run"
             )
     _exit(context, outcome.errors)
+
+
+@main.command()
+@click.option("--table", required=True, help="The raw table.")
+@click.option("--batch", "batch_id", type=click.IntRange(1), required=True, help="Its batch.")
+@click.option("--reason", required=True, help="Why; the ledger keeps it.")
+@click.pass_obj
+@_guarded
+def withdraw(context: _Context, table: str, batch_id: int, reason: str) -> None:
+    """Take back a planned batch that can never be written.
+
+    It keeps its number and has no rows. Its source goes on where the batch began. A batch whose
+    rows are in the table already is closed instead.
+    """
+    from loader import rewind
+
+    with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
+        closed, is_back = rewind.withdraw(loader, table.lower(), batch_id, reason)
+    for batch in closed:
+        said = "was withdrawn" if is_back else f"is in the table and was closed: {batch.records:,}"
+        context.teller.note(
+            f"batch {batch.batch_id} of {batch.table_name} {said}" + ("" if is_back else " records")
+        )
 
 
 @main.command()
@@ -472,7 +597,7 @@ def compact(context: _Context, tables: tuple[str, ...], target_size: str, vacuum
         known = sorted({row.table_name for row in survey.rows} | {loader.ledger.name})
         unknown = sorted(set(tables) - set(known))
         if unknown:
-            message = f"The ledger knows no table {unknown[0]}; it knows {', '.join(known)}."
+            message = f"The ledger knows no table {unknown[0]}; it knows {some(known)}."
             raise ConfigurationError(message, table=unknown[0])
         rows = [
             land.compact(loader.spark, table, target_size, vacuum=vacuum)

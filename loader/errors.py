@@ -74,6 +74,12 @@ class Bug(LoaderError):
     exit_code = 6
 
 
+def some(items: Sequence[object], separator: str = ", ", most: int = 10) -> str:
+    """The first of ``items``, and how many more there are: a sentence is for people."""
+    shown = separator.join(str(item) for item in items[:most])
+    return shown if len(items) <= most else f"{shown}{separator}and {len(items) - most:,} more"
+
+
 # What asks for a person goes before what goes by itself.
 _GRAVITY = (Bug, DataLoss, ConfigurationError, SourceUnavailable, Fenced)
 

@@ -1,50 +1,149 @@
-"""Reference files: which files a section of the configuration names, and what they hold now."""
+"""Reference files: which files a section of the configuration names, and what they hold now.
+
+Files are listed without being read. A file whose path, length and modification time are those of
+the ledger is known; only the content of others is read, for a checksum. That is SHA-256 of the
+whole content up to ``_WHOLE`` bytes, and of a larger file, of which no task can hold everything,
+two sums of hashes of its lines, which do not depend on how Spark divides it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
-from loader.errors import ConfigurationError, SourceUnavailable
-from loader.plan import File
+from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
+from loader.plan import File, changed_files
 from loader.settings import Files
 
 _NAME = re.compile(r"^[A-Za-z0-9_]+$")
+# A file up to this size is one value of a task, which holds about five copies of it.
+_WHOLE = 16 << 20
+# A line from this size on is skipped by Spark's reader instead of filling the heap.
+LONGEST_LINE = 16 << 20
+_SKIP_LONGER = "mapreduce.input.linerecordreader.line.maxlength"
+# So many paths of small files are given to Spark at once.
+_TOGETHER = 500
+_LINES = "lines:"
+_UNREADABLE = "unreadable:"
 
 
-def found(spark: SparkSession, section: str, config: Files) -> dict[str, list[File]]:
-    """The files of ``[files.<section>]`` by the raw table that each belongs to.
+def listed(
+    spark: SparkSession, section: str, config: Files
+) -> tuple[dict[str, list[File]], list[LoaderError]]:
+    """The files of ``[files.<section>]`` by the raw table that each belongs to, without their
+    checksums, and an error for each that has a name which cannot be used.
 
     Spark lists and reads them, so any path it knows will do. Raises ``SourceUnavailable`` when
     nothing matches the path.
     """
-    listed = _look(spark, config.path)
-    if not listed:
+    here = _listed(spark, config.path)
+    if not here:
         message = (
             f"[files.{section}] finds no file at {config.path}; correct the path, or put the "
             "files there, and run again."
         )
         raise SourceUnavailable(message, section=section, path=config.path)
     tables: dict[str, list[File]] = {}
-    for file in listed:
-        name = PurePosixPath(file.path).stem.lower()
-        if "{name}" in config.table and not _NAME.match(name):
+    errors: list[LoaderError] = []
+    for file in here:
+        path = PurePosixPath(file.path)
+        name = path.stem.lower()
+        why = ""
+        if ":" in path.name:
+            why = "Spark reads no file whose name has a colon"
+        elif "{name}" in config.table and not _NAME.match(name):
+            why = f"[files.{section}] cannot name a table after it"
+        if why:
             message = (
-                f"[files.{section}] cannot name a table after {file.path}: use letters, digits "
-                "and underscores in the file's name."
+                f"{file.path} was left out: {why}. Use letters, digits and underscores in the "
+                "file's name."
             )
-            raise ConfigurationError(message, section=section, path=file.path)
+            errors.append(ConfigurationError(message, section=section, path=file.path))
+            continue
         tables.setdefault(config.table.replace("{name}", name), []).append(file)
-    return tables
+    return tables, errors
+
+
+def compared(
+    spark: SparkSession, config: Files, known: Mapping[str, File], here: Sequence[File]
+) -> tuple[list[File], list[File], list[LoaderError]]:
+    """Of the listed files ``here`` of one table: those whose content is new to it, those whose
+    content is ``known`` under another time, and an error for each that cannot be read, now or, as
+    the ledger says, when it was tried with this content and this configuration.
+    """
+    errors: list[LoaderError] = []
+    candidates = []
+    for file in here:
+        before = known.get(file.path)
+        same = before is not None and (before.size, before.modified_at) == (
+            file.size,
+            file.modified_at,
+        )
+        if before is None or not same or not before.checksum:
+            candidates.append(file)
+        elif before.checksum.startswith(_UNREADABLE):
+            if before.checksum.startswith(_unreadable(config, "")):
+                errors.append(_still_unreadable(file))
+            else:  # the section says something else of it now
+                checksum = before.checksum.split(":", 2)[2]
+                candidates.append(replace(file, checksum=checksum))
+    new, touched = [], []
+    read = _with_checksums(spark, candidates, errors)
+    changed = changed_files(known, read)
+    for file in read:
+        before = known.get(file.path)
+        if file not in changed:
+            touched.append(file)
+        elif before is not None and before.checksum == _unreadable(config, file.checksum):
+            touched.append(replace(file, checksum=before.checksum))
+            errors.append(_still_unreadable(file))
+        else:
+            new.append(file)
+    return new, touched, errors
+
+
+def as_unreadable(config: Files, file: File) -> File:
+    """``file`` as the ledger has one that cannot be read as ``config`` says: it is tried again
+    when its content or the configuration is another.
+    """
+    return replace(file, checksum=_unreadable(config, file.checksum))
+
+
+def is_readable(file: File) -> bool:
+    """Whether the ledger does not say that ``file`` cannot be read."""
+    return not file.checksum.startswith(_UNREADABLE)
 
 
 def unchanged(spark: SparkSession, file: File) -> bool:
     """Whether the file is there and what it was when it was planned."""
-    return file in _look(spark, as_literal(file.path))
+    now = _listed(spark, as_literal(file.path))
+    if len(now) != 1:
+        return False
+    if replace(now[0], checksum=file.checksum) == file:
+        return True
+    return [each.checksum for each in _with_checksums(spark, now, [])] == [file.checksum]
+
+
+def check_lines(file: File) -> None:
+    """Raise ``ConfigurationError`` for a file with a line that is too long to be read."""
+    if not file.checksum.startswith(_LINES):
+        return
+    lines, size = (int(each) for each in file.checksum.split(":")[1:3])
+    compressed = re.search(r"(?i)\.(gz|bz2|zst|lz4|snappy|deflate|lzo|xz)$", file.path)
+    # Each line but the last has a byte more; a byte order mark is not counted.
+    if not compressed and lines + size < file.size - 3:
+        message = (
+            f"{file.path} has a line of {LONGEST_LINE >> 20} MB or more, which one task cannot "
+            "hold. Divide it, or check format and delimiter."
+        )
+        raise ConfigurationError(message, path=file.path)
 
 
 def as_literal(path: str) -> str:
@@ -52,17 +151,105 @@ def as_literal(path: str) -> str:
     return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
 
 
-def _look(spark: SparkSession, path: str) -> list[File]:
+def _unreadable(config: Files, checksum: str) -> str:
+    read_as = (config.format, config.delimiter, config.header, config.columns, config.encoding)
+    digest = hashlib.sha256(repr(read_as).encode()).hexdigest()
+    return f"{_UNREADABLE}{digest[:8]}:{checksum}"
+
+
+def _still_unreadable(file: File) -> ConfigurationError:
+    message = (
+        f"{file.path} could not be read when it was loaded, and nothing of it is in the lake. It "
+        "is read again when the file or its section in loader.toml is another; or take it away."
+    )
+    return ConfigurationError(message, path=file.path)
+
+
+def _listed(spark: SparkSession, path: str) -> list[File]:
+    """The files at ``path`` without their checksums; nothing of them is read."""
+    reader = spark.read.format("binaryFile")
     try:
-        rows = (
-            spark.read.format("binaryFile")
-            .load(path)
-            .select("path", "length", "modificationTime", f.sha2("content", 256).alias("checksum"))
-            .orderBy("path")
-            .collect()
-        )
+        rows = reader.load(path).select("path", "length", "modificationTime").collect()
     except AnalysisException as error:
         if error.getCondition() != "PATH_NOT_FOUND":
             raise
         return []
-    return [File(*row) for row in rows]
+    except Exception as error:
+        folder, _, name = path.rpartition("/")
+        if "Relative path in absolute URI" not in str(error) or not folder:
+            raise
+        # A name with a colon, which Hadoop's globs do not take. The folder itself can be listed.
+        reader = reader.option("pathGlobFilter", name)
+        rows = reader.load(folder).select("path", "length", "modificationTime").collect()
+    return sorted((File(r[0], r[1], r[2], "") for r in rows), key=lambda file: file.path)
+
+
+def _with_checksums(
+    spark: SparkSession, here: Sequence[File], errors: list[LoaderError]
+) -> list[File]:
+    """``here`` with their checksums; a file that cannot be read is left out and said."""
+    small = [file for file in here if not file.checksum and file.size <= _WHOLE]
+    sums: dict[str, str] = {file.path: file.checksum for file in here if file.checksum}
+    for at in range(0, len(small), _TOGETHER):
+        some = small[at : at + _TOGETHER]
+        try:
+            sums |= _of_whole(spark, some)
+        except Exception as error:
+            if len(some) == 1:
+                _say(some[0], error, errors)
+                continue
+            _raise_if_gone(error)
+            for file in some:  # which of them it is
+                try:
+                    sums |= _of_whole(spark, [file])
+                except Exception as problem:
+                    _say(file, problem, errors)
+    for file in here:
+        if not file.checksum and file.size > _WHOLE:
+            try:
+                sums[file.path] = _of_lines(spark, file)
+            except Exception as error:
+                _say(file, error, errors)
+    return [replace(file, checksum=sums[file.path]) for file in here if file.path in sums]
+
+
+def _of_whole(spark: SparkSession, some: Sequence[File]) -> dict[str, str]:
+    rows = (
+        spark.read.format("binaryFile")
+        .load([as_literal(file.path) for file in some])
+        .select("path", f.sha2("content", 256))
+        .collect()
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _of_lines(spark: SparkSession, file: File) -> str:
+    value = f.col("value")
+    sums = [
+        f.sum(hashed.cast("decimal(20, 0)"))
+        for hashed in (f.xxhash64(value), f.xxhash64(f.lit(1), value))
+    ]
+    row = (
+        spark.read.format("text")
+        .option("lineSep", "\n")
+        .option(_SKIP_LONGER, str(LONGEST_LINE))
+        .load(as_literal(file.path))
+        .select(f.count(f.lit(1)), f.sum(f.octet_length(value)), *sums)
+        .collect()[0]
+    )
+    return f"{_LINES}{row[0]}:{row[1] or 0}:{row[2]}:{row[3]}"
+
+
+def _raise_if_gone(error: Exception) -> None:
+    from loader import land  # which imports this module
+
+    if land.is_gone(error):
+        raise error
+
+
+def _say(file: File, error: Exception, errors: list[LoaderError]) -> None:
+    from loader import land
+
+    _raise_if_gone(error)
+    message = f"{file.path} cannot be read: {land.cause(error)}. Nothing of it was loaded."
+    errors.append(SourceUnavailable(message, path=file.path))

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
-from functools import reduce
 from typing import Any
 
 from pyspark.errors import AnalysisException
@@ -24,7 +23,7 @@ from pyspark.sql import functions as f
 from loader import land
 from loader.errors import ConfigurationError, DataLoss, LoaderError, SourceUnavailable
 from loader.jdbc import Column, Database, Relation, canonical, overlap_of
-from loader.plan import Batch, Import, Split
+from loader.plan import Batch, Import, Split, withdraw_command
 from loader.settings import JdbcTable
 
 # The part of the read that a row came from, while the rows are compared.
@@ -619,7 +618,7 @@ def _append(
             parts = [rows.withColumn("is_deleted", f.lit(False))]
             if source.entry.compare_keys and held is not None:
                 parts.append(_deleted(spark, source, held, rows))
-        landed = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
+        landed = land.united(parts, by_name=True)
         names = [each.name for each in source.relation.columns]
         landed = landed.select(
             f.lit(batch.batch_id).cast("bigint").alias("batch_id"),
@@ -638,7 +637,7 @@ def _append(
         message = (
             f"Batch {batch.batch_id} of {batch.table_name} could not be imported from "
             f"{imported.relation} of {source.database.where}: {told}. It stays planned; run again "
-            "to finish it."
+            f"to finish it. If it can never be imported: {withdraw_command(batch)}"
         )
         raise SourceUnavailable(message, table=batch.table_name, batch_id=batch.batch_id) from None
 
@@ -653,8 +652,9 @@ def _new(rows: DataFrame, held: DataFrame) -> DataFrame:
     copy = f.expr(f"row_number() over (partition by {names} order by 0)")
     ours, theirs = rows.withColumn(_COPY, copy), held.select(*common).withColumn(_COPY, copy)
     theirs = theirs.toDF(*[f"{name}__held" for name in theirs.columns])
-    same = [ours[name].eqNullSafe(theirs[f"{name}__held"]) for name in (*common, _COPY)]
-    return ours.join(theirs, reduce(lambda one, other: one & other, same), "left_anti").drop(_COPY)
+    # As text: each column of a chain of expressions would be nested in the one before.
+    same = " and ".join(f"`{name}` <=> `{name}__held`" for name in (*common, _COPY))
+    return ours.join(theirs, f.expr(same), "left_anti").drop(_COPY)
 
 
 def _deleted(spark: SparkSession, source: Source, held: DataFrame, new: DataFrame) -> DataFrame:
@@ -691,7 +691,7 @@ def read(
         properties = {**options, "customSchema": schema}
         frame = spark.read.jdbc(url, f"({query}) part_{part}", properties=properties)
         frames.append(frame.select(*converted, f.lit(part).alias(_PART)))
-    rows = reduce(DataFrame.unionAll, frames)
+    rows = land.united(frames)
     return rows.coalesce(connections) if connections < len(frames) else rows
 
 

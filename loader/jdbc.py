@@ -9,18 +9,21 @@ a whole number, and is made what it is in Spark.
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
+from math import ceil
 from typing import Any
 from urllib.parse import parse_qsl
 
-from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
+from loader.errors import ConfigurationError, LoaderError, SourceUnavailable, some
 from loader.plan import Split
 from loader.settings import Jdbc, JdbcTable
 
@@ -100,7 +103,7 @@ class Relation:
                 return each
         message = (
             f"{self.name} has no column {name!r}, which {wanted_by} names; it has "
-            f"{', '.join(each.source for each in self.columns)}."
+            f"{some([each.source for each in self.columns])}."
         )
         raise ConfigurationError(message, relation=self.name, column=name)
 
@@ -118,6 +121,11 @@ def _whole(name: str, spark: str = "{c}", *, is_long: bool = True) -> tuple[str,
     return f"sum({name})", (
         f"cast({high} as decimal(38, 0)) * cast(4294967296 as decimal(10, 0)) + {low}"
     )
+
+
+def _patience(config: Jdbc) -> float:
+    """Seconds that we wait for an answer: the server ends a statement before, unless it is gone."""
+    return config.statement_timeout_seconds + _CONNECT_SECONDS
 
 
 class _PostgreSQL:
@@ -147,10 +155,27 @@ class _PostgreSQL:
             **secure,
         )
         self.version = connection.info.server_version
-        for statement in self.session(config):
-            connection.execute(statement.encode())
-        connection.execute("begin isolation level repeatable read read only")
+        with self.deadline(connection, _CONNECT_SECONDS):
+            for statement in self.session(config):
+                connection.execute(statement.encode())
+            connection.execute("begin isolation level repeatable read read only")
         return connection
+
+    @contextmanager
+    def deadline(self, connection: Any, seconds: float) -> Iterator[None]:
+        """Cut the connection off after ``seconds``: the client itself would wait for ever."""
+
+        def cut_off() -> None:
+            with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
+                same.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(seconds, cut_off)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def tls(self, given: Mapping[str, str]) -> dict[str, Any]:
         """What the Python client is told, so that it uses TLS as the Java client does."""
@@ -186,6 +211,8 @@ class _PostgreSQL:
             "url": f"jdbc:postgresql://{host}/{database}"
             + (f"?{parameters}" if parameters else ""),
             "ApplicationName": "lacustre-loader",
+            "loginTimeout": str(_CONNECT_SECONDS),
+            "socketTimeout": str(ceil(_patience(config))),
             "sessionInitStatement": "; ".join(init),
         }
 
@@ -221,13 +248,14 @@ class _PostgreSQL:
 
     def described(self, connection: Any, query: str) -> list[tuple[str, str]]:
         """Names and types of the columns of ``query``."""
-        cursor = connection.execute(f"select * from ({query}) q limit 0".encode())
-        names = [
-            (each.name, each.type_code, cursor.pgresult.fmod(at))
-            for at, each in enumerate(cursor.description)
-        ]
-        types = ", ".join(f"format_type({oid}, {modifier})" for _, oid, modifier in names)
-        kinds = connection.execute(f"select {types}".encode()).fetchone()
+        with connection.transaction():  # a savepoint, as in run
+            cursor = connection.execute(f"select * from ({query}) q limit 0".encode())
+            names = [
+                (each.name, each.type_code, cursor.pgresult.fmod(at))
+                for at, each in enumerate(cursor.description)
+            ]
+            types = ", ".join(f"format_type({oid}, {modifier})" for _, oid, modifier in names)
+            kinds = connection.execute(f"select {types}".encode()).fetchone()
         return [(name[0], kind) for name, kind in zip(names, kinds, strict=True)]
 
     def text(self, expression: str) -> str:
@@ -340,11 +368,15 @@ class _MySQL:
             database=database,
             charset="utf8mb4",
             connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_CONNECT_SECONDS,
+            write_timeout=_CONNECT_SECONDS,
             program_name="lacustre-loader",
             conv={},
             autocommit=True,
             **secure,
         )
+        # It has only this time for a greeting and for answers; a statement may take longer.
+        connection._read_timeout = ceil(_patience(config))
         version = connection.get_server_info()
         for statement in self.session(config, version):
             self.run(connection, statement)
@@ -404,10 +436,16 @@ class _MySQL:
             "url": url + (f"&{parameters}" if parameters else ""),
             "allowMultiQueries": "true",
             "tinyInt1isBit": "false",
+            "connectTimeout": str(1000 * _CONNECT_SECONDS),
+            "socketTimeout": str(ceil(1000 * _patience(config))),
             "sessionInitStatement": "; ".join(self.session(config, self.version)),
         }
 
     version = "MariaDB"
+
+    def deadline(self, connection: Any, seconds: float) -> AbstractContextManager[None]:
+        """Nothing: the client has its own, since ``connect``."""
+        return nullcontext()
 
     def run(self, connection: Any, statement: str) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
@@ -636,7 +674,8 @@ class Database:
         self._lock = threading.Lock()
         try:
             self._connection = self._dialect.connect(config)
-            self.snapshot: str | None = self._dialect.snapshot(self._connection)
+            with self._dialect.deadline(self._connection, _CONNECT_SECONDS):
+                self.snapshot: str | None = self._dialect.snapshot(self._connection)
         except ConfigurationError as error:
             message = f"{self.where}: {error}"
             raise ConfigurationError(message, section=section, **error.facts) from None
@@ -653,12 +692,18 @@ class Database:
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows of a ``select``."""
-        with self._lock:
+        with self._asking() as connection:
             try:
-                rows: list[tuple[Any, ...]] = self._dialect.run(self._connection, statement)
-            except _errors() as error:
+                rows: list[tuple[Any, ...]] = self._dialect.run(connection, statement)
+            except Exception as error:  # text in another encoding, for example, is no driver's
                 raise self._failed(error) from None
         return rows
+
+    @contextmanager
+    def _asking(self) -> Iterator[Any]:
+        """The connection, alone, and for no longer than a statement may take."""
+        with self._lock, self._dialect.deadline(self._connection, _patience(self.config)):
+            yield self._connection
 
     def hide(self, text: str) -> str:
         """``text`` without the password."""
@@ -699,8 +744,8 @@ class Database:
                     relations.append(self._query(name, named[name]))
                 else:
                     relations.append(self._relation(name, found[name], named.get(name)))
-            except LoaderError as error:
-                errors.append(error)
+            except Exception as error:
+                errors.append(self._failed(error))
         return relations, errors
 
     def is_excluded(self, name: str) -> bool:
@@ -741,10 +786,10 @@ class Database:
     def estimate(self, relation: Relation, condition: str) -> int:
         """About how many rows ``relation`` has with ``condition``, as the planner thinks."""
         select = f"select 1 from {relation.sql} where {condition}"
-        with self._lock:
+        with self._asking() as connection:
             try:
-                return int(self._dialect.estimate(self._connection, select))
-            except _errors() as error:
+                return int(self._dialect.estimate(connection, select))
+            except Exception as error:
                 raise self._failed(error) from None
 
     def count(self, relation: Relation, condition: str, column: Column) -> tuple[int, Any]:
@@ -866,11 +911,13 @@ class Database:
 
     def _query(self, name: str, entry: JdbcTable) -> Relation:
         query = str(entry.query).strip().rstrip(";")
-        with self._lock:
+        with self._asking() as connection:
             try:
-                described = self._dialect.described(self._connection, query)
-            except _errors() as error:
-                raise self._failed(error) from None
+                described = self._dialect.described(connection, query)
+            except Exception as error:
+                problem = self._failed(error)
+                message = f"Query {name}: {problem}"
+                raise type(problem)(message, **{**problem.facts, "relation": name}) from None
         catalogue = [(column, kind, True) for column, kind in described]
         return Relation(
             name, f"({query}) as query", False, (), self._columns(name, catalogue, entry)
@@ -978,6 +1025,8 @@ class Database:
         return comparison
 
     def _failed(self, error: Exception) -> LoaderError:
+        if isinstance(error, LoaderError):
+            return error
         import psycopg
         import pymysql
 
@@ -1004,6 +1053,12 @@ class Database:
             message = (
                 f"{self.where}: {told}; grant user {self.config.login!r} the right to read it, or "
                 "exclude it."
+            )
+            return ConfigurationError(message, section=self.section)
+        if state[:2] in ("22", "38", "P0"):
+            message = (
+                f"{self.where}: {told}. The database cannot compute its rows; correct the view, "
+                "the query or the values."
             )
             return ConfigurationError(message, section=self.section)
         if state[:2] in ("42", "3D") or number in (1049, 1064, 1054, 1146):

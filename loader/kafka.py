@@ -14,25 +14,95 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import kafka.net.manager
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
-from kafka.errors import KafkaError, for_code
+from kafka.errors import (
+    BrokerNotAvailableError,
+    BrokerResponseError,
+    ClusterAuthorizationFailedError,
+    CorruptRecordError,
+    KafkaConnectionError,
+    KafkaError,
+    NetworkExceptionError,
+    SaslAuthenticationFailedError,
+    UnsupportedVersionError,
+    for_code,
+)
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from kafka.protocol.consumer import IsolationLevel
 
 from loader import settings
-from loader.errors import ConfigurationError, SourceUnavailable
+from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
+from loader.sizes import Sizes, first_timestamp
 
 _UNKNOWN_TOPIC = 3
 _HARMLESS = {0, 9}  # 9: a replica is away, the leader serves
 _NO_LEADER = 5
 _NOT_ALLOWED = 29
 _CLIENT_ID = "lacustre-loader"
+_BITE = 1 << 20
+# Answers of a broker that are about the connection, and not about a topic.
+_OF_CLUSTER = (
+    BrokerNotAvailableError,
+    ClusterAuthorizationFailedError,
+    NetworkExceptionError,
+    SaslAuthenticationFailedError,
+    UnsupportedVersionError,
+)
+
+
+def _received(transport: Any) -> tuple[bytes, Exception | None]:
+    """What came in, in bites of a megabyte instead of 4 kB: the client spends its time on them."""
+    parts: list[bytes] = []
+    try:
+        while True:  # until there is no more: what TLS has unpacked wakes nobody
+            parts.append(transport._sock.recv(_BITE))
+            if not parts[-1]:
+                return b"".join(parts), KafkaConnectionError("socket disconnected")
+    except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        pass
+    except Exception as error:
+        return b"".join(parts), KafkaConnectionError(error)
+    return b"".join(parts), None
+
+
+class _PlainTransport(KafkaTCPTransport):  # type: ignore[misc]
+    _sock_recv = _received
+
+
+class _Transport(KafkaSSLTransport):  # type: ignore[misc]
+    """TLS whose handshake has a deadline: the client would wait for a silent peer without an end.
+
+    ``seconds`` are those of the cluster that was connected to last.
+    """
+
+    seconds = 30.0
+    _sock_recv = _received
+
+    async def handshake(self) -> None:
+        deadline = time.monotonic() + self.seconds
+        while True:
+            try:
+                self._sock.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._net.wait_read(self._sock, deadline)
+            except ssl.SSLWantWriteError:
+                await self._net.wait_write(self._sock, deadline)
+            else:
+                return
+
+
+kafka.net.manager.KafkaTCPTransport = _PlainTransport
+kafka.net.manager.KafkaSSLTransport = _Transport
 
 
 class _Heard(logging.Handler):
@@ -73,6 +143,38 @@ class TopicState:
         return self.high.get(partition, self.end[partition])
 
 
+@dataclass(frozen=True)
+class Record:
+    """A record as Kafka has it; ``timestamp_ms`` is any number of 64 bits."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers."""
+        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
+
+
+class Unreadable(LoaderError):
+    """The record at ``offset`` of a partition cannot be read; whoever knows the topic says more."""
+
+    def __init__(self, offset: int, why: str) -> None:
+        super().__init__(why, offset=offset)
+        self.offset = offset
+
+
+class _DoneError(Exception):
+    """Ends a poll of the client from within: everything was seen."""
+
+
 class Cluster:
     """A connection to one Kafka cluster; ``close`` it.
 
@@ -83,7 +185,8 @@ class Cluster:
         self.name = name
         self.config = config
         self._isolation = IsolationLevel[config.isolation_level.upper()]
-        timeout_ms = int(config.request_timeout_seconds * 1000)
+        self._timeout = config.request_timeout_seconds
+        timeout_ms = int(self._timeout * 1000)
         self._client: dict[str, Any] = {
             "bootstrap_servers": config.bootstrap_servers.split(","),
             "client_id": _CLIENT_ID,
@@ -92,6 +195,7 @@ class Cluster:
             **python_properties(name, config.properties),
         }
         _heard.why = ""
+        _Transport.seconds = self._timeout
         try:
             self._admin = KafkaAdminClient(**self._client)
         except (KafkaError, OSError, ValueError) as error:
@@ -112,47 +216,79 @@ class Cluster:
         self, names: Iterable[str]
     ) -> tuple[dict[str, TopicState], dict[str, SourceUnavailable]]:
         """The state of each topic of ``names`` that exists, by name, and the error of each that
-        cannot be read (no leader, no access).
+        cannot be read (no leader, no access, an answer of no use).
         """
-        errors = {}
+        return self._topics(sorted(names), time.monotonic() + 3 * self._timeout)
+
+    def _topics(
+        self, names: Sequence[str], deadline: float
+    ) -> tuple[dict[str, TopicState], dict[str, SourceUnavailable]]:
+        """All ``names`` at once; where that fails, in halves, so that one topic fails alone."""
         try:
-            described = {
-                topic["name"]: topic
-                for topic in self._admin.describe_topics(sorted(names))
-                if topic["error_code"] != _UNKNOWN_TOPIC
+            return self._described(names)
+        except Exception as error:
+            is_of_topic = isinstance(error, BrokerResponseError)
+            if isinstance(error, _OF_CLUSTER) or (
+                isinstance(error, (KafkaError, OSError)) and not is_of_topic
+            ):
+                raise self._unavailable(error) from error
+            if len(names) > 1 and time.monotonic() < deadline:
+                states: dict[str, TopicState] = {}
+                errors: dict[str, SourceUnavailable] = {}
+                for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+                    found, failed = self._topics(half, deadline)
+                    states |= found
+                    errors |= failed
+                return states, errors
+            why = f"{type(error).__name__}: {error}".rstrip(": ")[:500]
+            return {}, {
+                name: SourceUnavailable(
+                    f"Topic {name} of [kafka.{self.name}] gave no answer of use ({why}); its "
+                    "broker's log may say more. Run again when that is mended.",
+                    topic=name,
+                )
+                for name in names
             }
-            for name, topic in list(described.items()):
-                # A topic without a leader or without access is not one without partitions.
-                codes = {part["error_code"] for part in (topic, *topic["partitions"])}
-                codes -= _HARMLESS
-                if codes:
-                    code = min(codes)
-                    todo = "mend it"
-                    if code == _NOT_ALLOWED:
-                        todo = (
-                            "give our user the rights to describe and read it, or correct "
-                            "the credentials in properties"
-                        )
-                    elif code == _NO_LEADER:
-                        todo = "start the broker that has a replica of it"
-                    message = (
-                        f"Topic {name} of [kafka.{self.name}] cannot be read "
-                        f"({for_code(code).__name__}); {todo}, and run again."
+
+    def _described(
+        self, names: Sequence[str]
+    ) -> tuple[dict[str, TopicState], dict[str, SourceUnavailable]]:
+        errors = {}
+        described = {
+            topic["name"]: topic
+            for topic in self._admin.describe_topics(list(names))
+            if topic["error_code"] != _UNKNOWN_TOPIC
+        }
+        for name, topic in list(described.items()):
+            # A topic without a leader or without access is not one without partitions.
+            codes = {part["error_code"] for part in (topic, *topic["partitions"])}
+            codes -= _HARMLESS
+            if codes:
+                code = min(codes)
+                todo = "mend it"
+                if code == _NOT_ALLOWED:
+                    todo = (
+                        "give our user the rights to describe and read it, or correct "
+                        "the credentials in properties"
                     )
-                    errors[name] = SourceUnavailable(message, topic=name)
-                    del described[name]
-            partitions = [
-                TopicPartition(name, partition["partition_index"])
-                for name, topic in described.items()
-                for partition in topic["partitions"]
-            ]
-            begin = self._offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
-            end = self._offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
-            high = self._offsets(
-                dict.fromkeys(partitions, OffsetSpec.LATEST), IsolationLevel.READ_UNCOMMITTED
-            )
-        except (KafkaError, OSError) as error:
-            raise self._unavailable(error) from error
+                elif code == _NO_LEADER:
+                    todo = "start the broker that has a replica of it"
+                message = (
+                    f"Topic {name} of [kafka.{self.name}] cannot be read "
+                    f"({for_code(code).__name__}); {todo}, and run again."
+                )
+                errors[name] = SourceUnavailable(message, topic=name)
+                del described[name]
+        partitions = [
+            TopicPartition(name, partition["partition_index"])
+            for name, topic in described.items()
+            for partition in topic["partitions"]
+        ]
+        begin = self._offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
+        end = self._offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+        high = self._offsets(
+            dict.fromkeys(partitions, OffsetSpec.LATEST), IsolationLevel.READ_UNCOMMITTED
+        )
         states = {
             name: TopicState(name, str(topic["topic_id"]), {}, {}, {})
             for name, topic in described.items()
@@ -182,32 +318,152 @@ class Cluster:
             for partition, end in state.end.items()
         }
 
-    def timestamps(self, offsets: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
-        """The timestamp (ms, UTC) of the first record at or after each offset, where one came
-        within two seconds.
+    def timestamps(
+        self, ranges: Mapping[tuple[str, int], tuple[int, int]]
+    ) -> dict[tuple[str, int], int]:
+        """The timestamp (ms, UTC) of the first record of each range (first offset, and one past the
+        last) of a topic and partition, where there is one.
         """
-        if not offsets:
-            return {}
-        wanted = {TopicPartition(*key): offset for key, offset in offsets.items()}
         found: dict[tuple[str, int], int] = {}
+
+        def take(key: tuple[str, int], data: bytes, begin: int, until: int) -> int:
+            after, timestamp = first_timestamp(data, begin, until)
+            if timestamp is None:
+                return after
+            found[key] = timestamp
+            return until
+
+        # No more than the first batch of each partition is of use.
+        self._scan(ranges, take, max_partition_fetch_bytes=1 << 17)
+        return found
+
+    def records(self, topic: str, partition: int, begin: int, until: int) -> Iterator[Record]:
+        """The records of a partition from offset ``begin`` until ``until`` (exclusive), which Kafka
+        has. Raises ``Unreadable`` at a record that is damaged.
+
+        Slower by far than Spark's source; for what that cannot read.
+        """
+        wanted = TopicPartition(topic, partition)
+        at, limit = begin, self.config.request_timeout_seconds
         try:
-            options = {"max_poll_records": len(wanted), "max_partition_fetch_bytes": 1 << 16}
-            with closing(self._consumer(group_id=None, **options)) as consumer:
-                consumer.assign(list(wanted))
-                for partition, offset in wanted.items():
-                    consumer.seek(partition, offset)
-                while len(found) < len(wanted):
-                    polled = consumer.poll(timeout_ms=2000)
-                    if not polled:
-                        break
-                    for partition, records in polled.items():
-                        found.setdefault(
-                            (partition.topic, partition.partition), records[0].timestamp
+            with closing(self._consumer(group_id=None)) as consumer:
+                consumer.assign([wanted])
+                consumer.seek(wanted, begin)
+                deadline = time.monotonic() + limit
+                while at < until:
+                    try:
+                        polled = consumer.poll(timeout_ms=1000).get(wanted, [])
+                    except (KafkaError, OSError):
+                        raise
+                    except Exception as error:
+                        # Whatever the client stumbles over is in the record after the last one.
+                        raise Unreadable(at, f"{type(error).__name__}: {error}") from error
+                    for each in polled:
+                        if each.offset >= until:
+                            return
+                        yield _record(each)
+                    before, at = at, consumer.position(wanted)
+                    if at > before:
+                        deadline = time.monotonic() + limit
+                    elif time.monotonic() > deadline:
+                        message = (
+                            f"Kafka cluster [kafka.{self.name}] gave nothing of topic {topic} "
+                            f"partition {partition} from offset {at} on within {limit:g} s; run "
+                            "again."
                         )
-                        consumer.pause(partition)
+                        raise SourceUnavailable(message, topic=topic, partition=partition)
+        except CorruptRecordError as error:
+            raise Unreadable(at, str(error)) from error
         except (KafkaError, OSError) as error:
             raise self._unavailable(error) from error
-        return found
+
+    def sizes(
+        self,
+        ranges: Mapping[tuple[str, int], tuple[int, int]],
+        limit: int,
+        most: float | None = None,
+    ) -> dict[tuple[str, int], Sizes]:
+        """What is counted of the offsets (first, and one past the last) of each topic and partition
+        in ``ranges``; ``limit`` is the size of a record that is too large. Of a partition with more
+        than ``most`` bytes the rest is not looked at.
+
+        Raises ``Unreadable`` for a batch of records that cannot be unpacked.
+        """
+        counted = {key: Sizes(limit) for key in ranges}
+
+        def take(key: tuple[str, int], data: bytes, begin: int, until: int) -> int:
+            try:
+                after = counted[key].take(data, begin, until)
+            except ValueError as error:
+                problem = Unreadable(begin, str(error))
+                problem.facts |= {"topic": key[0], "partition": key[1]}
+                raise problem from error
+            return until if most is not None and counted[key].total > most else after
+
+        left = self._scan(ranges, take, max_partition_fetch_bytes=8 << 20)
+        if left:
+            (topic, partition), (begin, _) = next(iter(left.items()))
+            message = (
+                f"Kafka cluster [kafka.{self.name}] gave nothing of topic {topic} partition "
+                f"{partition} from offset {begin} on within {self._timeout:g} s; run again."
+            )
+            raise SourceUnavailable(message, topic=topic, partition=partition)
+        return counted
+
+    def _scan(
+        self,
+        ranges: Mapping[tuple[str, int], tuple[int, int]],
+        take: Callable[[tuple[str, int], bytes, int, int], int],
+        **options: Any,
+    ) -> dict[tuple[str, int], tuple[int, int]]:
+        """Fetch ``ranges`` as the broker stores them, all partitions at once, and give each answer
+        to ``take``, which says from which offset on to go on; what is left of the ranges when
+        nothing came for as long as a request may take.
+        """
+        left = {TopicPartition(*key): each for key, each in ranges.items()}
+        deadline = time.monotonic() + self._timeout
+        try:
+            with closing(
+                self._consumer(group_id=None, fetch_max_wait_ms=100, **options)
+            ) as consumer:
+                parse = consumer._fetcher._parse_fetched_data
+
+                def look(fetched: Any) -> Any:
+                    nonlocal deadline
+                    partition = fetched.topic_partition
+                    if fetched.partition_data.error_code:
+                        return parse(fetched)  # which says so
+                    if partition not in left or left[partition][0] != fetched.fetched_offset:
+                        return None
+                    begin, until = left[partition]
+                    key = (partition.topic, partition.partition)
+                    after = take(key, fetched.partition_data.records or b"", begin, until)
+                    if after > begin:
+                        deadline = time.monotonic() + self._timeout
+                    if after < until:
+                        left[partition] = after, until
+                        consumer.seek(partition, after)
+                        return None
+                    consumer.pause(partition)
+                    del left[partition]
+                    if not left:
+                        raise _DoneError
+                    return None
+
+                # The client would make records of what it fetches, and has no public way to look
+                # at it before.
+                consumer._fetcher._parse_fetched_data = look
+                consumer.assign(list(left))
+                for partition, (begin, _) in left.items():
+                    consumer.seek(partition, begin)
+                with suppress(_DoneError):
+                    while left and time.monotonic() < deadline:
+                        consumer.poll(timeout_ms=1000)
+        except (KafkaError, OSError) as error:
+            if isinstance(error, BrokerResponseError) and not isinstance(error, _OF_CLUSTER):
+                raise  # of one topic
+            raise self._unavailable(error) from error
+        return {(each.topic, each.partition): left[each] for each in left}
 
     def mean_sizes(self, states: Iterable[TopicState]) -> dict[str, float]:
         """Bytes of an offset of each topic as the brokers store it, where they tell."""
@@ -223,7 +479,7 @@ class Cluster:
                             # Every replica tells, and one is as long as another.
                             key = (topic["name"], each["partition_index"])
                             sizes[key] = max(sizes.get(key, 0), each["partition_size"])
-        except (KafkaError, OSError, KeyError):
+        except Exception:
             return {}  # without the right to ask, the default size must do
         return {
             topic: sum(size for key, size in sizes.items() if key[0] == topic) / span
@@ -297,14 +553,29 @@ class Cluster:
         return SourceUnavailable(message, cluster=self.name, bootstrap_servers=servers)
 
 
-def spark_properties(config: settings.Kafka) -> dict[str, str]:
-    """Options of Spark's Kafka source for the cluster."""
+def _record(found: Any) -> Record:
+    # Java's sum of a batch's first timestamp and a record's difference to it wraps around.
+    timestamp = (found.timestamp + (1 << 63)) % (1 << 64) - (1 << 63)
+    return Record(
+        found.topic,
+        found.partition,
+        found.offset,
+        timestamp,
+        found.timestamp_type,
+        found.key,
+        found.value,
+        tuple(found.headers or ()),
+    )
+
+
+def spark_properties(config: settings.Kafka, polls: int) -> dict[str, str]:
+    """Options of Spark's Kafka source for the cluster; a task holds ``polls`` records."""
     return {
         "kafka.bootstrap.servers": config.bootstrap_servers,
         "kafka.isolation.level": config.isolation_level,
         "kafka.client.id": _CLIENT_ID,
         # Larger bites than Kafka's defaults: a third more records a second (see DESIGN.md).
-        "kafka.max.poll.records": "5000",
+        "kafka.max.poll.records": str(polls),
         "kafka.max.partition.fetch.bytes": str(8 << 20),
         "kafka.receive.buffer.bytes": str(1 << 20),
         # The consumer asks for more than the range while Spark asks where the log ends, and the

@@ -14,30 +14,43 @@ import re
 import socket
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from math import ceil
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+import grpc
 from pydantic import ByteSize, TypeAdapter, ValidationError
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, DataFrameWriter, Observation, Row, SparkSession
 from pyspark.sql import functions as f
+from pyspark.sql.connect.client import ChannelBuilder, DefaultChannelBuilder
 from pyspark.sql.connect.client.retries import DefaultPolicy
+from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
-from loader.errors import Bug, ConfigurationError, DataLoss, Fenced, SourceUnavailable
-from loader.files import as_literal, unchanged
-from loader.kafka import spark_properties
-from loader.plan import Batch, Position, Range
+from loader.errors import (
+    Bug,
+    ConfigurationError,
+    DataLoss,
+    Fenced,
+    LoaderError,
+    SourceUnavailable,
+)
+from loader.files import as_literal, as_unreadable, check_lines, unchanged
+from loader.kafka import Record, Unreadable, spark_properties
+from loader.plan import Batch, File, Position, Range, command
 from loader.settings import Files, Kafka, Settings, located, shown_remote
+from loader.sizes import POLLS
 
 _KAFKA_COLUMNS = """
     batch_id bigint comment 'Batch of raw.loader_batches that landed the record',
     topic string comment 'Kafka topic',
     partition int comment 'Partition of the topic',
     offset bigint comment 'Offset in the partition',
-    timestamp timestamp comment 'Timestamp of the record (UTC)',
+    timestamp timestamp comment 'Timestamp of the record (UTC); null outside the years 1 to 9999',
+    timestamp_ms bigint comment 'Its milliseconds since 1970, where timestamp is null',
     timestamp_type int comment '0: set by the producer, 1: set by the broker',
     key binary comment 'Key, as it came',
     value binary comment 'Value, as it came; null is a tombstone',
@@ -62,6 +75,18 @@ _ATTEMPTS = 20
 # one would only make progress and memory coarse.
 _TASK_RECORDS = (100_000, 1_000_000)
 _TASK_BYTES = (32 << 20, 256 << 20)
+# Records that a task takes from its consumer at a time, where their sizes are not known.
+_POLLS = POLLS[1]
+# How Parquet is written where records are large. By default it looks at its pages after a hundred
+# records and keeps 128 MB of rows; and a reader holds the rows of a group at once, unpacked.
+_LARGE = {
+    "parquet.page.size.row.check.min": "1",
+    "parquet.page.size.row.check.max": "1",
+    "parquet.block.size": str(16 << 20),
+}
+_GROUP_ROWS, _GROUPS = "parquet.block.row.count.limit", 10_000
+# Records of more bytes are read by one task, whatever the number of cores.
+_ONE_TASK = 8 << 20
 # How it reads when the Spark server, or our session in it, is no more.
 _GONE = (
     "UNAVAILABLE",
@@ -74,6 +99,13 @@ _GONE = (
 # A dead Connect server is told of after about five seconds instead of ten minutes.
 _ACCEPT = "`python -m loader accept --table {} --batches {}-{}`"
 _RETRIES, _BACKOFF_MS = 5, 2000
+# A statement may take hours, so it has no deadline; but a server that does not even answer a ping
+# for so long is gone. Servers refuse clients that ping more often than every five minutes.
+ChannelBuilder.GRPC_DEFAULT_OPTIONS = [
+    *ChannelBuilder.GRPC_DEFAULT_OPTIONS,
+    ("grpc.keepalive_time_ms", 310_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+]
 # What a statement on a few rows is quicker with: nothing compiled, planned once, one task.
 _SMALL = {
     "spark.sql.adaptive.enabled": "false",
@@ -89,7 +121,35 @@ _OBSERVED = 4
 # With it, Delta forgets the marks of old batches, and a batch that is tried again lands twice.
 _FORGETS = "delta.setTransactionRetentionDuration"
 
+# Spark's source reads the calendar of before 1582 as Java's old classes do, which shifts days, and
+# fails where microseconds pass 64 bits. Python and SQL know the years 1 to 9999.
+_GREGORIAN = "timestamp '1582-10-15 00:00:00 UTC'"
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+_SHIFTED = "LACUSTRE_TIMESTAMP_BEFORE_1582"
+# How a read fails that Spark's source cannot do and another client can, or can say more of.
+_ODD = (_SHIFTED, "long overflow", "seek past the record", "CorruptRecordException")
+# A piece of a partition that Spark's source cannot read is halved down to so many offsets, or into
+# so many pieces; the rest is read record by record.
+_PIECE, _PIECES = 10_000, 64
+# Of such records so many, or so many bytes, go to Spark at a time.
+_CHUNK, _CHUNK_BYTES = 5_000, 16 << 20
+_RECORD_SCHEMA = (
+    "topic string, partition int, offset bigint, ms bigint, timestamp_type int, key binary, "
+    "value binary, headers array<struct<key: string, value: binary>>"
+)
+
+# Errors of Python that mean that an answer was not what the code takes it for.
+_PYTHON = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+)
 _Answer = TypeVar("_Answer")
+# Reads records of a topic and partition, from an offset until another, one by one.
+Reader = Callable[[str, int, int, int], Iterable[Record]]
 
 
 def until_no_conflict(run: Callable[[], _Answer], table: str) -> _Answer:
@@ -113,10 +173,47 @@ def until_no_conflict(run: Callable[[], _Answer], table: str) -> _Answer:
 
 
 def reason(error: Exception) -> str:
-    """The line of a Spark error that names its condition; what follows goes on for pages."""
+    """The line of a Spark error that names its condition, and what caused it; what follows goes on
+    for pages.
+    """
     details = getattr(error, "details", None)  # of gRPC, whose own text is a block
     lines = str(details() if callable(details) else error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    first = lines[0].rstrip(".") if lines else ""
+    if first.startswith("<_") and (said := re.search(r'(?m)^\s*details = "(.+)"$', str(error))):
+        first = said[1].rstrip(".")  # gRPC's text as Spark's client passes it on
+    if not first or (isinstance(error, _PYTHON) and not isinstance(error, PySparkException)):
+        # Python's own say little without their name: KeyError: 'topic_id'.
+        first = f"{type(error).__name__}: {first}".rstrip(": ")
+    causes = _causes(error)
+    return f"{first} (caused by {causes[-1]})" if causes else first
+
+
+def cause(error: Exception) -> str:
+    """The last cause that a Spark error names, without its Java class: it says what is wrong with
+    a file. The ``reason`` where there is none.
+    """
+    causes = _causes(error)
+    if not causes:
+        return reason(error)
+    return re.sub(r"^[\w.$]+(?:Exception|Error): (?=.)", "", causes[-1])
+
+
+def _causes(error: Exception) -> list[str]:
+    found = re.findall(r"(?m)^\s*Caused by: (.+)$", _trace(error) or str(error))
+    return [str(each).strip().rstrip(".")[:500] for each in found]
+
+
+def _trace(error: Exception) -> str:
+    """The server's stack trace of a Spark error; empty where there is none."""
+    with suppress(Exception):  # as it is with an error of another kind
+        return str(error.getStackTrace() or "")  # type: ignore[attr-defined]
+    return ""
+
+
+def is_odd(error: Exception) -> bool:
+    """Whether Spark's Kafka source met a record that it cannot read as it is: see ``exactly``."""
+    text = f"{error}\n{_trace(error)}"
+    return any(sign in text for sign in _ODD)
 
 
 def connect(settings: Settings, *, small: bool = False) -> SparkSession:
@@ -148,8 +245,9 @@ def connect(settings: Settings, *, small: bool = False) -> SparkSession:
         raise ConfigurationError(message, spark_remote=shown)
     host, port = match[1].strip("[]"), int(match[2] or 15002)
     try:
-        socket.create_connection((host, port), timeout=10).close()
-    except OSError as error:
+        socket.create_connection((host, port), timeout=settings.spark_timeout_seconds).close()
+        _await_answer(remote, settings.spark_timeout_seconds)
+    except (OSError, TimeoutError) as error:
         message = (
             f"Spark Connect at {host}:{port} does not answer ({error}); start it "
             "(`python -m stack up`) or set SPARK_REMOTE, and run again."
@@ -163,6 +261,20 @@ def connect(settings: Settings, *, small: bool = False) -> SparkSession:
     # The client says so twice: as a warning, and as the error that we tell of.
     warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
     return spark
+
+
+def _await_answer(remote: str, seconds: float) -> None:
+    """Raise ``TimeoutError`` unless a server speaks gRPC at ``remote`` within so long: whoever only
+    accepts connections would be waited for without an end.
+    """
+    channel = DefaultChannelBuilder(remote).toChannel()
+    try:
+        grpc.channel_ready_future(channel).result(seconds)
+    except grpc.FutureTimeoutError as error:
+        message = f"nothing within {seconds:g} s"
+        raise TimeoutError(message) from error
+    finally:
+        channel.close()
 
 
 def keep_alive(spark: SparkSession) -> None:
@@ -391,7 +503,8 @@ def compact(
         return int(spark.sql(f"describe detail {table}").collect()[0]["numFiles"])
 
     before = files()
-    until_no_conflict(lambda: spark.sql(f"optimize {table}").collect(), table)
+    with for_large(spark, POLLS[0], 0):  # the table may hold some, of which files say nothing
+        until_no_conflict(lambda: spark.sql(f"optimize {table}").collect(), table)
     if vacuum:
         spark.sql(f"vacuum {table}").collect()
     return {"table": table, "files_before": before, "files_after": files()}
@@ -403,6 +516,13 @@ def holds(spark: SparkSession, batch: Batch) -> bool:
     return not rows.isEmpty()
 
 
+def mark(spark: SparkSession, batch: Batch) -> None:
+    """Commit the mark of ``batch`` without rows, so that no write of it that is still on its way
+    lands any more.
+    """
+    _append(spark.table(batch.table_name).limit(0), batch, {"withdrawn": True})
+
+
 def was_written(spark: SparkSession, batch: Batch) -> bool:
     """Whether the history of the table has the commit of ``batch``, even if its rows are gone."""
     number = f.get_json_object("userMetadata", "$.batch_id")
@@ -411,9 +531,18 @@ def was_written(spark: SparkSession, batch: Batch) -> bool:
 
 
 def records_of(
-    spark: SparkSession, kafka: Kafka, ranges: Mapping[str, Sequence[Range]], tasks: int = 0
+    spark: SparkSession,
+    kafka: Kafka,
+    ranges: Mapping[str, Sequence[Range]],
+    tasks: int = 0,
+    polls: int = _POLLS,
 ) -> DataFrame:
-    """The records of ``ranges``, by topic, as Kafka has them; at least in ``tasks`` tasks."""
+    """The records of ``ranges``, by topic, as Kafka has them; at least in ``tasks`` tasks, each of
+    which holds ``polls`` records. Each partition has one range.
+
+    A timestamp that is no time of the years 1 to 9999 is null beside its number. Before 1582, and
+    where Spark's source cannot read the number at all, the read fails: ``is_odd``.
+    """
     wanted = {topic: [each for each in each_of if each.span] for topic, each_of in ranges.items()}
     wanted = {topic: each_of for topic, each_of in wanted.items() if each_of}
     assign = {topic: [each.partition for each in rs] for topic, rs in wanted.items()}
@@ -423,7 +552,7 @@ def records_of(
     ending = {topic: {str(r.partition): r.until_offset for r in rs} for topic, rs in wanted.items()}
     reader = (
         spark.read.format("kafka")
-        .options(**spark_properties(kafka))
+        .options(**spark_properties(kafka, polls))
         .option("assign", json.dumps(assign))
         .option("startingOffsets", json.dumps(starting))
         .option("endingOffsets", json.dumps(ending))
@@ -436,7 +565,13 @@ def records_of(
         "topic",
         "partition",
         "offset",
-        "timestamp",
+        f.expr(
+            f"case when timestamp < {_GREGORIAN} then raise_error('{_SHIFTED}')"
+            f" when timestamp <= timestamp_millis({_LAST_MS}L) then timestamp end"
+        ).alias("timestamp"),
+        f.expr(
+            f"if(timestamp > timestamp_millis({_LAST_MS}L), unix_millis(timestamp), null)"
+        ).alias("timestamp_ms"),
         f.col("timestampType").alias("timestamp_type"),
         "key",
         "value",
@@ -444,42 +579,236 @@ def records_of(
     )
 
 
+def united(frames: Sequence[DataFrame], *, by_name: bool = False) -> DataFrame:
+    """The rows of all ``frames``, of one schema, or ``by_name`` with the columns of all; nested no
+    deeper than it must be, since clients and servers refuse what is nested a hundred times.
+    """
+
+    def both(first: DataFrame, second: DataFrame) -> DataFrame:
+        if by_name:
+            return first.unionByName(second, allowMissingColumns=True)
+        return first.unionAll(second)
+
+    while len(frames) > 1:
+        pairs = [frames[at : at + 2] for at in range(0, len(frames), 2)]
+        frames = [both(pair[0], pair[1]) if len(pair) > 1 else pair[0] for pair in pairs]
+    return frames[0]
+
+
+def layers(ranges: Mapping[str, Sequence[Range]]) -> list[dict[str, list[Range]]]:
+    """``ranges`` in as many parts as the partition has that has most: one read of Spark's source
+    takes one range of a partition.
+    """
+    parts: list[dict[str, list[Range]]] = []
+    for topic, of_topic in ranges.items():
+        seen: dict[int, int] = {}
+        for each in of_topic:
+            if each.span:
+                at = seen[each.partition] = seen.get(each.partition, -1) + 1
+                parts += [{} for _ in range(at + 1 - len(parts))]
+                parts[at].setdefault(topic, []).append(each)
+    return parts
+
+
+def exactly(
+    spark: SparkSession,
+    kafka: Kafka,
+    ranges: Mapping[str, Sequence[Range]],
+    read: Reader,
+    polls: int = _POLLS,
+) -> DataFrame:
+    """The records of ``ranges`` where ``records_of`` fails at some: these come by ``read``.
+
+    Raises ``DataLoss`` for a record that cannot be read at all.
+    """
+    ordinary: dict[str, list[Range]] = {}
+    frames: list[DataFrame] = []
+    for topic, of_topic in ranges.items():
+        for whole in of_topic:
+            good: list[Range] = []
+            for piece, is_ordinary in _pieces(spark, kafka, topic, whole, polls):
+                if not is_ordinary:
+                    frames += _read_exactly(spark, topic, piece, read)
+                elif good and good[-1].until_offset == piece.from_offset:
+                    good[-1] = replace(good[-1], until_offset=piece.until_offset)
+                else:
+                    good.append(piece)
+            ordinary.setdefault(topic, []).extend(good)
+    frames += [records_of(spark, kafka, layer, 0, polls) for layer in layers(ordinary)]
+    if not frames:
+        frames.append(_exact_frame(spark, []))
+    return united(frames)
+
+
+def _pieces(
+    spark: SparkSession, kafka: Kafka, topic: str, whole: Range, polls: int
+) -> Iterator[tuple[Range, bool]]:
+    """``whole`` in pieces, in order, each with whether Spark's source can read it."""
+    least = max(_PIECE, ceil(whole.span / _PIECES))
+    left = [whole] if whole.span else []
+    while left:
+        piece = left.pop()
+        try:
+            records_of(spark, kafka, {topic: [piece]}, 0, polls).agg(
+                f.max("timestamp"), f.max("timestamp_ms")
+            ).collect()
+        except Exception as error:
+            if not is_odd(error):
+                raise
+        else:
+            yield piece, True
+            continue
+        if piece.span <= least:
+            yield piece, False
+            continue
+        middle = piece.from_offset + piece.span // 2
+        left += [replace(piece, from_offset=middle), replace(piece, until_offset=middle)]
+
+
+def _read_exactly(
+    spark: SparkSession, topic: str, piece: Range, read: Reader
+) -> Iterator[DataFrame]:
+    """The records of ``piece`` one by one, in chunks that Spark holds."""
+    chunk: list[Record] = []
+    size = 0
+    try:
+        for record in read(topic, piece.partition, piece.from_offset, piece.until_offset):
+            if chunk and (len(chunk) >= _CHUNK or size + record.size > _CHUNK_BYTES):
+                yield _exact_frame(spark, chunk)
+                chunk, size = [], 0
+            chunk.append(record)
+            size += record.size
+    except Unreadable as error:
+        error.facts |= {"topic": topic, "partition": piece.partition}
+        raise
+    if chunk:
+        yield _exact_frame(spark, chunk)
+
+
+def _exact_frame(spark: SparkSession, records: Sequence[Record]) -> DataFrame:
+    """``records`` as ``records_of`` has them, held by Spark."""
+    rows = [
+        (
+            each.topic,
+            each.partition,
+            each.offset,
+            each.timestamp_ms,
+            each.timestamp_type,
+            each.key,
+            each.value,
+            [*each.headers] or None,
+        )
+        for each in records
+    ]
+    is_time = f.col("ms").between(_FIRST_MS, _LAST_MS)
+    frame = spark.createDataFrame(rows, _RECORD_SCHEMA).select(
+        "topic",
+        "partition",
+        "offset",
+        f.when(is_time, f.timestamp_millis("ms")).alias("timestamp"),
+        f.when(~is_time, f.col("ms")).alias("timestamp_ms"),
+        "timestamp_type",
+        "key",
+        "value",
+        "headers",
+    )
+    return held(frame) if records else frame
+
+
+def _set_aside(batch: Batch, error: Unreadable) -> DataLoss:
+    """What is said where a record of ``batch`` cannot be landed."""
+    at = f"{error.facts['partition']}:{error.offset}"
+    skip = command("accept", batch, f"--skip {at} --reason 'cannot be read'")
+    message = (
+        f"Topic {batch.topic} partition {error.facts['partition']}: the record at offset "
+        f"{error.offset} cannot be landed ({error}). Batch {batch.batch_id} of "
+        f"{batch.table_name} waits for it; to go on without that record: {skip}, then run again."
+    )
+    return DataLoss(
+        message,
+        table=batch.table_name,
+        batch_id=batch.batch_id,
+        topic=batch.topic,
+        partition=error.facts["partition"],
+        offset=error.offset,
+    )
+
+
+@contextmanager
+def for_large(spark: SparkSession, polls: int, records: int) -> Iterator[None]:
+    """Write Parquet so that a task, and later a reader, holds about ``polls`` of ``records`` at a
+    time. It holds for the session, so only one such write goes on in it.
+    """
+    confs = {**_LARGE, _GROUP_ROWS: str(max(polls, ceil(records / _GROUPS)))}
+    for name, value in confs.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        with suppress(Exception):  # the server is gone, and what failed says so
+            for name in confs:
+                spark.conf.unset(name)
+
+
 def land_topics(
-    spark: SparkSession, kafka: Kafka, batches: Sequence[Batch], record_size: float
+    spark: SparkSession,
+    kafka: Kafka,
+    batches: Sequence[Batch],
+    size: float,
+    read: Reader | None = None,
+    polls: int = _POLLS,
+    largest: int = 0,
 ) -> list[Batch]:
     """Write one batch: the rows of ``batches`` are the topics of one table and batch id.
 
     Returns them with ``records`` and ``bytes`` counted from what the table holds then. Writing a
-    batch that is there already changes nothing, and counts. ``record_size`` is about how many bytes
-    a record has; it decides how many files are written.
+    batch that is there already changes nothing, and counts. ``size`` is about how many bytes the
+    records have; it decides how many files are written. ``polls`` are the records that a task
+    holds, and ``largest`` the bytes of the largest. ``read`` reads what Spark's source cannot.
+
+    Raises ``DataLoss`` for a record that cannot be landed, with the command that sets it aside.
     """
     first = batches[0]
     if not any(batch.has_data for batch in batches):
         return [_counted(batch, {}) for batch in batches]
-    ranges = {batch.topic or "": batch.readable for batch in batches}
+    ranges = {batch.topic or "": batch.stretches for batch in batches}
     # An unfinished batch may be there, and its records may be gone from Kafka since.
     if first.planned_at is None or not holds(spark, first):
         span = sum(each.span for each_of in ranges.values() for each in each_of)
         partitions = sum(1 for each_of in ranges.values() for each in each_of if each.span)
         fewest, most = (
-            max(ceil(span / _TASK_RECORDS[at]), ceil(span * record_size / _TASK_BYTES[at]))
-            for at in (1, 0)
+            max(ceil(span / _TASK_RECORDS[at]), ceil(size / _TASK_BYTES[at])) for at in (1, 0)
         )
-        rows = records_of(spark, kafka, ranges, fewest)
-        if most < partitions:
-            rows = rows.coalesce(most)
-        rows = rows.select(
-            f.lit(first.batch_id).cast("bigint").alias("batch_id"),
-            "*",
-            f.current_timestamp().alias("loaded_at"),
-        )
-        content = {
-            topic: {r.partition: [r.from_offset, r.until_offset] for r in each_of if r.span}
-            for topic, each_of in ranges.items()
-        }
-        whole = _wholly_counted(
-            batches, _append(rows, first, {"ranges": content}, _counts(batches))
-        )
+
+        def append(rows: DataFrame) -> list[Batch]:
+            rows = rows.select(
+                f.lit(first.batch_id).cast("bigint").alias("batch_id"),
+                "*",
+                f.current_timestamp().alias("loaded_at"),
+            )
+            content = {
+                batch.topic: {
+                    r.partition: [r.from_offset, r.until_offset] for r in batch.readable if r.span
+                }
+                for batch in batches
+            }
+            counted = _append(rows, first, {"ranges": content}, _counts(batches))
+            return _wholly_counted(batches, counted)
+
+        rows = united([records_of(spark, kafka, each, fewest, polls) for each in layers(ranges)])
+        if most < partitions or largest > _ONE_TASK:
+            rows = rows.coalesce(1 if largest > _ONE_TASK else most)
+        try:
+            whole = append(rows)
+        except Exception as error:
+            if read is None or not is_odd(error):
+                raise
+            try:
+                whole = append(exactly(spark, kafka, ranges, read, polls))
+            except Unreadable as bad:
+                topic = bad.facts["topic"]
+                batch = next(each for each in batches if each.topic == topic)
+                raise _set_aside(batch, bad) from error
         if whole:
             return whole
     counted = {
@@ -497,7 +826,9 @@ def land_topics(
         )
         .collect()
     }
-    if not counted and not records_of(spark, kafka, ranges).isEmpty():
+    if not counted and any(
+        not records_of(spark, kafka, layer, 0, polls).isEmpty() for layer in layers(ranges)
+    ):
         # Delta skipped the write: the table has the mark of the batch, and not its rows.
         message = (
             f"Table {first.table_name} has the mark of batch {first.batch_id}, but not its rows: "
@@ -528,12 +859,12 @@ def _wholly_counted(batches: Sequence[Batch], observed: Mapping[str, int] | None
     """
     whole = []
     for at, batch in enumerate(batches):
-        if not observed or observed.get(f"records_{at}") != sum(e.span for e in batch.readable):
+        if not observed or observed.get(f"records_{at}") != sum(e.span for e in batch.stretches):
             return []
-        ranges = tuple(
-            replace(each, records=readable.span)
-            for each, readable in zip(batch.ranges, batch.readable, strict=True)
-        )
+        spans: dict[int, int] = {}
+        for each in batch.stretches:
+            spans[each.partition] = spans.get(each.partition, 0) + each.span
+        ranges = tuple(replace(each, records=spans[each.partition]) for each in batch.ranges)
         records = sum(each.records or 0 for each in ranges)
         size = observed[f"bytes_{at}"] or 0
         whole.append(replace(batch, ranges=ranges, records=records, bytes=size))
@@ -570,7 +901,9 @@ def _counted(batch: Batch, counted: Mapping[tuple[str | None, int], Row]) -> Bat
     )
 
 
-def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
+def land_files(
+    spark: SparkSession, config: Files, batch: Batch, errors: list[LoaderError]
+) -> Batch:
     """Write the files of ``batch`` and count the rows.
 
     Column names are the file's in lower case with underscores (``Code INSEE`` becomes
@@ -578,31 +911,161 @@ def land_files(spark: SparkSession, config: Files, batch: Batch) -> Batch:
     ``corrupt_record``.
 
     A file that is not what was planned, before or after it was read, loses its checksum in the
-    returned batch: the ledger then does not know its content, and the next run lands it anew.
+    returned batch: the ledger then does not know its content, and the next run lands it anew. One
+    that cannot be read, or whose columns the table cannot take, is marked as such there, and an
+    error is added to ``errors``; the others land.
     """
     planned = [file for file in batch.files if unchanged(spark, file)]
-    frames = [
-        frame.select(
+    bad: dict[File, LoaderError] = {}
+    frames: dict[File, DataFrame] = {}
+    held = {name.lower(): kind for name, kind in spark.table(batch.table_name).dtypes}
+    for file in planned:
+        try:
+            check_lines(file)
+            frame = _file_rows(spark, config, file.path)
+            if frame is None:
+                continue
+            frame = _fitted(batch.table_name, held, frame, file.path)
+        except Exception as error:
+            bad[file] = _of_file(error, file.path)
+            continue
+        frames[file] = frame.select(
             f.lit(batch.batch_id).cast("bigint").alias("batch_id"),
             f.lit(file.path).alias("file_path"),
             f.current_timestamp().alias("loaded_at"),
             "corrupt_record",
             *[f.col(f"`{name}`") for name in frame.columns if name != "corrupt_record"],
         )
-        for file in planned
-        if (frame := _file_rows(spark, config, file.path)) is not None
-    ]
-    if frames:
-        rows = frames[0]
-        for frame in frames[1:]:
-            rows = rows.unionByName(frame, allowMissingColumns=True)
-        _append(rows, batch, {"files": [file.path for file in planned]})
-    count = spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id).count()
-    landed = tuple(
-        file if file in planned and unchanged(spark, file) else replace(file, checksum="")
-        for file in batch.files
+    try:
+        _append_files(frames, batch)
+    except Exception as error:
+        if isinstance(error, Fenced) or is_gone(error):
+            raise
+        # Only those that can be read as a whole are tried once more.
+        for file in list(frames):
+            try:
+                frames[file].write.format("noop").mode("overwrite").save()
+            except Exception as problem:
+                bad[file] = _of_file(problem, file.path)
+                del frames[file]
+        if not bad:
+            raise
+        _append_files(frames, batch)
+    rows = spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id)
+    found = {row[0]: row[1] for row in rows.groupBy("file_path").count().collect()}
+    count = sum(found.values())
+    # Of a batch that an earlier run wrote, Delta skips what was no part of it then.
+    absent = {
+        file for file in frames if file.path not in found and not frames[file].isEmpty()
+    }  # fmt: skip
+    landed = []
+    for file in batch.files:
+        if file not in planned or file in absent or not unchanged(spark, file):
+            landed.append(replace(file, checksum=""))
+        elif file in bad:
+            landed.append(as_unreadable(config, file))
+            errors.append(bad[file])
+        else:
+            landed.append(file)
+    size = sum(file.size for file in planned if file not in bad)
+    return replace(batch, files=tuple(landed), records=count, bytes=size)
+
+
+def _append_files(frames: Mapping[File, DataFrame], batch: Batch) -> None:
+    if not frames:
+        return
+    rows = united(list(frames.values()), by_name=True)
+    _append(rows, batch, {"files": [file.path for file in frames]})
+
+
+def _of_file(error: Exception, path: str) -> LoaderError:
+    """``error`` as one of the file at ``path`` alone; raises it where it is not the file's."""
+    if isinstance(error, ConfigurationError):
+        return error
+    if isinstance(error, LoaderError) or is_gone(error):
+        raise error
+    message = (
+        f"{path} cannot be read: {cause(error)}. Nothing of it was loaded; correct the file, or "
+        "its section in loader.toml, and run again."
     )
-    return replace(batch, files=landed, records=count, bytes=sum(file.size for file in planned))
+    return ConfigurationError(message, path=path)
+
+
+# What Parquet has and Delta has not.
+_NOT_IN_DELTA = re.compile(r"time\(\d\)|interval\b.*")
+_WHOLE_NUMBERS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
+
+
+def keeps(held: str, new: str) -> bool:
+    """Whether a column of type ``held`` of a file's table takes a value of type ``new`` as it is,
+    or refuses it; Delta alone would also round numbers and cut times off.
+    """
+    held, new = held.replace(" ", ""), new.replace(" ", "")
+    if held == new or ("<" in held and held.split("<")[0] == new.split("<")[0]):
+        return True
+    if "<" in held + new:
+        return False
+    whole = held in _WHOLE_NUMBERS or held.startswith("decimal")
+    if whole and (new in _WHOLE_NUMBERS or new.startswith("decimal")):
+        points = [int(each.rpartition(",")[2][:-1]) if "," in each else 0 for each in (held, new)]
+        return points[0] >= points[1]
+    return (held, new) in _KEPT or (held == "string" and new != "binary")
+
+
+_KEPT = {
+    *(("double", each) for each in ("float", "int", "smallint", "tinyint")),
+    *(("float", each) for each in ("smallint", "tinyint")),
+    *(("timestamp", each) for each in ("date", "timestamp_ntz")),
+    ("timestamp_ntz", "date"),
+}
+
+
+def _unfit(kind: DataType) -> str:
+    """Why Delta does not take a column of type ``kind``; empty where it does."""
+    if isinstance(kind, ArrayType):
+        return _unfit(kind.elementType)
+    if isinstance(kind, MapType):
+        return _unfit(kind.keyType) or _unfit(kind.valueType)
+    if isinstance(kind, StructType):
+        lowered = [each.name.lower() for each in kind.fields]
+        for each in kind.fields:
+            if re.search(r"[ ,;{}()\n\t=]", each.name) or lowered.count(each.name.lower()) > 1:
+                return f"has a field {each.name!r}, a name that Delta does not take"
+            if why := _unfit(each.dataType):
+                return why
+        return ""
+    name = kind.simpleString()
+    return f"has {name}, a type that Delta does not have" if _NOT_IN_DELTA.match(name) else ""
+
+
+def _fitted(table: str, held: dict[str, str], frame: DataFrame, path: str) -> DataFrame:
+    """``frame``, the rows of the file at ``path``, with the types of ``held``, which are those of
+    ``table`` and of the files before; its new columns are added there.
+
+    Raises ``ConfigurationError`` for a column that Delta does not take, or that would be held as a
+    type which changes its values.
+    """
+    columns = []
+    added: dict[str, str] = {}
+    for each in frame.schema.fields:
+        new, was = each.dataType.simpleString(), held.get(each.name)
+        why = _unfit(each.dataType)
+        if not why and was is not None and not keeps(was, new):
+            why = f"is {new}, but {table} holds it as {was}"
+        if why:
+            message = (
+                f"{path} was left out: its column {each.name} {why}. Write the file with another "
+                "type or name, or give its section another table."
+            )
+            raise ConfigurationError(message, path=path, table=table)
+        column = f.col(f"`{each.name}`")
+        if was is None:
+            added[each.name] = new
+        elif was != new and "<" not in was:  # Delta itself makes nested types alike
+            column = column.cast(was).alias(each.name)
+        columns.append(column)
+    held |= added
+    return frame.select(*columns)
 
 
 def _file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | None:
@@ -612,7 +1075,8 @@ def _file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | Non
         held = spark.read.parquet(literal)
         names = _column_names(held.columns, path)
         renamed = [
-            f.col(f"`{old}`").alias(new) for old, new in zip(held.columns, names, strict=True)
+            f.col("`" + old.replace("`", "``") + "`").alias(new)
+            for old, new in zip(held.columns, names, strict=True)
         ]
         return held.select(f.lit(None).cast("string").alias("corrupt_record"), *renamed)
     reader = spark.read.option("mode", "PERMISSIVE")

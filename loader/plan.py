@@ -23,6 +23,11 @@ ADOPT = "adopt"
 ACCEPT = "accept"
 
 TABLE_CHANGED = "table_changed"
+WITHDRAWN = "withdrawn"
+# Partitions that a sentence names.
+_SHOWN = 10
+# What a person set aside begins so; their words follow.
+SKIPPED = "skipped: "
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,11 @@ class Gap:
     """What a person accepted as lost: offsets of a partition, or with ``partition`` None a whole
     topic or the batches ``from_offset`` to ``until_offset`` of the table.
 
-    ``reason`` is ``retention``, ``rewound`` (the partition ended before what was loaded),
-    ``partition_removed``, ``topic_recreated``, ``topic_deleted`` or ``table_changed``. After
-    ``rewound`` and the two of topics, offsets name other records than before.
+    ``reason`` is ``skipped: …`` (a person set the records aside, and why), ``withdrawn: …`` (a
+    person took the batch back, and why), ``retention``, ``rewound`` (the partition ended before
+    what was loaded), ``partition_removed``, ``topic_recreated``, ``topic_deleted`` or
+    ``table_changed``. After ``rewound`` and the two of topics, offsets name other records than
+    before.
     """
 
     partition: int | None
@@ -63,6 +70,11 @@ class Gap:
     def is_of_table(self) -> bool:
         """Whether batches of the table are lost, and not offsets of a topic."""
         return self.reason == TABLE_CHANGED and self.partition is None
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether Kafka has the records, and a person set them aside."""
+        return self.reason.startswith(SKIPPED)
 
 
 @dataclass(frozen=True)
@@ -143,6 +155,11 @@ class Batch:
         return self.source.partition(".")[2]
 
     @property
+    def is_of_files(self) -> bool:
+        """Whether ``source`` is a section of files."""
+        return self.source.startswith("files.")
+
+    @property
     def key(self) -> tuple[str, str]:
         """Cluster and topic."""
         return self.section, self.topic or ""
@@ -153,27 +170,55 @@ class Batch:
         return sum(each.span for each in self.ranges)
 
     @property
+    def is_withdrawn(self) -> bool:
+        """Whether a person took the batch back: nothing of it is in the table."""
+        return any(gap.reason.startswith(WITHDRAWN) for gap in self.gaps)
+
+    @property
     def has_data(self) -> bool:
         """Whether there is anything to write."""
+        if self.is_withdrawn:
+            return False
         if self.imported is not None:
             return not any(gap.is_of_table for gap in self.gaps)
         return self.kind in (LOAD, REPLAY) and bool(
-            self.files or any(each.span for each in self.readable)
+            self.files or any(each.span for each in self.stretches)
         )
 
     @property
     def readable(self) -> tuple[Range, ...]:
-        """The ranges without the offsets that were accepted as lost."""
+        """The ranges without the offsets that were accepted as lost; see ``stretches`` for those
+        that were skipped.
+        """
         left = []
         for each in self.ranges:
             begin, end = each.from_offset, each.until_offset
             for gap in self.gaps:
-                if gap.partition == each.partition:
+                if gap.partition == each.partition and not gap.is_skipped:
                     if gap.from_offset <= begin:
                         begin = min(max(begin, gap.until_offset), end)
                     else:
                         end = max(min(end, gap.from_offset), begin)
             left.append(Range(each.partition, begin, end))
+        return tuple(left)
+
+    @property
+    def stretches(self) -> tuple[Range, ...]:
+        """What is read of ``readable``: one range of each partition, or several around records
+        that were skipped. Every partition has at least one, which may be empty.
+        """
+        left = []
+        for each in self.readable:
+            begin, parts = each.from_offset, []
+            for gap in sorted(self.gaps, key=lambda gap: gap.from_offset):
+                if gap.partition == each.partition and gap.is_skipped:
+                    stop = min(gap.from_offset, each.until_offset)
+                    if begin < stop:
+                        parts.append(Range(each.partition, begin, stop))
+                    begin = min(max(begin, gap.until_offset), each.until_offset)
+            if begin < each.until_offset or not parts:
+                parts.append(Range(each.partition, begin, each.until_offset))
+            left += parts
         return tuple(left)
 
     def committed_offset(self, partition: int) -> int | None:
@@ -227,8 +272,12 @@ def position(batches: Iterable[Batch]) -> Position:
         ),
         table_ids=frozenset(batch.table_id for batch in ordered if is_there(batch)),
         unfinished=tuple(batch for batch in ordered if batch.state == PLANNED),
-        # A replay says nothing of where its topic stands.
-        newest={(b.source, b.topic): b for b in ordered if b.kind != REPLAY},
+        # A replay says nothing of where its topic stands, nor does an import that was withdrawn.
+        newest={
+            (b.source, b.topic): b
+            for b in ordered
+            if b.kind != REPLAY and (b.topic or not b.is_withdrawn)
+        },
         files={
             file.path: file if is_there(batch) else replace(file, checksum="")
             for batch in finished
@@ -277,10 +326,11 @@ def next_ranges(
     known = {each.partition: each.until_offset for each in last.ranges}
     gone = sorted(set(known) - set(state.begin))
     if gone:
+        others = f" and {len(gone) - 1:,} others" if len(gone) > 1 else ""
         message = (
-            f"{where} has lost partition {gone[0]}: {table} was loaded from it up to offset "
-            f"{known[gone[0]]}. Nothing of the topic was loaded; to go on without it: "
-            f"{_command(last, *(f'--gone {each}' for each in gone))}"
+            f"{where} has lost partition {gone[0]}{others}: {table} was loaded from it up to "
+            f"offset {known[gone[0]]}. Nothing of the topic was loaded; to go on without it: "
+            f"{_command(last, *_options('--gone', [str(each) for each in gone]))}"
         )
         raise DataLoss(message, topic=state.topic, partition=gone[0], wanted=known[gone[0]])
     # A partition that was added since has its first offsets after the last batch, too.
@@ -358,12 +408,12 @@ def _check_begin(last: Batch, state: TopicState, table: str, wanted: Mapping[int
     }
     if not lost:
         return
-    sentences = " ".join(
+    sentences = _of_partitions(
         f"{_where(last)} partition {partition}: {begin - offset} records are lost. Offset {offset} "
         f"is next for {table}, but the earliest that Kafka still holds is {begin}."
         for partition, (offset, begin) in lost.items()
     )
-    accept = [f"--lost {each}:{offset}-{begin - 1}" for each, (offset, begin) in lost.items()]
+    accept = _options("--lost", [f"{e}:{first}-{begin - 1}" for e, (first, begin) in lost.items()])
     partition, (offset, begin) = next(iter(lost.items()))
     message = (
         f"{sentences} Retention went faster than the loads. Nothing of the topic was loaded; to "
@@ -383,13 +433,13 @@ def _check_begin(last: Batch, state: TopicState, table: str, wanted: Mapping[int
 def _beyond_the_end(
     last: Batch, state: TopicState, table: str, wanted: Mapping[int, int]
 ) -> DataLoss:
-    sentences = " ".join(
+    sentences = _of_partitions(
         f"{_where(last)} partition {partition} ends at offset {state.end[partition]}, but {table} "
         f"was already loaded or planned up to {offset}: {offset - state.end[partition]} records "
         "are lost."
         for partition, offset in sorted(wanted.items())
     )
-    accept = [f"--rewind {each}:{state.end[each]}" for each in sorted(wanted)]
+    accept = _options("--rewind", [f"{each}:{state.end[each]}" for each in sorted(wanted)])
     partition, offset = min(wanted.items())
     message = (
         f"{sentences} Kafka has lost what it had, or is another cluster. Nothing of the topic was "
@@ -404,6 +454,18 @@ def _beyond_the_end(
         end=state.end[partition],
         lost=sum(each - state.end[key] for key, each in wanted.items()),
     )
+
+
+def _of_partitions(sentences: Iterable[str]) -> str:
+    """``sentences``, one of each partition, the first of them where there are many."""
+    every = list(sentences)
+    more = f" And {len(every) - _SHOWN:,} more partitions." if len(every) > _SHOWN else ""
+    return " ".join(every[:_SHOWN]) + more
+
+
+def _options(name: str, values: Sequence[str]) -> list[str]:
+    """The option ``name`` for each of ``values``, or for all that there are where they are many."""
+    return [f"{name} {each}" for each in values] if len(values) <= _SHOWN else [f"{name} all"]
 
 
 def _where(last: Batch) -> str:
@@ -426,7 +488,10 @@ def _command(last: Batch, *what: str) -> str:
 class Acceptance:
     """What a person says they do without, as the error of the loss told them to.
 
-    ``lost`` maps partitions to the first and last offset, ``rewind`` to the offset to go on from.
+    ``lost`` maps partitions to the first and last offset, ``rewind`` to the offset to go on from;
+    ``all_of`` has the options (``lost``, ``rewind``, ``gone``) that mean every partition, which
+    ``spelt`` finds. ``skip`` are records that are there and cannot be landed (partition, first and
+    last offset), and ``reason`` says why they are set aside.
     """
 
     lost: Mapping[int, tuple[int, int]] = field(default_factory=dict)
@@ -434,11 +499,38 @@ class Acceptance:
     gone: frozenset[int] = frozenset()
     new_id: str | None = None
     deleted: bool = False
+    skip: tuple[tuple[int, int, int], ...] = ()
+    reason: str = ""
+    all_of: frozenset[str] = frozenset()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is accepted."""
-        return not (self.lost or self.rewind or self.gone or self.new_id or self.deleted)
+        given = (self.lost, self.rewind, self.gone, self.new_id, self.skip, self.all_of)
+        return not (self.deleted or any(given))
+
+
+def spelt(last: Batch, state: TopicState | None, what: Acceptance) -> Acceptance:
+    """``what`` with every partition that its ``all_of`` means: those that an error of ``last``'s
+    topic would name now.
+    """
+    if not what.all_of or state is None:
+        return what
+    next_of = {
+        each.partition: (read.from_offset, each.until_offset)
+        if last.state == PLANNED
+        else (each.until_offset, each.until_offset)
+        for each, read in zip(last.ranges, last.readable, strict=True)
+    }
+    lost, rewind, gone = dict(what.lost), dict(what.rewind), set(what.gone)
+    for partition, (begin, until) in next_of.items():
+        if partition not in state.begin:
+            gone |= {partition} if "gone" in what.all_of else set()
+        elif begin < state.begin[partition] and "lost" in what.all_of:
+            lost.setdefault(partition, (begin, state.begin[partition] - 1))
+        elif until > state.high_watermark(partition) and "rewind" in what.all_of:
+            rewind.setdefault(partition, state.end[partition])
+    return replace(what, lost=lost, rewind=rewind, gone=frozenset(gone), all_of=frozenset())
 
 
 def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
@@ -498,6 +590,17 @@ def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
             _refuse(last, f"partition {partition} ends at {end} and was loaded up to {until}")
         gaps.append(Gap(partition, offset, until, "rewound"))
         wanted[partition] = offset
+    for partition, first, final in what.skip:
+        planned = next((each for each in last.ranges if each.partition == partition), None)
+        if last.state != PLANNED or planned is None:
+            _refuse(last, f"no unfinished batch has partition {partition}")
+        if not planned.from_offset <= first <= final < planned.until_offset:
+            _refuse(
+                last,
+                f"the unfinished batch {last.batch_id} has offsets {planned.from_offset} to "
+                f"{planned.until_offset - 1} of partition {partition}",
+            )
+        gaps.append(Gap(partition, first, final + 1, f"{SKIPPED}{what.reason}"))
     for partition in what.gone:
         if partition in state.begin or partition not in wanted:
             _refuse(last, f"partition {partition} is there, or was never loaded")
@@ -546,6 +649,28 @@ def _following(last: Batch, kind: str) -> Batch:
         topic_id=last.topic_id,
         table_id=last.table_id,
         kind=kind,
+    )
+
+
+def withdraw_command(batch: Batch) -> str:
+    """The command by which an unfinished ``batch`` that can never be written is taken back."""
+    return (
+        f"`python -m loader withdraw --table {batch.table_name} --batch {batch.batch_id} "
+        "--reason 'cannot be written'`"
+    )
+
+
+def withdrawn(batch: Batch, reason: str) -> Batch:
+    """The ledger row of ``batch`` when it is taken back: it keeps its number and has no rows. Its
+    topic goes on at the offsets where the batch began, its files are not known.
+    """
+    return replace(
+        batch,
+        ranges=tuple(replace(r, until_offset=r.from_offset, records=0) for r in batch.ranges),
+        files=tuple(replace(each, checksum="") for each in batch.files),
+        gaps=(*batch.gaps, Gap(None, 0, 0, f"{WITHDRAWN}: {reason}")),
+        records=0,
+        bytes=0,
     )
 
 
@@ -618,8 +743,21 @@ def limited(
     ]
 
 
+def without(batch: Batch, large: Mapping[int, Sequence[int]], why: str) -> Batch:
+    """``batch`` without the records at the offsets ``large``, by partition, which are set aside."""
+    gaps: list[Gap] = []
+    for partition, offsets in sorted(large.items()):
+        for offset in sorted(offsets):
+            last = gaps[-1] if gaps else None
+            if last and (last.partition, last.until_offset) == (partition, offset):
+                gaps[-1] = replace(last, until_offset=offset + 1)
+            else:
+                gaps.append(Gap(partition, offset, offset + 1, f"{SKIPPED}{why}"))
+    return replace(batch, gaps=(*batch.gaps, *gaps))
+
+
 def until(batch: Batch, ends: Mapping[int, int]) -> Batch:
-    """``batch`` without what lies beyond ``ends``, by partition."""
+    """``batch`` without what lies beyond ``ends``, by partition; nothing of one without an end."""
     return replace(
         batch,
         ranges=tuple(

@@ -27,10 +27,13 @@ from loader.plan import (
     number,
     refuse_rewind,
     replayed,
+    spelt,
     table_accepted,
+    withdrawn,
 )
 from loader.process import is_alive
 from loader.run import Key, Landed, Loader, Outcome, Survey
+from loader.settings import Kafka
 
 Told = Callable[[Landed], None]
 Noted = Callable[[str], None]
@@ -147,6 +150,7 @@ def accept(loader: Loader, key: Key, what: Acceptance, told: Told, noted: Noted)
     if last is None:
         message = f"Topic {key[1]} was never loaded: nothing of it can be lost."
         raise ConfigurationError(message, topic=key[1])
+    what = spelt(last, survey.topics.get(key), what)
     row = accepted(last, survey.topics.get(key), what)
     if last.state == COMMITTED:
         for partition, offset in what.rewind.items():
@@ -222,6 +226,45 @@ def accept_table(
     return Outcome(loader.land(survey, ours, told, noted, errors), errors)
 
 
+def withdraw(loader: Loader, table: str, batch_id: int, reason: str) -> tuple[list[Batch], bool]:
+    """Take back the unfinished batch ``batch_id`` of ``table``, whatever has become of its source;
+    one whose rows are in the table is closed instead. Its closed rows, and whether it was taken
+    back. Raises ``ConfigurationError`` where there is no such batch.
+    """
+    current = loader.ledger.current()
+    rows = [
+        row
+        for row in current
+        if (row.table_name, row.batch_id, row.state) == (table, batch_id, PLANNED)
+    ]
+    if not rows:
+        message = f"The ledger has no unfinished batch {batch_id} of {table}; nothing was changed."
+        raise ConfigurationError(message, table=table, batch_id=batch_id)
+    for row in rows:
+        if row.owner != loader.ledger.owner and is_alive(row.owner):
+            raise fenced_by(row, row.owner)
+    held = 0
+    spark, first = loader.spark, rows[0]
+    if table in land.existing_tables(spark, [table], make_schemas=False):
+        if not land.holds(spark, first):
+            land.mark(spark, first)
+        held = spark.table(table).where(f"batch_id = {batch_id}").count()
+    if held and first.topic is not None:
+        # What is there is counted; nothing is read from the cluster.
+        closing = land.land_topics(spark, Kafka(), rows, 0.0)
+    elif held:
+        size = sum(file.size for file in first.files)
+        closing = [replace(first, records=held, bytes=size)]
+    else:
+        closing = [withdrawn(row, reason) for row in rows]
+        for row in closing:
+            loader.ledger.amend(row)
+    closed, fenced = loader.ledger.close(closing, current)
+    if fenced:
+        raise fenced[0]
+    return closed, not held
+
+
 def _feeds(survey: Survey, table: str, position: Position) -> list[Batch]:
     """The newest row of each topic of ``table``, or of what else feeds it, under its source's name
     of today: the rows from before a section was renamed are of the same.
@@ -288,7 +331,7 @@ def _execute(
     loader: Loader, survey: Survey, table: str, batches: Sequence[Batch], told: Told, noted: Noted
 ) -> Outcome:
     position = survey.positions[table]
-    table_id = loader.table_id(table, position)
-    ours, fenced = loader.ledger.propose(number(position, table_id, batches))
-    errors: list[LoaderError] = [*fenced]
+    survey.batches = number(position, loader.table_id(table, position), batches)
+    errors: list[LoaderError] = []
+    ours = loader.planned(survey, errors)
     return Outcome(loader.land(survey, ours, told, noted, errors), errors)

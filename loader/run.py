@@ -17,26 +17,32 @@ from itertools import groupby
 from pyspark.sql import SparkSession
 
 from loader import files, imports, land
-from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
+from loader.errors import ConfigurationError, DataLoss, LoaderError, SourceUnavailable
 from loader.jdbc import Database
-from loader.kafka import Cluster, TopicState
+from loader.kafka import Cluster, Record, TopicState
+from loader.land import Reader
 from loader.ledger import Ledger, fenced_by, positions
 from loader.plan import (
+    COMMITTED,
     PLANNED,
     REPLAY,
     Batch,
     File,
     Position,
-    changed_files,
+    Range,
     check_unfinished,
+    command,
     first_offsets,
     limited,
     next_ranges,
     number,
     until,
+    withdraw_command,
+    without,
 )
 from loader.process import is_alive, new_owner
 from loader.settings import Settings, Topic, located, unset_variables
+from loader.sizes import POLLS, Sizes
 
 # Batches of different tables that are written at the same time. More gain nothing: one write
 # already uses every core for its partitions; a few overlap the fixed costs of small ones.
@@ -52,6 +58,8 @@ _UNMEASURED = 1_000_000
 _TELLING = 10_000
 
 Key = tuple[str, str]  # cluster and topic
+# What was counted of topics: partitions with their sizes.
+Measured = dict[Key, list[tuple[int, Sizes]]]
 
 
 @dataclass
@@ -65,7 +73,8 @@ class Survey:
     are bytes of a record, where they are known. ``rows`` are the current ones of the ledger and
     ``positions`` what they say of each table. ``starts`` are first offsets of topics that were
     never seen, where the configuration has them begin elsewhere than at the earliest one.
-    ``unfinished`` are batches that an earlier run planned; ``batches`` those to plan now. ``notes``
+    ``unfinished`` are batches that an earlier run planned; ``batches`` those to plan now; of
+    ``touched`` ones a file has another modification time, and the same content. ``notes``
     say what was left out without being wrong, ``errors`` what was left out since it is;
     ``is_limited`` whether the limits left anything out.
     """
@@ -81,6 +90,7 @@ class Survey:
     positions: dict[str, Position] = field(default_factory=dict)
     imports: dict[str, imports.Source] = field(default_factory=dict)
     unfinished: list[Batch] = field(default_factory=list)
+    touched: list[Batch] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     errors: list[LoaderError] = field(default_factory=list)
@@ -160,6 +170,8 @@ class Loader:
         self._clusters: dict[str, Cluster] = {}
         self._ends: dict[tuple[str, str], dict[int, int]] | None = None
         self._databases: dict[str, Database] = {}
+        self._sizes: dict[tuple[str, int, str | None], list[Sizes]] = {}
+        self._large = threading.Lock()  # held by the write of large records: one at a time
         self._slots = {
             name: imports.Slots(each.connections) for name, each in settings.jdbc.items()
         }
@@ -178,13 +190,19 @@ class Loader:
         return self._clusters[name]
 
     def survey(
-        self, *, make_tables: bool = True, seconds: float | None = None, cluster: str | None = None
+        self,
+        *,
+        make_tables: bool = True,
+        seconds: float | None = None,
+        cluster: str | None = None,
+        with_files: bool = True,
     ) -> Survey:
         """Look at every source and at the ledger, and decide what a run would do.
 
         Changes nothing but this: missing raw tables and the ledger are made (unless
         ``make_tables`` is off), so that readers find them empty. ``seconds`` are left to load in;
-        with ``cluster`` only that cluster is asked, and no files are looked at.
+        with ``cluster`` only that cluster is asked, and no files are looked at. Without
+        ``with_files`` they are left to ``survey_files``.
         """
         survey = Survey()
         with ThreadPoolExecutor(1) as pool:
@@ -199,17 +217,60 @@ class Loader:
             if cluster in (None, name):
                 self._ask(survey, name)
         topic_tables = set(survey.tables.values())
-        found = self._find_files(survey, topic_tables) if cluster is None else {}
         if cluster is None:
-            self._find_imports(survey, topic_tables | set(found))
-        tables = sorted(topic_tables | set(found) | set(survey.imports))
-        survey.positions |= positions(survey.rows, [*found, *survey.imports])
+            self._find_imports(survey, topic_tables)
+        survey.positions |= positions(survey.rows, list(survey.imports))
+        proposed = [*self._new_records(survey), *self._new_imports(survey)]
+        tables = topic_tables | set(survey.imports)
+        self._decide(survey, there, tables, proposed, make_tables, seconds)
+        for row in survey.rows if cluster is None else ():
+            # Nothing feeds its table any more, which must not hide it.
+            is_later = row.is_of_files and row.section in self.settings.files
+            if row.state == PLANNED and row.table_name not in tables and not is_later:
+                self._say_unfed(survey, row)
+        if with_files and cluster is None:
+            self.survey_files(survey, make_tables=make_tables)
+        return survey
+
+    def survey_files(self, survey: Survey, *, make_tables: bool = True) -> None:
+        """Add to ``survey`` what the files hold, and the batches that follow from it."""
+        schemas = {each.table.split(".")[0] for each in self.settings.files.values()}
+        there = land.tables_of(self.ledger.spark, schemas, make_schemas=make_tables)
+        proposed, tables = self._find_files(survey)
+        self._decide(survey, there, tables, proposed, make_tables, None)
+        for row in survey.rows:
+            is_ours = row.is_of_files and row.section in self.settings.files
+            if row.state == PLANNED and is_ours and row.table_name not in tables:
+                self._say_unfed(survey, row)
+
+    def _say_unfed(self, survey: Survey, row: Batch) -> None:
+        """Add what is to be said of the unfinished batch ``row``, whose table nothing feeds, unless
+        what feeds it only did not answer.
+        """
+        try:
+            self._check_configured(survey, row)
+        except LoaderError as error:
+            if row.topic is None:
+                # Its section can be read as a whole again whenever it is back: nothing is missed.
+                survey.notes.append(str(error))
+            else:
+                survey.errors.append(error)
+
+    def _decide(
+        self,
+        survey: Survey,
+        there: Collection[str],
+        fed: Collection[str],
+        proposed: Sequence[Batch],
+        make_tables: bool,
+        seconds: float | None,
+    ) -> None:
+        """Add to ``survey`` what is unfinished in the tables ``fed``, and of the batches
+        ``proposed`` those that can be planned. ``there`` are tables that exist.
+        """
+        tables = sorted(fed)
+        topic_tables = set(survey.tables.values())
         existing = {table for table in tables if table.lower() in there}
-        proposed = [
-            *self._new_records(survey),
-            *self._new_files(survey, found),
-            *self._new_imports(survey),
-        ]
 
         def examine(table: str) -> str | LoaderError:
             new = any(each.table_name == table for each in proposed)
@@ -234,13 +295,6 @@ class Loader:
                 self._take_over(survey, table)
             else:
                 usable += [each for each in proposed if each.table_name == table]
-        for row in survey.rows if cluster is None else ():
-            # Nothing feeds its table any more, which must not hide it.
-            if row.state == PLANNED and row.table_name not in ids:
-                try:
-                    self._check_configured(survey, row)
-                except LoaderError as error:
-                    survey.errors.append(error)
         usable = self._limited(survey, usable, seconds)
         for table, of_table in groupby(usable, lambda each: each.table_name):
             new = list(of_table)
@@ -248,7 +302,6 @@ class Loader:
             # remembered from then on.
             if any(each.has_data or survey.known(each.key) is None for each in new):
                 survey.batches += number(survey.positions[table], str(ids[table]), new)
-        return survey
 
     def round(
         self,
@@ -266,34 +319,217 @@ class Loader:
         """
         done: list[Batch] = []
         errors: list[LoaderError] = []
-        survey = self.survey(seconds=seconds)
+        self._sizes = {}
+        survey = self.survey(seconds=seconds, with_files=False)
+        is_limited = False
         if survey.unfinished:
-            for group in _by_batch(survey.unfinished):
+            # They may be why an earlier run ended, so all others go before them, and each goes
+            # alone. Errors and remarks of this survey return with the next one.
+            done += self._load_new(survey, told, noted, errors)
+            is_limited = survey.is_limited and bool(done)
+            waited = {batch.table_name for batch in survey.unfinished}
+            unfinished = self._bounded_again(survey, errors)
+            for group in _by_batch(unfinished):
                 noted(
                     f"finishing batch {group[0].batch_id} of {group[0].table_name}, which an "
                     "earlier run planned and did not close"
                 )
-            unfinished = self._bounded_again(survey, errors)
-            done += self.land(survey, unfinished, told, noted, errors)
+                group = self._weighed(group, self._measured(survey, group), errors)
+                done += self.land(survey, group, told, noted, errors)
             self._leave_databases()  # the next batches are of a later moment
             # A table that could not be finished must not be planned further: its errors return
             # with the new survey, or its batch is closed now.
-            survey = self.survey(seconds=seconds)
+            survey = self.survey(seconds=seconds, with_files=False)
+            survey.batches = [each for each in survey.batches if each.table_name in waited]
         if fix_ends:
             self._fix_ends(survey)
         for note in survey.notes:
             noted(note)
         errors += survey.errors
-        self.bound_imports(survey, imports.bounded, noted, errors)
-        ours, fenced = self.ledger.propose(survey.batches)
-        errors += fenced
-        closed = self.land(survey, ours, told, noted, errors)
+        closed = self._load_new(survey, told, noted, errors)
+        is_limited = is_limited or (survey.is_limited and bool(closed))
         lag = {key: survey.lag(key) for key in survey.topics}
         for batch in closed:
             if batch.topic is not None:
                 lag[batch.key] = survey.lag_after(batch)
         self._leave_databases()
-        return Outcome([*done, *closed], errors, lag, survey.is_limited and bool(closed))
+        if self.settings.files:
+            done += self._round_of_files(survey, told, noted, errors)
+        return Outcome([*done, *closed], errors, lag, is_limited)
+
+    def _load_new(
+        self,
+        survey: Survey,
+        told: Callable[[Landed], None],
+        noted: Callable[[str], None],
+        errors: list[LoaderError],
+    ) -> list[Batch]:
+        """Plan the batches of ``survey``, and land them."""
+        self.bound_imports(survey, imports.bounded, noted, errors)
+        return self.land(survey, self.planned(survey, errors), told, noted, errors)
+
+    def planned(self, survey: Survey, errors: list[LoaderError]) -> list[Batch]:
+        """Those of the batches of ``survey`` that are planned now and ours, without records that
+        are too large.
+        """
+        if not survey.batches:
+            return []
+        most = self.settings.limits.max_bytes
+        if most is not None:
+            # What it counts has to be known before the ranges are fixed.
+            measured = self._measured(survey, survey.batches, float(most))
+            survey.batches = self._cut(survey, measured, most)
+        with ThreadPoolExecutor(1) as pool:
+            measuring = pool.submit(self._measured, survey, survey.batches)
+            ours, fenced = self.ledger.propose(survey.batches)
+            measured = measuring.result()
+        errors += fenced
+        return self._weighed(ours, measured, errors)
+
+    def _measured(
+        self, survey: Survey, batches: Sequence[Batch], most: float | None = None
+    ) -> Measured:
+        """What is counted of the records of ``batches``; nothing of a topic of which it cannot be.
+        With ``most`` of each partition only about so many bytes are looked at.
+        """
+        measured: Measured = {}
+        of_clusters: dict[str, list[Batch]] = {}
+        for batch in batches:
+            if batch.topic is None or not batch.has_data:
+                continue
+            # Of an unfinished batch that is written there is nothing to read.
+            if batch.planned_at is None or not land.holds(self.ledger.spark, batch):
+                of_clusters.setdefault(batch.section, []).append(batch)
+        for name, some in of_clusters.items():
+            ranges = {
+                (topic, partition): span
+                for each in some
+                for topic in [each.topic or ""]
+                for partition, span in _looked_at(
+                    each.readable, survey.topics.get(each.key)
+                ).items()
+            }
+            for (topic, partition), sizes in self._sizes_of(name, ranges, most).items():
+                measured.setdefault((name, topic), []).append((partition, sizes))
+        return measured
+
+    def _sizes_of(
+        self,
+        name: str,
+        ranges: Mapping[tuple[str, int], tuple[int, int]],
+        most: float | None = None,
+    ) -> dict[tuple[str, int], Sizes]:
+        """``Cluster.sizes`` of all ``ranges``, or where that fails of each topic alone. Whoever
+        reads a topic that is left out finds out why.
+        """
+        try:
+            return self.cluster(name).sizes(ranges, self.settings.limits.max_record_bytes, most)
+        except SourceUnavailable:
+            return {}
+        except Exception:
+            topics = {topic for topic, _ in ranges}
+            found: dict[tuple[str, int], Sizes] = {}
+            for topic in topics if len(topics) > 1 else ():
+                of_topic = {key: each for key, each in ranges.items() if key[0] == topic}
+                found |= self._sizes_of(name, of_topic, most)
+            return found
+
+    def polls(self, key: Key, ranges: Sequence[Range], state: TopicState | None) -> int:
+        """How many records of ``ranges`` of a topic a task may hold at a time."""
+        found: list[Sizes] = []
+        for layer in land.layers({key[1]: ranges}):
+            spans = _looked_at(layer[key[1]], state)
+            wanted = {(key[1], partition): span for partition, span in spans.items()}
+            found += self._sizes_of(key[0], wanted).values()
+        return min((each.poll_records for each in found), default=POLLS[1])
+
+    def _cut(self, survey: Survey, measured: Measured, most: float) -> list[Batch]:
+        """The batches of ``survey`` with about ``most`` bytes in all, by what was ``measured``."""
+        total = sum(sizes.total for each in measured.values() for _, sizes in each)
+        if total <= most:
+            return survey.batches
+        survey.is_limited = True
+        batches = []
+        for batch in survey.batches:
+            ends = {each.partition: each.until_offset for each in batch.ranges}
+            for partition, sizes in measured.get(batch.key, ()):
+                end = sizes.until(most * sizes.total / total)
+                ends[partition] = min(ends[partition], end or ends[partition])
+            batches.append(until(batch, ends) if batch.topic is not None else batch)
+        return batches
+
+    def _weighed(
+        self, batches: Sequence[Batch], measured: Measured, errors: list[LoaderError]
+    ) -> list[Batch]:
+        """``batches``, which are planned, with the records that are too large set aside in the
+        ledger, and an error that says which; the sizes of the others are kept for their write.
+        """
+        kept = []
+        lost: set[tuple[str, int]] = set()
+        for batch in batches:
+            of_topic = measured.get(batch.key, []) if batch.topic is not None else []
+            if of_topic:
+                key = (batch.table_name, batch.batch_id, batch.topic)
+                self._sizes[key] = [sizes for _, sizes in of_topic]
+            stretches: dict[int, list[Range]] = {}
+            for each in batch.stretches:
+                stretches.setdefault(each.partition, []).append(each)
+            large = [
+                (partition, offset, size)
+                for partition, sizes in of_topic
+                for offset, size in sizes.too_large
+                if any(e.from_offset <= offset < e.until_offset for e in stretches[partition])
+            ]
+            if large:
+                offsets: dict[int, list[int]] = {}
+                for partition, offset, _ in large:
+                    offsets.setdefault(partition, []).append(offset)
+                limit = self.settings.limits.max_record_bytes
+                batch = without(batch, offsets, f"more than max_record_bytes ({limit:,})")
+                try:
+                    self.ledger.amend(batch)
+                except LoaderError as error:
+                    # Another loader has it by now, and with it all topics of the table's batch.
+                    errors.append(error)
+                    lost.add((batch.table_name, batch.batch_id))
+                    continue
+                errors.append(_too_large(batch, large, limit))
+            kept.append(batch)
+        return [each for each in kept if (each.table_name, each.batch_id) not in lost]
+
+    def _round_of_files(
+        self,
+        before: Survey,
+        told: Callable[[Landed], None],
+        noted: Callable[[str], None],
+        errors: list[LoaderError],
+    ) -> list[Batch]:
+        """Load the files that are new, when all else is loaded: whatever they are, nothing waits
+        for them. ``before`` is the survey of all else.
+        """
+        done: list[Batch] = []
+        rows = before.rows
+        for is_second in (False, True):
+            # The tables of files are no others', so the ledger's rows of them are as they were.
+            survey = Survey(tables=before.tables, imports=before.imports, rows=rows)
+            self.survey_files(survey)
+            if not survey.unfinished or is_second:
+                break
+            for group in _by_batch(survey.unfinished):
+                noted(
+                    f"finishing batch {group[0].batch_id} of {group[0].table_name}, which an "
+                    "earlier run planned and did not close"
+                )
+            done += self.land(survey, survey.unfinished, told, noted, errors)
+            rows = self.ledger.current()
+        for note in survey.notes:
+            noted(note)
+        errors += survey.errors
+        if survey.touched:
+            self.ledger.touch(survey.touched)
+        ours, fenced = self.ledger.propose(survey.batches)
+        errors += fenced
+        return done + self.land(survey, ours, told, noted, errors)
 
     def land(
         self,
@@ -313,10 +549,16 @@ class Loader:
                 source = survey.imports[group[0].table_name]
                 slots = self._slots[source.section]
                 return [imports.import_batch(self.spark, source, each, slots) for each in group]
-            return self._write(group, survey.record_size(group))
+            return self._write(group, survey.record_size(group), errors)
+
+        def is_large(group: list[Batch]) -> bool:
+            sizes = (self._sizes.get((e.table_name, e.batch_id, e.topic), []) for e in group)
+            return any(each.poll_records < POLLS[1] for of_topic in sizes for each in of_topic)
 
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            groups = {pool.submit(write, group): group for group in _by_batch(batches)}
+            # Those with large records go last, so that the others need not wait for them.
+            ordered = sorted(_by_batch(batches), key=is_large)
+            groups = {pool.submit(write, group): group for group in ordered}
             writes = set(groups)
             while writes:
                 ready, writes = wait(writes, _ALIVE_SECONDS, FIRST_COMPLETED)
@@ -354,13 +596,16 @@ class Loader:
         oldest: dict[Key, dict[int, int]] = {}
         for name in survey.reached:
             unread = {
-                (topic, partition): max(state.end[partition] - lag, state.begin[partition])
+                (topic, partition): (
+                    max(state.end[partition] - lag, state.begin[partition]),
+                    state.end[partition],
+                )
                 for (cluster, topic), state in survey.topics.items()
                 if cluster == name
                 for partition, lag in survey.lag((cluster, topic)).items()
                 if lag > 0
             }
-            with suppress(SourceUnavailable):
+            with suppress(Exception):  # an age that is not known is left out
                 for (topic, partition), at in self.cluster(name).timestamps(unread).items():
                     oldest.setdefault((name, topic), {})[partition] = at
         return oldest
@@ -401,13 +646,13 @@ class Loader:
             survey.unreadable |= {(name, topic): error for topic, error in unreadable.items()}
             survey.topics |= {(name, topic): state for topic, state in states.items()}
             self._start(survey, cluster, states)
-        except SourceUnavailable as error:
-            if name in self._clusters:
-                self._clusters.pop(name).close()  # the next round connects anew
-            survey.errors.append(error)
-            return
-        except LoaderError as error:
-            survey.errors.append(error)
+        except Exception as error:
+            # Whatever it is, other clusters must not suffer from it.
+            problem = as_ours(error, f"[kafka.{name}] gave no answer of use", cluster=name)
+            if isinstance(problem, SourceUnavailable) and name in self._clusters:
+                with suppress(Exception):
+                    self._clusters.pop(name).close()  # the next round connects anew
+            survey.errors.append(problem)
             return
         for entry in kafka.topics:
             if not any(entry.matches(topic) for topic in (*states, *unreadable)):
@@ -435,39 +680,74 @@ class Loader:
                     survey.starts[key] = first_offsets(state, start)
                 elif start == "latest":
                     survey.starts[key] = dict(state.end)
-            except ConfigurationError as error:
-                survey.errors.append(error)
+            except Exception as error:
+                what = f"Topic {topic} of [kafka.{cluster.name}] gave no answer of use"
+                survey.errors.append(as_ours(error, what, topic=topic))
                 del survey.topics[key]
         if unknown:
             sizes = cluster.mean_sizes(unknown)
             survey.sizes |= {(cluster.name, topic): size for topic, size in sizes.items()}
 
-    def _find_files(
-        self, survey: Survey, topic_tables: Collection[str]
-    ) -> dict[str, tuple[str, list[File]]]:
-        """Files by table, with the section they come from."""
-        found: dict[str, tuple[str, list[File]]] = {}
+    def _find_files(self, survey: Survey) -> tuple[list[Batch], set[str]]:
+        """The batches of files that are new, and every table that files feed."""
+        batches: list[Batch] = []
+        tables: set[str] = set()
+        touched: list[Batch] = []
+        taken = {*survey.tables.values(), *survey.imports, self.ledger.name}
         for section, config in self.settings.files.items():
             missing = unset_variables(config.path)
             if missing:
                 survey.notes.append(f"[files.{section}] skipped: {missing[0]} is not set")
                 continue
+            # Files of an unfinished batch may be gone, which its landing finds out.
+            unfinished = {
+                row.table_name
+                for row in survey.rows
+                if row.state == PLANNED and row.source == f"files.{section}"
+            } - taken
+            survey.positions |= positions(survey.rows, list(unfinished))
+            tables |= unfinished
             try:
-                tables = files.found(self.spark, section, config)
+                here, errors = files.listed(self.spark, section, config)
             except Exception as error:
                 what = f"[files.{section}] cannot be read at {config.path}"
-                survey.errors.append(_as_ours(error, what, section=section))
+                survey.errors.append(as_ours(error, what, section=section))
                 continue
-            for table, listed in tables.items():
-                if table in found or table in topic_tables or table == self.ledger.name:
+            survey.errors += errors
+            others = tables - unfinished
+            for table, of_table in here.items():
+                if table in taken or table in others:
                     message = (
-                        f"[files.{section}] would load {listed[0].path} into {table}, which "
+                        f"[files.{section}] would load {of_table[0].path} into {table}, which "
                         "another section feeds; rename the file or the table."
                     )
                     survey.errors.append(ConfigurationError(message, section=section, table=table))
-                else:
-                    found[table] = (section, listed)
-        return found
+                    continue
+                tables.add(table)
+                survey.positions |= positions(survey.rows, [table])
+                if survey.positions[table].unfinished:
+                    continue
+                known = survey.positions[table].files
+                try:
+                    new, same, errors = files.compared(self.spark, config, known, of_table)
+                except Exception as error:
+                    what = f"The files of {table} cannot be read"
+                    survey.errors.append(as_ours(error, what, table=table))
+                    continue
+                survey.errors += errors
+                survey.notes += [
+                    f"{file.path} changed since it was loaded and is loaded again, as a new version"
+                    for file in new
+                    if file.path in known and files.is_readable(known[file.path])
+                    and known[file.path].checksum
+                ]  # fmt: skip
+                touched += _touched(survey.rows, table, same)
+                if new:
+                    source = f"files.{section}"
+                    batches.append(Batch(table, 0, source, None, None, "", files=tuple(new)))
+        if touched:
+            survey.touched += touched
+        return batches, tables
 
     def _find_imports(self, survey: Survey, taken: Collection[str]) -> None:
         """What the databases hold of what is configured, by raw table."""
@@ -481,8 +761,10 @@ class Loader:
                 if section not in self._databases:
                     self._databases[section] = Database(section, config)
                 found, errors = imports.sources(section, self._databases[section])
-            except LoaderError as error:
-                survey.errors.append(error)
+            except Exception as error:
+                # Whatever it is, other sections must not suffer from it.
+                what = f"[jdbc.{section}] cannot be imported"
+                survey.errors.append(as_ours(error, what, section=section))
                 continue
             survey.errors += errors
             if not found and not errors:
@@ -501,16 +783,26 @@ class Loader:
             for row in survey.rows:
                 if row.source != f"jdbc.{section}" or row.imported is None:
                     continue
-                if row.imported.relation not in names:
-                    names.add(row.imported.relation)
+                relation, table = row.imported.relation, row.table_name
+                if row.state == PLANNED and table not in survey.imports:
                     message = (
-                        f"{row.imported.relation} of [jdbc.{section}] is not there any more, or "
-                        f"not in loader.toml; {row.table_name} keeps what was imported. If that is "
-                        "right, put it into exclude."
+                        f"Batch {row.batch_id} of {table} is unfinished and reads {relation}, "
+                        f"which [jdbc.{section}] does not have now; put it back until the batch is "
+                        f"finished. Or take the batch back: {withdraw_command(row)}"
                     )
-                    excluded = self._databases[section].is_excluded(row.imported.relation)
-                    if not excluded:
-                        survey.errors.append(ConfigurationError(message, table=row.table_name))
+                elif relation not in names:
+                    message = (
+                        f"{relation} of [jdbc.{section}] is not there any more, or not in "
+                        f"loader.toml; {table} keeps what was imported. If that is right, put it "
+                        "into exclude."
+                    )
+                else:
+                    continue
+                names.add(relation)
+                if not self._databases[section].is_excluded(relation):
+                    survey.errors.append(ConfigurationError(message, table=table))
+                elif row.state == PLANNED:
+                    survey.notes.append(message)
 
     def _leave_databases(self) -> None:
         """End the sessions, and with them the snapshots: none is held longer than a round."""
@@ -526,8 +818,9 @@ class Loader:
                 continue
             try:
                 batch = imports.proposed(source, imports.last_import(position.newest, source), now)
-            except LoaderError as error:
-                survey.errors.append(error)
+            except Exception as error:
+                what = f"What is new for {table} cannot be told"
+                survey.errors.append(as_ours(error, what, table=table))
                 continue
             if batch is not None:
                 yield batch
@@ -551,7 +844,11 @@ class Loader:
                     bounded = how(self.spark, source, batch, last, noted)
                 except Exception as error:
                     what = f"What is new for {batch.table_name} cannot be told"
-                    errors.append(_as_ours(error, what, table=batch.table_name))
+                    problem = as_ours(error, what, table=batch.table_name)
+                    if "relation" not in problem.facts and isinstance(error, LoaderError):
+                        facts = {**problem.facts, "relation": source.relation.name}
+                        problem = type(problem)(f"{source.relation.name}: {problem}", **facts)
+                    errors.append(problem)
                     continue
                 if bounded is None:
                     continue
@@ -570,7 +867,7 @@ class Loader:
                         self.ledger.amend(batch)
                 except Exception as error:
                     what = f"What is new for {batch.table_name} cannot be told"
-                    errors.append(_as_ours(error, what, table=batch.table_name))
+                    errors.append(as_ours(error, what, table=batch.table_name))
                     continue
             batches.append(batch)
         return batches
@@ -585,8 +882,9 @@ class Loader:
             state, known = survey.topics.get(key), survey.known(key)
             try:
                 ranges = next_ranges(known, state, table, survey.starts.get(key))
-            except LoaderError as error:
-                survey.errors.append(error)
+            except Exception as error:
+                what = f"What is new in topic {topic} of [kafka.{cluster}] cannot be told"
+                survey.errors.append(as_ours(error, what, topic=topic, table=table))
                 continue
             if state is None:
                 continue
@@ -615,28 +913,6 @@ class Loader:
         age = datetime.now(timezone.utc) - last.committed_at.astimezone(timezone.utc)
         return age.total_seconds() < limits.max_delay_seconds
 
-    def _new_files(
-        self, survey: Survey, found: Mapping[str, tuple[str, list[File]]]
-    ) -> Iterator[Batch]:
-        for table, (section, listed) in found.items():
-            known = survey.positions[table].files
-            new = changed_files(known, listed)
-            survey.notes += [
-                f"{file.path} changed since it was loaded and is loaded again, as a new version"
-                for file in new
-                if file.path in known and known[file.path].checksum
-            ]
-            if new:
-                yield Batch(
-                    table_name=table,
-                    batch_id=0,
-                    source=f"files.{section}",
-                    topic=None,
-                    topic_id=None,
-                    table_id="",
-                    files=new,
-                )
-
     def _limited(
         self, survey: Survey, batches: Sequence[Batch], seconds: float | None
     ) -> list[Batch]:
@@ -654,7 +930,9 @@ class Loader:
             max_records=min(caps, default=None),
             max_bytes=limits.max_bytes,
         )
-        survey.is_limited = sum(each.span for each in capped) < sum(each.span for each in of_topics)
+        survey.is_limited |= sum(each.span for each in capped) < sum(
+            each.span for each in of_topics
+        )
         return sorted(
             [*capped, *(each for each in batches if each.topic is None)],
             key=lambda each: each.table_name,
@@ -700,7 +978,7 @@ class Loader:
             if exists:
                 land.check_table(position, table, table_id, newest, ledger=ledger)
         except Exception as error:
-            return _as_ours(error, f"Table {table}", table=table)
+            return as_ours(error, f"Table {table}", table=table)
         return table_id
 
     def _take_over(self, survey: Survey, table: str) -> None:
@@ -717,9 +995,16 @@ class Loader:
                         return  # the cluster's own error says why
                     self._check_source(survey, batch)
                 if kind == "jdbc" and table not in survey.imports:
-                    return  # the section's own error says why
-        except LoaderError as error:
-            survey.errors.append(error)
+                    # Often the section's own error says why.
+                    message = (
+                        f"Batch {batch.batch_id} of {table} is unfinished, and [{batch.source}] "
+                        "does not have what it reads now. Run again when it does, or take the "
+                        f"batch back: {withdraw_command(batch)}"
+                    )
+                    raise SourceUnavailable(message, table=table)
+        except Exception as error:
+            what = f"The unfinished batch of {table} cannot be finished"
+            survey.errors.append(as_ours(error, what, table=table))
             return
         survey.unfinished += unfinished
 
@@ -731,7 +1016,8 @@ class Loader:
             message = (
                 f"Batch {batch.batch_id} of {table} is unfinished and comes from "
                 f"[{batch.source}], which loader.toml does not have any more; put the "
-                "section back until the batch is finished."
+                "section back until the batch is finished. Or take it back: "
+                f"{withdraw_command(batch)}"
             )
             raise ConfigurationError(message, table=table, source=batch.source)
         if kind != "kafka" or batch.key in survey.tables:
@@ -741,7 +1027,8 @@ class Loader:
             message = (
                 f"Batch {batch.batch_id} of {table} is unfinished and reads topic "
                 f"{batch.topic}, which [{batch.source}] does not have any more; put it "
-                "back until the batch is finished."
+                "back until the batch is finished. Or take the batch back: "
+                f"{withdraw_command(batch)}"
             )
             raise ConfigurationError(message, table=table, topic=batch.topic)
 
@@ -759,16 +1046,51 @@ class Loader:
             if not land.holds(self.ledger.spark, batch):
                 raise
 
-    def _write(self, group: list[Batch], record_size: float = _RECORD_SIZE) -> list[Batch]:
-        name = group[0].section
+    def _write(
+        self,
+        group: list[Batch],
+        record_size: float = _RECORD_SIZE,
+        errors: list[LoaderError] | None = None,
+    ) -> list[Batch]:
+        name, errors = group[0].section, [] if errors is None else errors
         if group[0].topic is not None:
-            return land.land_topics(self.spark, self.settings.kafka[name], group, record_size)
+            sizes = [
+                each
+                for batch in group
+                for each in self._sizes.pop((batch.table_name, batch.batch_id, batch.topic), [])
+            ]
+            # Where nothing was measured, the mean size of the topic's records must do.
+            span = sum(batch.span for batch in group)
+            size = sum(each.total for each in sizes) or span * record_size
+            polls = min((each.poll_records for each in sizes), default=POLLS[1])
+            largest = max((each.largest for each in sizes), default=0)
+            with ExitStack() as alone:
+                if polls < POLLS[1]:
+                    alone.enter_context(self._large)
+                    alone.enter_context(land.for_large(self.spark, polls, span))
+                return land.land_topics(
+                    self.spark, self.settings.kafka[name], group, size, self.reader(name), polls,
+                    largest,
+                )  # fmt: skip
         return [
-            land.land_files(self.spark, self.settings.files[name], each)
+            land.land_files(self.spark, self.settings.files[name], each, errors)
             if each.has_data
-            else replace(each, records=0, bytes=0)
+            else replace(
+                each,
+                records=0,
+                bytes=0,
+                files=tuple(replace(file, checksum="") for file in each.files),
+            )
             for each in group
         ]
+
+    def reader(self, name: str) -> Reader:
+        """What reads records of cluster ``name`` one by one."""
+
+        def read(topic: str, partition: int, begin: int, until: int) -> Iterator[Record]:
+            yield from self.cluster(name).records(topic, partition, begin, until)
+
+        return read
 
     def _commit_groups(self, batches: Sequence[Batch]) -> list[str]:
         """Let the consumer groups follow the ledger; what could not be, as remarks."""
@@ -782,8 +1104,8 @@ class Loader:
         for name, of_cluster in offsets.items():
             try:
                 why = self.cluster(name).commit_group(of_cluster)
-            except LoaderError as error:
-                why = str(error)
+            except Exception as error:
+                why = str(as_ours(error, "no answer of use"))
             if why:
                 group = self.settings.kafka[name].group_id
                 notes.append(f"the offsets of consumer group {group} were not committed: {why}")
@@ -799,6 +1121,70 @@ class Loader:
                 (cluster, state.topic_id): dict(state.end)
                 for (cluster, _), state in survey.topics.items()
             }
+
+
+def _touched(rows: Sequence[Batch], table: str, same: Sequence[File]) -> list[Batch]:
+    """The rows of ``table`` that know the files ``same``, with these as they are now."""
+    now = {file.path: file for file in same}
+    newest: dict[str, Batch] = {}
+    for row in sorted(rows, key=lambda row: row.batch_id):
+        if row.table_name == table and row.state == COMMITTED:
+            newest |= {file.path: row for file in row.files if file.path in now}
+    changed = {row.batch_id: row for row in newest.values()}
+    return [
+        replace(
+            row,
+            files=tuple(
+                now[file.path]
+                if file.path in now and newest[file.path] is row
+                else file
+                for file in row.files
+            ),
+        )
+        for row in changed.values()
+    ]  # fmt: skip
+
+
+def _looked_at(ranges: Sequence[Range], state: TopicState | None) -> dict[int, tuple[int, int]]:
+    """By partition the offsets of ``ranges`` and of as many records behind them as a task may take
+    with the last of them: Spark's consumer does not stop at the end of a range.
+    """
+    ends = state.end if state is not None else {}
+    return {
+        each.partition: (
+            each.from_offset,
+            max(
+                each.until_offset,
+                min(each.until_offset + POLLS[0], ends.get(each.partition, each.until_offset)),
+            ),
+        )
+        for each in ranges
+        if each.span
+    }
+
+
+def _too_large(batch: Batch, large: Sequence[tuple[int, int, int]], limit: int) -> DataLoss:
+    """The error for the records ``large`` (partition, offset, size) that ``batch`` leaves out."""
+    partition, offset, size = max(large, key=lambda each: each[2])
+    others = f" and {len(large) - 1:,} others" if len(large) > 1 else ""
+    again = command(
+        "replay", batch, f"--from {partition}:{offset}", f"--until {partition}:{offset + 1}"
+    )
+    message = (
+        f"Topic {batch.topic} partition {partition}: the record at offset {offset} ({size:,} bytes)"
+        f"{others} have more than limits.max_record_bytes ({limit:,}). Batch {batch.batch_id} of "
+        f"{batch.table_name} goes on without them, and the ledger keeps the gaps. To land them, "
+        f"raise max_record_bytes, and Spark's memory with it; then {again}"
+    )
+    return DataLoss(
+        message,
+        table=batch.table_name,
+        batch_id=batch.batch_id,
+        topic=batch.topic,
+        partition=partition,
+        offset=offset,
+        records=len(large),
+    )
 
 
 def _lag_left(survey: Survey, batch: Batch) -> int:
@@ -826,7 +1212,7 @@ def _by_batch(batches: Sequence[Batch]) -> list[list[Batch]]:
     return [list(group) for _, group in groupby(sorted(batches, key=key), key)]
 
 
-def _as_ours(error: Exception, what: str, **facts: object) -> LoaderError:
+def as_ours(error: Exception, what: str, **facts: object) -> LoaderError:
     """``error`` where it is a ``LoaderError``, else one that says that ``what`` failed, and why."""
     if isinstance(error, LoaderError):
         return error
@@ -842,6 +1228,8 @@ def _not_written(batch: Batch, error: Exception) -> SourceUnavailable:
             "written"
         )
     message = f"{what}: {land.reason(error)}. It stays planned; run again to finish it."
+    if not land.is_gone(error):
+        message += f" If it can never be written: {withdraw_command(batch)}"
     return SourceUnavailable(
         message, table=batch.table_name, batch_id=batch.batch_id, gone=land.is_gone(error)
     )
@@ -880,8 +1268,9 @@ def repeat(
     seconds until ``stop`` is set; ``ended`` is called after each, ``working`` holds while they go
     on. A round that began is finished.
 
-    Returns all batches, with the errors of the last series of rounds. A server that goes away ends
-    it, except with ``every``: then the next round tries again.
+    Returns all batches (with ``every`` none: there may be any number), with the errors of the last
+    series of rounds. A server that goes away ends it, except with ``every``: then the next round
+    tries again.
     """
     stop = stop or threading.Event()
     limit = settings.limits.max_seconds
@@ -898,7 +1287,8 @@ def repeat(
         while True:
             left = None if limit is None else limit - (time.monotonic() - start)
             outcome = loader.round(told, noted, seconds=left, fix_ends=again)
-            batches.extend(outcome.batches)
+            if every is None:  # a loop goes on for ever
+                batches.extend(outcome.batches)
             errors |= {str(error): error for error in outcome.errors}
             ended(outcome)
             is_over = limit is not None and time.monotonic() - start >= limit

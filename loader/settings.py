@@ -178,15 +178,17 @@ class Kafka(_Section):
 class Limits(_Section):
     """How much one round of a run loads; what is over it is loaded by the next one.
 
-    ``max_records`` counts offsets. ``max_bytes`` is turned into offsets by the mean size of the
-    topic's records so far. ``max_seconds`` ends a run: no round begins after it, and a round is
-    planned for what the last batch's speed allows. A topic with fewer than ``min_records`` new
-    offsets waits, at most ``max_delay_seconds`` after its last batch, so that a quiet topic
+    ``max_records`` counts offsets, ``max_bytes`` bytes as the records have them unpacked. A record
+    of more than ``max_record_bytes`` (key, value and headers) is not landed: the run says where it
+    is, and the ledger keeps the gap. ``max_seconds`` ends a run: no round begins after it, and a
+    round is planned for what the last batch's speed allows. A topic with fewer than ``min_records``
+    new offsets waits, at most ``max_delay_seconds`` after its last batch, so that a quiet topic
     does not make a tiny file a run.
     """
 
     max_records: int | None = Field(default=None, gt=0)
     max_bytes: ByteSize | None = Field(default=None, gt=0)
+    max_record_bytes: ByteSize = Field(default=ByteSize(64 << 20), gt=0)
     max_seconds: float | None = Field(default=None, gt=0)
     min_records: int = Field(default=0, ge=0)
     max_delay_seconds: float = Field(default=900.0, ge=0)
@@ -317,10 +319,12 @@ class Jdbc(_Section):
 
 class Settings(_Section):
     """The whole configuration. ``spark_remote`` empty means: use a Spark session of our own, and
-    None that nobody named any: see ``located``.
+    None that nobody named any: see ``located``. ``spark_timeout_seconds`` is how long Spark may
+    take for its first answer.
     """
 
     spark_remote: str | None = Field(default_factory=lambda: os.environ.get("SPARK_REMOTE"))
+    spark_timeout_seconds: float = Field(default=30.0, gt=0)
     ledger: _Table = "raw.loader_batches"
     limits: Limits = Limits()
     kafka: dict[str, Kafka] = {}
@@ -377,6 +381,7 @@ class _Environment(BaseSettings):
         extra="ignore", env_prefix="LOADER_", env_nested_delimiter="__"
     )
     spark_remote: Any = None
+    spark_timeout_seconds: Any = None
     ledger: Any = None
     limits: dict[str, Any] = {}
     kafka: dict[str, Any] = {}

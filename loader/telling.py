@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,9 +18,9 @@ from pythonjsonlogger.json import JsonFormatter
 from rich.console import Console
 from rich.table import Table
 
-from loader.errors import LoaderError
+from loader.errors import LoaderError, some
 from loader.imports import Source
-from loader.plan import ACCEPT, ADOPT, LOAD, Batch, Import
+from loader.plan import ACCEPT, ADOPT, LOAD, SKIPPED, Batch, Import
 from loader.run import Key, Landed, Outcome, Survey
 from loader.settings import Settings, shown_remote
 
@@ -146,15 +146,13 @@ class Teller:
         for part in parts:
             _out.print(f"  part {part['part']}, about {part['rows']:,} rows: {part['sql']}")
 
-    def done(self, batches: Iterable[Batch], seconds: float) -> None:
-        """The end of a run."""
-        closed = list(batches)
-        records = sum(batch.records or 0 for batch in closed)
+    def done(self, records: int, batches: int, seconds: float) -> None:
+        """The end of a run that landed so many."""
         if self.json:
-            facts = {"records": records, "batches": len(closed), "seconds": round(seconds, 3)}
+            facts = {"records": records, "batches": batches, "seconds": round(seconds, 3)}
             self._log.info(None, extra={"event": "done", **facts})
         else:
-            _out.print(f"{records:,} records in {len(closed)} batches, {seconds:.1f} s")
+            _out.print(f"{records:,} records in {batches} batches, {seconds:.1f} s")
 
     def text(self, text: str) -> None:
         """A text that is the answer of a command."""
@@ -226,12 +224,12 @@ def batch_line(batch: Batch) -> str:
     """``raw.matomo batch 3: matomo 0:10-25, 15 records, 61.2 kB``; last offsets are inclusive."""
     name = f"{batch.table_name} batch {batch.batch_id}"
     if batch.kind in (ADOPT, ACCEPT):
-        at = " ".join(f"{each.partition}:{each.from_offset}" for each in batch.ranges)
-        lost = "; ".join(
-            _gap(gap.partition, gap.from_offset, gap.until_offset, gap.reason) for gap in batch.gaps
+        at = some([f"{each.partition}:{each.from_offset}" for each in batch.ranges], " ")
+        lost = some(
+            [_gap(e.partition, e.from_offset, e.until_offset, e.reason) for e in batch.gaps], "; "
         )
         what = f"accepted, {lost}" if lost else "adopted"
-        source = batch.topic or ", ".join(file.path.rsplit("/", 1)[-1] for file in batch.files)
+        source = batch.topic or some([file.path.rsplit("/", 1)[-1] for file in batch.files])
         return f"{name}: {source} {what}" + (f"; goes on at {at}" if at else "")
     if batch.imported is not None:
         imported = batch.imported
@@ -240,7 +238,7 @@ def batch_line(batch: Batch) -> str:
             begin = f"from {imported.low} " if imported.low is not None else ""
             what += f", {imported.column} {begin}to {imported.high}"
     elif batch.files:
-        what = ", ".join(file.path.rsplit("/", 1)[-1] for file in batch.files)
+        what = some([file.path.rsplit("/", 1)[-1] for file in batch.files])
     else:
         moved = [
             f"{each.partition}:{each.from_offset}-{each.until_offset - 1}"
@@ -248,13 +246,13 @@ def batch_line(batch: Batch) -> str:
             if each.span
         ]
         replay = "" if batch.kind == LOAD else f"{batch.kind} of "
-        what = f"{replay}{batch.topic} {' '.join(moved) or 'nothing new'}"
+        what = f"{replay}{batch.topic} {some(moved, ' ') or 'nothing new'}"
     line = f"{name}: {what}"
     if batch.records is not None:
         line += f", {batch.records:,} records, {_size(batch.bytes or 0)}"
         changed = [file.path.rsplit("/", 1)[-1] for file in batch.files if not file.checksum]
         if changed:
-            line += f"; {', '.join(changed)} changed meanwhile and will be loaded again"
+            line += f"; {some(changed)} changed meanwhile and will be loaded again"
         if batch.ranges and batch.records < batch.span:
             line += f", {batch.span - batch.records:,} offsets without a record"
     return line
@@ -263,7 +261,8 @@ def batch_line(batch: Batch) -> str:
 def _gap(partition: int | None, begin: int, end: int, reason: str) -> str:
     why = reason.replace("_", " ")
     if partition is not None:
-        return f"partition {partition} offsets {begin}-{end - 1} lost ({why})"
+        what = f"partition {partition} offsets {begin}-{end - 1}"
+        return f"{what} {reason}" if reason.startswith(SKIPPED) else f"{what} lost ({why})"
     return f"batches {begin}-{end - 1} lost ({why})" if end else why
 
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as f
 
 from loader import land
 from loader.errors import DataLoss, LoaderError
-from loader.kafka import TopicState
+from loader.kafka import TopicState, Unreadable
 from loader.ledger import positions
 from loader.plan import (
     ACCEPT,
@@ -30,7 +29,7 @@ from loader.plan import (
     Range,
     command,
 )
-from loader.run import Key, Loader, Survey
+from loader.run import Key, Loader, Survey, as_ours
 
 _SLICES = 5
 _LOOK_BACK = 10_000
@@ -77,16 +76,24 @@ def verify(
     existing = land.existing_tables(loader.spark, tables, make_schemas=False)
     history = loader.ledger.history(tables) if survey.rows else []
     findings = []
+    errors: list[LoaderError] = []
     for key in keys:
         table = survey.tables[key]
         mine = [row for row in history if row.table_name == table and row.topic == key[1]]
-        if mine and table in existing:
-            newest = max(row.batch_id for row in history if row.table_name == table)
+        if not mine or table not in existing:
+            continue
+        newest = max(row.batch_id for row in history if row.table_name == table)
+        try:
             findings.append(
                 _finding(loader, survey, key, mine, newest, sample=sample, full=full, seed=seed)
             )
+        except Exception as error:
+            if land.is_gone(error):
+                raise
+            what = f"Topic {key[1]} could not be verified"
+            errors.append(as_ours(error, what, topic=key[1], table=table))
     of_topics = {key[1] for key in keys} | set(tables) | {None}
-    errors = [
+    errors += [
         error
         for error in survey.errors
         if not topics or {error.facts.get("topic"), error.facts.get("table")} & of_topics
@@ -169,7 +176,7 @@ def _finding(
         wanted_ranges = (
             [covered] if full else slices(covered, sample, random.Random(seed))  # noqa: S311
         )
-        compared, differences = _compare(loader, key, table, wanted_ranges)
+        compared, differences = _compare(loader, key, table, wanted_ranges, state)
         compacted = loader.cluster(key[0]).is_compacted(topic)
         for kind, partition, first, last, count in differences:
             if kind == "same" or (kind == "extra" and compacted):
@@ -217,7 +224,7 @@ def rewound_at(
         """The first offset of what is the same, and of what is not."""
         if begin >= end:
             return {}
-        _, parts = _compare(loader, key, last.table_name, [[Range(partition, begin, end)]])
+        _, parts = _compare(loader, key, last.table_name, [[Range(partition, begin, end)]], state)
         return {kind: at for kind, _, at, _, _ in parts}
 
     done = last.committed_offset(partition) or 0
@@ -282,7 +289,7 @@ def loaded(rows: Sequence[Batch], state: TopicState) -> list[Range]:
             stretch = {}
         if row.topic_id != state.topic_id:
             continue
-        for each in row.readable if row.kind == LOAD else row.ranges:
+        for each in row.stretches if row.kind == LOAD else row.ranges:
             begin, end = stretch.get(each.partition, (each.from_offset, each.from_offset))
             if each.from_offset != end:
                 begin = each.from_offset
@@ -349,37 +356,79 @@ def _held(loader: Loader, table: str, topic: str) -> dict[tuple[int, int], _Held
 
 
 def _compare(
-    loader: Loader, key: Key, table: str, wanted: Sequence[Sequence[Range]]
+    loader: Loader,
+    key: Key,
+    table: str,
+    wanted: Sequence[Sequence[Range]],
+    state: TopicState | None,
 ) -> tuple[int, list[tuple[str, int, int, int, int]]]:
     """How many records Kafka has in ``wanted``, and where the table is the same and where it
     differs: the kind, partition, first and last offset, and number.
     """
     spark, topic = loader.spark, key[1]
     config = loader.settings.kafka[key[0]]
-    parts = [land.records_of(spark, config, {topic: ranges}) for ranges in wanted]
-    kafka = reduce(DataFrame.unionAll, parts)
-    checksum = f.xxhash64("key", "value", "headers", "timestamp", "timestamp_type")
-    inside = f.lit(False)
-    for each in (each for ranges in wanted for each in ranges):
-        inside = inside | (
-            (f.col("partition") == each.partition)
-            & f.col("offset").between(each.from_offset, each.until_offset - 1)
-        )
+    pieces = [each for ranges in wanted for each in ranges]
+    parts = land.layers({topic: pieces})
+    polls = loader.polls(key, pieces, state)
+    columns = ["key", "value", "headers", "timestamp", "timestamp_type"]
+    held = spark.table(table).where(f.col("topic") == topic)
+    if "timestamp_ms" in held.columns:  # a table from before it was kept has none such
+        columns.append("timestamp_ms")
+    checksum = f.xxhash64(*columns)
+    # Rows to join, and no expression: there may be thousands.
+    bounds = spark.createDataFrame(
+        [(each.partition, each.from_offset, each.until_offset) for each in pieces],
+        "of_partition int, from_offset bigint, until_offset bigint",
+    )
+    inside = (
+        (f.col("partition") == f.col("of_partition"))
+        & (f.col("offset") >= f.col("from_offset"))
+        & (f.col("offset") < f.col("until_offset"))
+    )
     ours = (
-        spark.table(table)
-        .where((f.col("topic") == topic) & inside)
+        held.where(
+            f.col("offset").between(
+                min(each.from_offset for each in pieces),
+                max(each.until_offset for each in pieces) - 1,
+            )
+        )
+        .join(f.broadcast(bounds), inside, "left_semi")
         .groupBy("partition", "offset")
         .agg(f.collect_set(checksum).alias("ours"))
     )
-    theirs = kafka.select("partition", "offset", checksum.alias("theirs"))
-    joined = theirs.join(ours, ["partition", "offset"], "full")
+
+    def compared_with(kafka: DataFrame) -> list[Row]:
+        theirs = kafka.select("partition", "offset", checksum.alias("theirs"))
+        return _differences(theirs.join(ours, ["partition", "offset"], "full"))
+
+    try:
+        theirs = [land.records_of(spark, config, each, 0, polls) for each in parts]
+        rows = compared_with(land.united(theirs))
+    except Exception as error:
+        if not land.is_odd(error):
+            raise
+        read = loader.reader(key[0])
+        try:
+            rows = compared_with(land.exactly(spark, config, {topic: pieces}, read, polls))
+        except Unreadable as bad:
+            message = (
+                f"Topic {topic} partition {bad.facts['partition']}: the record at offset "
+                f"{bad.offset} cannot be read ({bad}), so the topic was not compared with Kafka."
+            )
+            raise DataLoss(message, table=table, topic=topic) from error
+    compared = sum(row["records"] for row in rows if row["kind"] != "extra")
+    return compared, [tuple(row) for row in rows]
+
+
+def _differences(joined: DataFrame) -> list[Row]:
+    """Of ``ours`` and ``theirs`` how many records are the same and how many differ, and where."""
     kind = (
         f.when(f.col("ours").isNull(), "missing")
         .when(f.col("theirs").isNull(), "extra")
         .when(~f.array_contains("ours", f.col("theirs")), "changed")
         .otherwise("same")
     )
-    rows = (
+    return (
         joined.groupBy(kind.alias("kind"), "partition")
         .agg(
             f.min("offset").alias("first"),
@@ -389,8 +438,6 @@ def _compare(
         .orderBy("kind", "partition")
         .collect()
     )
-    compared = sum(row["records"] for row in rows if row["kind"] != "extra")
-    return compared, [tuple(row) for row in rows]
 
 
 def _damage(row: Batch, what: str, again: Range | None) -> DataLoss:

@@ -51,8 +51,10 @@ def text_of(answer: Any) -> str:
 
 
 def commands_of(answer: Any) -> list[list[str]]:
-    """The words of each `accept` that an error names, to be typed as they are."""
-    named = re.findall(r"`python -m loader --config \S+ (accept [^`]*)`", text_of(answer))
+    """The words of each `accept` or `withdraw` that is named, to be typed as they are."""
+    named = re.findall(
+        r"`python -m loader --config \S+ ((?:accept|withdraw) [^`]*)`", text_of(answer)
+    )
     return [shlex.split(each) for each in named]
 
 

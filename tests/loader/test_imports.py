@@ -983,3 +983,85 @@ def test_passwords_come_from_the_environment_a_file_or_a_credential_provider(
     assert password_of(f"${{credential:{provider}#parc}}") == PLANTED
     with pytest.raises(ConfigurationError, match="has no alias 'other'"):
         password_of(f"${{credential:{provider}#other}}")
+
+
+@pytest.mark.stack
+def test_every_file_table_and_query_fails_alone_and_a_known_file_is_not_read_again(
+    lake: Any, postgres: Any, password: str, tmp_path: Path
+) -> None:
+    made(postgres, "sound", "id int primary key, v int", "(1, 1)")
+    postgres.ask("drop view if exists raises")
+    postgres.ask("create view raises as select id, 1 / (id - 1) as v from sound")
+    folder, parquet = tmp_path / "csv", tmp_path / "parquet"
+    folder.mkdir()
+    parquet.mkdir()
+    (folder / "good.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    (folder / "other.csv").write_text("a,b\n3,4\n", encoding="utf-8")
+    (folder / "co:lon.csv").write_text("a\n1\n", encoding="utf-8")
+    (folder / "twice.csv").write_text("a,A\n1,2\n", encoding="utf-8")
+    held = pyarrow.table({"id": [1, 2]})
+    pyarrow.parquet.write_table(held, parquet / "good.parquet")
+    (parquet / "broken.parquet").write_bytes(b"PAR1 no footer PAR1")
+    times = pyarrow.table({"t": pyarrow.array([1], pyarrow.time64("us"))})
+    pyarrow.parquet.write_table(times, parquet / "types.parquet")
+    # Over the size up to which a file is read as one value, with a short last line.
+    large = folder / "large.csv"
+    large.write_bytes(b"a,b\n" + b"1,0123456789012345678901234567890123456789\n" * 400_000)
+    tail = (
+        f'[files.csv]\npath = "{folder}/*.csv"\ntable = "{lake.table("csv")}"\n'
+        f'[files.pq]\npath = "{parquet}/*"\ntable = "{lake.table("pq")}"\nformat = "parquet"\n'
+        f'[files.dash]\npath = "{tmp_path}/dash/*"\ntable = "{lake.schema}.d_{{name}}"\n'
+    )
+    (tmp_path / "dash").mkdir()
+    (tmp_path / "dash" / "x-y.csv").write_text("a\n1\n", encoding="utf-8")
+    (tmp_path / "dash" / "xy.csv").write_text("a\n1\n", encoding="utf-8")
+    body = (
+        'include = ["sound", "raises"]\n[[jdbc.src.tables]]\nname = "wrong"\nquery = "selec 1"\n'
+        '[[jdbc.src.tables]]\nname = "away"\nquery = "select * from nowhere"\n'
+        '[[jdbc.src.tables]]\nname = "right"\nquery = "select id from sound"\n'
+    )
+    table = f'table = "{lake.schema}.{{table}}"\n{body}'
+    lake.configure(tail=tail + postgres.section(table))
+    text = loaded(lake, 2)
+    for said in (
+        "co:lon.csv was left out: Spark reads no file whose name has a colon",
+        "The header of file:" + str(folder / "twice.csv") + " cannot name columns",
+        "broken.parquet cannot be read",
+        "types.parquet",
+        "x-y.csv was left out: [files.dash] cannot name a table after it",
+        "Query public.wrong: [jdbc.src]",
+        "Query public.away: [jdbc.src]",
+        "public.raises: [jdbc.src]",
+    ):
+        assert said in text, (said, text)
+    assert "current transaction is aborted" not in text
+    assert "JVM stacktrace" not in text
+    small = sorted(
+        tuple(row) for row in lake.sql(f"select a from {lake.table('csv')} where b in ('2', '4')")
+    )
+    assert small == [("1",), ("3",)]
+    assert lake.sql(f"select count(*) from {lake.table('csv')}")[0][0] == 400_002
+    assert sorted(row[0] for row in lake.sql(f"select id from {lake.table('pq')}")) == [1, 2]
+    assert lake.sql(f"select a from {lake.table('d_xy')}") == [("1",)]
+    assert rows_of(lake, "sound", "v") == [(1,)]
+    assert rows_of(lake, "right", "id") == [(1,)]
+
+    # What is known is not read: a file of the same size and time is taken as it was. One that was
+    # only touched is known again, and one that could not be read is named without a new batch.
+    stat = (folder / "good.csv").stat()
+    (folder / "good.csv").write_text("a,b\n8,8\n", encoding="utf-8")
+    os.utime(folder / "good.csv", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    os.utime(large, (1, 1))
+    before = lake.states()
+    text = loaded(lake, 2)
+    assert lake.states() == before
+    assert "twice.csv could not be read when it was loaded" in text
+    touched = lake.sql(
+        f"select cast(file.modified_at as string) from {lake.ledger} lateral view explode(files) "
+        "as file where file.path like '%large.csv'"
+    )
+    assert touched == [("1970-01-01 00:00:01",)]
+    # What is corrected lands.
+    (folder / "twice.csv").write_text("a,b\n5,5\n", encoding="utf-8")
+    loaded(lake, 2)
+    assert lake.sql(f"select a from {lake.table('csv')} where batch_id > 1") == [("5",)]

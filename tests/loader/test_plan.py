@@ -33,7 +33,9 @@ from loader.plan import (
     number,
     position,
     replayed,
+    spelt,
     table_accepted,
+    without,
 )
 from loader.verify import follow_on, loaded
 
@@ -370,6 +372,90 @@ def test_a_rewind_is_to_any_point_that_kafka_has_however_far_producers_went_on()
     assert row.readable == (Range(0, 10, 20),)
     with pytest.raises(ConfigurationError, match="no such loss"):
         accepted(planned, state({0: 30}), Acceptance(rewind={0: 20}))  # it can be read
+
+
+@pytest.mark.parametrize(
+    ("skipped", "left"),
+    [
+        ([(12, 13)], [(10, 12), (13, 20)]),
+        ([(10, 11)], [(11, 20)]),
+        ([(19, 20)], [(10, 19)]),
+        ([(10, 20)], [(20, 20)]),
+        ([(15, 16), (12, 13)], [(10, 12), (13, 15), (16, 20)]),
+        ([(12, 16), (14, 18)], [(10, 12), (18, 20)]),  # said twice
+    ],
+)
+def test_what_is_read_goes_around_what_was_skipped(
+    skipped: list[tuple[int, int]], left: list[tuple[int, int]]
+) -> None:
+    gaps = tuple(Gap(0, first, until, "skipped: x") for first, until in skipped)
+    planned = replace(batch((0, 10, 20), (1, 5, 8), state=PLANNED), gaps=gaps)
+    assert planned.stretches == (*(Range(0, *each) for each in left), Range(1, 5, 8))
+    # Its place, and what Kafka must still hold, stay what they were.
+    assert planned.readable == planned.ranges
+    assert planned.has_data
+
+
+@pytest.mark.parametrize("what", ["lost", "rewind", "gone"])
+@pytest.mark.parametrize("count", [3, 2000])
+def test_a_loss_of_thousands_of_partitions_is_a_short_sentence_with_a_command_for_all(
+    what: str, count: int
+) -> None:
+    last = batch(*((partition, 0, 100) for partition in range(count + 1)))
+    begin, end = dict.fromkeys(range(count), 150), dict.fromkeys(range(count + 1), 200)
+    if what == "rewind":
+        begin, end = {}, {**dict.fromkeys(range(count), 50), count: 200}
+    if what == "gone":
+        begin, end = {}, {count: 200}
+    here = state(end, begin)
+    with pytest.raises(DataLoss) as caught:
+        next_ranges(last, here, TABLE)
+    assert len(str(caught.value)) < 3000
+    assert (f"--{what} all" in str(caught.value)) == (count > 10)
+    assert ("more partitions" in str(caught.value) or "others" in str(caught.value)) or count < 10
+    row = accepted(last, here, spelt(last, here, Acceptance(all_of=frozenset({what}))))
+    assert len(row.gaps) == count
+    assert next_ranges(replace(row, state=COMMITTED), here, TABLE)
+    whole = state({0: 200})
+    with pytest.raises(ConfigurationError, match="name what is lost"):
+        last = batch((0, 0, 100))
+        accepted(last, whole, spelt(last, whole, Acceptance(all_of=frozenset({what}))))
+
+
+def test_a_batch_whose_records_are_all_skipped_has_no_data() -> None:
+    planned = replace(batch((0, 10, 20), state=PLANNED), gaps=(Gap(0, 10, 20, "skipped: x"),))
+    assert not planned.has_data
+
+
+def test_records_of_an_unfinished_batch_are_skipped_with_a_reason() -> None:
+    planned = batch((0, 10, 20), (1, 5, 8), state=PLANNED)
+    what = Acceptance(skip=((0, 12, 12), (1, 5, 6)), reason="no text")
+    row = accepted(planned, state({0: 50, 1: 50}), what)
+    assert row.ranges == planned.ranges
+    assert row.gaps == (Gap(0, 12, 13, "skipped: no text"), Gap(1, 5, 7, "skipped: no text"))
+    # What was lost before is not read either.
+    row = accepted(replace(row, gaps=(Gap(0, 10, 11, "retention"),)), state({0: 50, 1: 50}), what)
+    assert row.stretches == (Range(0, 11, 12), Range(0, 13, 20), Range(1, 7, 8))
+
+
+def test_records_that_are_too_large_are_gaps_and_neighbours_one_gap() -> None:
+    row = without(batch((0, 0, 10), (1, 0, 5), state=PLANNED), {1: [4], 0: [7, 2, 3]}, "large")
+    assert row.gaps == (
+        Gap(0, 2, 4, "skipped: large"),
+        Gap(0, 7, 8, "skipped: large"),
+        Gap(1, 4, 5, "skipped: large"),
+    )
+    assert row.stretches == (Range(0, 0, 2), Range(0, 4, 7), Range(0, 8, 10), Range(1, 0, 4))
+
+
+@pytest.mark.parametrize("skip", [(0, 9, 9), (0, 19, 20), (0, 13, 12), (2, 0, 0)])
+def test_only_what_an_unfinished_batch_holds_can_be_skipped(skip: tuple[int, int, int]) -> None:
+    what = Acceptance(skip=(skip,), reason="x")
+    here = state({0: 50, 1: 50})
+    with pytest.raises(ConfigurationError, match="unfinished batch"):
+        accepted(batch((0, 10, 20), state=PLANNED), here, what)
+    with pytest.raises(ConfigurationError, match="no unfinished batch"):
+        accepted(batch((0, 10, 20)), here, what)
 
 
 def test_a_planned_batch_is_written_unless_the_restored_table_has_its_mark() -> None:

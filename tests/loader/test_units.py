@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 
 from loader import errors, land, telling
-from loader.errors import ConfigurationError, DataLoss, Fenced, LoaderError, SourceUnavailable
+from loader.errors import ConfigurationError, DataLoss, Fenced, LoaderError, SourceUnavailable, some
 from loader.files import as_literal
 from loader.land import _column_names, check_table, connect, reason, until_no_conflict
 from loader.plan import Batch, Gap, Position, Range, position
@@ -148,6 +148,15 @@ def test_globs_in_a_file_name_are_taken_literally() -> None:
 def test_the_reason_of_an_error_is_one_line() -> None:
     assert reason(ValueError("\nfirst.\nsecond")) == "first"
     assert reason(ValueError("")) == "ValueError"
+    # What Python itself says is little without the name of the error.
+    assert reason(KeyError("topic_id")) == "KeyError: 'topic_id'"
+    rpc = '<_MultiThreadedRendezvous of RPC that terminated with:\n\tdetails = "Socket closed"\n>'
+    assert reason(Exception(rpc)) == "Socket closed"
+
+
+def test_a_sentence_names_some_and_says_how_many_more() -> None:
+    assert some(["a", "b"]) == "a, b"
+    assert some(list(range(2000)), " ") == "0 1 2 3 4 5 6 7 8 9 and 1,990 more"
 
 
 def test_a_spark_address_of_another_scheme_is_refused() -> None:

@@ -13,7 +13,7 @@ with messages as (
         topic,
         partition,
         offset,
-        timestamp as exported_at,
+        coalesce(timestamp, loaded_at) as exported_at,
         regexp_replace(cast(value as string), '^\\uFEFF', '') as body,
         cast(key as string) as message_key,
         transform_keys(

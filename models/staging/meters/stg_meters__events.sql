@@ -19,7 +19,7 @@ with messages as (
         topic,
         partition,
         offset,
-        timestamp as received_at,
+        coalesce(timestamp, loaded_at) as received_at,
         cast(value as string) as body,
         -- Nearly every message is one member without escapes: splitting it at its quotes takes a
         -- quarter of the time that parsing JSON takes. All others are parsed.
