@@ -202,6 +202,8 @@ def test_what_was_acknowledged_warns_no_more_until_it_changes_and_the_rest_can_f
         "where is_acknowledged"
     )
     assert [tuple(row) for row in kept] == [("It's deleted", True)]
+    changed = ("lake.matomo_conversions", "lake.matomo_visits")
+    versions = {table: sql(f"describe history {table} limit 1")[0][0] for table in changed}
     # One conversion more is another finding; a visit that has its log again is none.
     none = f"site_id = {CUT} and visit_id in (1, 2)"
     sql(f"update lake.matomo_conversions set goal_id = 9 where site_id = {DELETED} and goal_id = 2")
@@ -216,3 +218,5 @@ def test_what_was_acknowledged_warns_no_more_until_it_changes_and_the_rest_can_f
     nothing = dbt("run-operation", "acknowledge", "--args", meant)
     assert nothing.code != 0
     assert "No open alarm unknown_goals is about nothing" in nothing.text
+    for table, version in versions.items():
+        sql(f"restore table {table} to version as of {version}")

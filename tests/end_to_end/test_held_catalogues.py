@@ -123,7 +123,9 @@ def test_a_person_accepts_or_rejects_a_held_catalogue(
     }
     arguments = held[SMALLER].removeprefix("dbt run-operation accept --args ").strip("'")
     assert dbt("run-operation", "accept", "--args", arguments.replace("…", "so")).code == 0
-    said = dbt("run-operation", "reject", "--args", f"{{version: goals/{NAMELESS}/%, reason: wrong}}")
+    said = dbt(
+        "run-operation", "reject", "--args", f"{{version: goals/{NAMELESS}/%, reason: wrong}}"
+    )
     assert said.code == 0, said.text
     assert f"Rejected goals/{NAMELESS}/matomo/" in said.text
     built = dbt(
