@@ -17,7 +17,11 @@ from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from loader.errors import SourceUnavailable
+from loader.jdbc import Database
+from loader.settings import Jdbc
 from tests.conftest import PLANTED, ROOT
 from tests.loader.conftest import every, text_of
 
@@ -149,28 +153,25 @@ def test_a_silent_database_is_an_error_and_the_others_load(
     assert lake.offsets("a") == every(5)
 
 
+@pytest.mark.parametrize("name", ["postgres", "mariadb"])
 def test_a_database_that_falls_silent_is_an_error(
-    lake: Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, name: str
 ) -> None:
-    monkeypatch.setenv("PARC_PASSWORD", PLANTED)
-    lake.make("a")
-    lake.produce("a", 5)
-    for name in ("postgres", "mariadb"):
-        source = request.getfixturevalue(name)
-        port = int(source.url.rpartition(":")[2].partition("/")[0])
-        with closing(Silent(port, b"fall silent")) as proxy:
-            section = source.section(
-                f'table = "{lake.schema}.{{table}}"\nstatement_timeout_seconds = 10\n'
-                '[[jdbc.src.tables]]\nname = "q"\n'
-                "query = \"select 'fall silent' as x\"\n"
-            ).replace(f":{port}/", f":{proxy.port}/")
-            lake.configure("a", tail=section)
-            started = time.monotonic()
-            answer = lake.load()
-            assert proxy.accepted.is_set(), answer.text
-            assert answer.code in (2, 5), answer.text
-            assert "[jdbc.src]" in text_of(answer)
-            assert time.monotonic() - started < _HANGS
+    source = request.getfixturevalue(name)
+    port = int(source.url.rpartition(":")[2].partition("/")[0])
+    with closing(Silent(port, b"fall silent")) as proxy:
+        config = Jdbc(
+            url=source.url.replace(f":{port}/", f":{proxy.port}/"), user=source.user,
+            password=SecretStr(PLANTED), table="raw.{table}", statement_timeout_seconds=3,
+        )  # fmt: skip
+        database = Database("src", config)
+        assert len(database.ask("select 1 as a")) == 1
+        started = time.monotonic()
+        with pytest.raises(SourceUnavailable, match=r"\[jdbc\.src\] .* does not answer or gave up"):
+            database.ask("select 'fall silent' as a")
+        assert proxy.accepted.is_set()
+        assert time.monotonic() - started < _HANGS
+        database.close()
 
 
 _ENDINGS: Sequence[tuple[signal.Signals, Sequence[str], int]] = [
