@@ -53,7 +53,8 @@ MODELS = {
     " select * from {{ ref('documents') }} qualify row_number() over"
     " (partition by key order by batch_id desc, offset desc) = 1",
     "children": "{{ config(materialized='incremental', incremental_strategy='replace_keys',"
-    " unique_key='offset', replace_key='key') }} " + NEW,
+    " unique_key='offset', replace_key='key') }} select * from {{ ref('documents') }} where key in"
+    " (select key from {{ ref('documents') }} where {{ new_batches() }})",
     "near": "{{ config(materialized='incremental', incremental_strategy='merge_near',"
     " unique_key=['key'], near='day') }} " + NEW +
     " qualify row_number() over (partition by key order by offset desc) = 1",
@@ -132,7 +133,7 @@ class Lake:
     def should_hold(self, batches: int) -> dict[str, tuple[int, int]]:
         every, keys = (batches * 10, batches * 10), (10, 10)
         return {
-            "documents": every, "changes": keys, "children": keys, "near": keys,
+            "documents": every, "changes": keys, "children": every, "near": keys,
             "days": (1, batches * 10), "seen": (10, batches * 10), "labels": (2, 2),
         }  # fmt: skip
 
