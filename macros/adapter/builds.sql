@@ -54,6 +54,14 @@
 
 
 {% macro take_build() -%}
+    {#- Each run says first which server and schemas it uses. -#}
+    {%- if execute -%}
+        {%- do log(
+            'Spark Thrift at ' ~ target.host ~ ':' ~ target.port ~ '; raw schema '
+            ~ env_var('LACUSTRE_RAW_SCHEMA', 'raw') ~ ', schemas ' ~ generate_schema_name('staging', none)
+            ~ ', ' ~ generate_schema_name('lake', none) ~ ', …', info=true
+        ) -%}
+    {%- endif -%}
     {%- set written = [] -%}
     {%- if execute and flags.WHICH in ['build', 'run', 'snapshot', 'seed', 'retry', 'clone'] -%}
         {%- for id in selected_resources
