@@ -82,10 +82,10 @@
 
 {% macro park_clock() -%}
     {#- When what the park's tables say now became known, as a timestamp literal: the time of the newest
-        current import, or of the decision to use it, whatever the clock of the server says. Always later
-        than what the snapshots hold, so that `park_known_at` sees each change. -#}
-    {%- set times = this_build().setdefault('park_clock', {}) -%}
-    {%- if execute and this.identifier not in times -%}
+        current import, or of the decision to use it, whatever the clock of the server says. One time for
+        all snapshots of a build, and later than what they held, so that `park_known_at` sees each change. -#}
+    {%- set build = this_build() -%}
+    {%- if execute and 'park_clock' not in build -%}
         {%- set versions = api.Relation.create(
             schema=generate_schema_name('staging', none), identifier='stg_park__versions'
         ) -%}
@@ -99,7 +99,7 @@
                 ) -%}
             {%- endif -%}
         {%- endfor -%}
-        {%- do times.update({this.identifier: newest_of(
+        {%- do build.update({'park_clock': newest_of(
             (held + [
                 'select max(committed_at) as at from ' ~ versions ~ ' where is_current',
                 'select max(decided_at) as at from ' ~ decisions() ~ " as decisions where decision = 'accept'"
@@ -107,7 +107,7 @@
             ]) | join(' union all ')
         )}) -%}
     {%- endif -%}
-    {{- times.get(this.identifier, 'current_timestamp()') -}}
+    {{- build.get('park_clock', 'current_timestamp()') -}}
 {%- endmacro %}
 
 
