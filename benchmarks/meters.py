@@ -128,7 +128,7 @@ class Lake:
             views = {row[1] for row in self.spark.sql(f"show views in {schema}").collect()}
             for row in self.spark.sql(f"show tables in {schema}").collect():
                 name = f"{schema}.{row[1]}"
-                if row[1] not in views:
+                if row[1] not in views and row[1] != "builds":  # written by each build
                     history = self.spark.sql(f"describe history {name} limit 1").collect()
                     found[name] = history[0]["version"]
         return found

@@ -47,6 +47,7 @@
         'departements': {
             'columns': ['id_departement', 'libelle_departement'],
             'codes': {'id_departement': 'departement'},
+            'identity': ['id_departement'],
             'texts': ['id_departement'], 'key': ['id_departement', 'libelle_departement'],
         },
         'region': {

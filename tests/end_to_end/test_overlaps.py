@@ -22,7 +22,7 @@ from tests.conftest import ROOT, Answer
 
 pytestmark = pytest.mark.stack
 
-ROUNDS = int(os.environ.get("OVERLAP_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("OVERLAP_ROUNDS", "2"))
 PROJECT = """
 name: small
 version: "1.0.0"
@@ -177,6 +177,7 @@ def test_an_append_brings_no_batch_twice(lake: Lake) -> None:
     lake.sql("create or replace temporary view documents__dbt_tmp as select * from "
              "overlap.documents")  # fmt: skip
     lake.sql(statement)
+    lake.sql("drop view documents__dbt_tmp")
     assert lake.holds()["documents"] == before
 
 

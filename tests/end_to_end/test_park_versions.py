@@ -137,26 +137,6 @@ def test_a_held_version_waits_for_a_person_or_for_a_good_one(
     assert lake.versions() == written
 
 
-def test_a_misspelt_schema_or_a_table_that_is_gone_stops_the_park_with_a_sentence(
-    damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
-) -> None:
-    before = lake.ask(EVERY_PLACE)
-    for schema in ("held_rwa", "held"):
-        built = build(lake, schema=schema)
-        assert built.code != 0
-        assert "was imported before" in built.text, built.text[-3000:]
-        assert f"LACUSTRE_RAW_SCHEMA ({schema}) is misspelt" in built.text
-    lake.sql("drop table held_raw.park_pdk")
-    built = build(lake)
-    assert "was imported before" in built.text, built.text[-3000:]
-    assert built.code != 0
-    assert lake.ask(EVERY_PLACE) == before
-    assert decide(lake, "accept", "park_pdk/gone-after-1", "we have none any more").code == 0
-    built = build(lake)
-    assert built.code == 0, built.text[-3000:]
-    assert lake.ask(EVERY_PLACE) != before
-
-
 def test_reference_data_of_today_and_of_spreadsheets_is_one_place_each(
     damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
 ) -> None:
@@ -198,3 +178,22 @@ def test_reference_data_of_today_and_of_spreadsheets_is_one_place_each(
         ("communes", "wrong_code_insee"),
         ("departements", "wrong_id_departement"),
     ]
+
+
+def test_a_misspelt_schema_or_a_table_that_is_gone_stops_the_park_with_a_sentence(
+    damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
+) -> None:
+    before = lake.ask(EVERY_PLACE)
+    built = build(lake, schema="held_rwa")
+    assert built.code != 0
+    assert "was imported before" in built.text, built.text[-3000:]
+    assert "LACUSTRE_RAW_SCHEMA (held_rwa) is misspelt" in built.text
+    lake.sql("drop table held_raw.park_pdk")
+    built = build(lake)
+    assert "was imported before" in built.text, built.text[-3000:]
+    assert built.code != 0
+    assert lake.ask(EVERY_PLACE) == before
+    assert decide(lake, "accept", "park_pdk/gone-after-1", "we have none any more").code == 0
+    built = build(lake)
+    assert built.code == 0, built.text[-3000:]
+    assert lake.ask(EVERY_PLACE) != before
