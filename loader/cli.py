@@ -27,7 +27,7 @@ from grpc import RpcError
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from loader import __version__, imports, land, run
+from loader import __version__, imports, land, run, spark_errors
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable, gravest, some
 from loader.plan import ACCEPT, Acceptance
 from loader.settings import DEFAULT_FILE, Settings, load, located, redacted
@@ -123,8 +123,8 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         except LoaderError as error:
             _exit(context, [error])
         except (PySparkException, RpcError, Py4JError) as error:
-            what = "Spark went away" if land.is_gone(error) else "Spark"
-            _exit(context, [SourceUnavailable(f"{what}: {land.reason(error)}.")])
+            what = "Spark went away" if spark_errors.is_gone(error) else "Spark"
+            _exit(context, [SourceUnavailable(f"{what}: {spark_errors.reason(error)}.")])
 
     return guarded
 

@@ -21,6 +21,7 @@ from pyspark.sql import functions as f
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.plan import File, changed_files
 from loader.settings import Files
+from loader.spark_errors import cause, is_gone
 
 _NAME = re.compile(r"^[A-Za-z0-9_]+$")
 # A file up to this size is one value of a task, which holds about five copies of it.
@@ -28,7 +29,7 @@ _WHOLE = 16 << 20
 # A line from this size on is skipped by Spark's reader instead of filling the heap.
 LONGEST_LINE = 16 << 20
 _SKIP_LONGER = "mapreduce.input.linerecordreader.line.maxlength"
-# So many paths of small files are given to Spark at once.
+# Paths of small files in one read.
 _TOGETHER = 500
 _LINES = "lines:"
 _UNREADABLE = "unreadable:"
@@ -241,15 +242,11 @@ def _of_lines(spark: SparkSession, file: File) -> str:
 
 
 def _raise_if_gone(error: Exception) -> None:
-    from loader import land  # which imports this module
-
-    if land.is_gone(error):
+    if is_gone(error):
         raise error
 
 
 def _say(file: File, error: Exception, errors: list[LoaderError]) -> None:
-    from loader import land
-
     _raise_if_gone(error)
-    message = f"{file.path} cannot be read: {land.cause(error)}. Nothing of it was loaded."
+    message = f"{file.path} cannot be read: {cause(error)}. Nothing of it was loaded."
     errors.append(SourceUnavailable(message, path=file.path))

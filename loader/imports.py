@@ -20,7 +20,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from loader import land
+from loader import land, spark_errors
 from loader.errors import ConfigurationError, DataLoss, LoaderError, SourceUnavailable
 from loader.jdbc import Column, Database, Relation, canonical, overlap_of
 from loader.plan import Batch, Import, Split, withdraw_command
@@ -228,8 +228,8 @@ def _check_types(spark: SparkSession, source: Source, last: Batch | None) -> Non
                 spark.sql(f"select {made}").schema  # noqa: B018 - what it cannot cast is an error
             except AnalysisException as error:
                 message += (
-                    f"which Spark cannot make of it ({land.reason(error)}). Nothing was imported; "
-                    "give it another type in `columns`."
+                    f"which Spark cannot make of it ({spark_errors.reason(error)}). Nothing was "
+                    "imported; give it another type in `columns`."
                 )
                 raise ConfigurationError(message, **facts) from error
         was = held.get(each.name)
@@ -631,9 +631,9 @@ def _append(
     except LoaderError:
         raise
     except Exception as error:
-        if land.is_gone(error):
+        if spark_errors.is_gone(error):
             raise
-        told = source.database.hide(land.reason(error))
+        told = source.database.hide(spark_errors.reason(error))
         message = (
             f"Batch {batch.batch_id} of {batch.table_name} could not be imported from "
             f"{imported.relation} of {source.database.where}: {told}. It stays planned; run again "

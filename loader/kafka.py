@@ -432,7 +432,7 @@ class Cluster:
                     nonlocal deadline
                     partition = fetched.topic_partition
                     if fetched.partition_data.error_code:
-                        return parse(fetched)  # which says so
+                        return parse(fetched)  # which deals with the error
                     if partition not in left or left[partition][0] != fetched.fetched_offset:
                         return None
                     begin, until = left[partition]

@@ -23,7 +23,6 @@ from urllib.parse import unquote
 
 import grpc
 from pydantic import ByteSize, TypeAdapter, ValidationError
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, DataFrameWriter, Observation, Row, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.connect.client import ChannelBuilder, DefaultChannelBuilder
@@ -43,6 +42,7 @@ from loader.kafka import Record, Unreadable, spark_properties
 from loader.plan import Batch, File, Position, Range, command
 from loader.settings import Files, Kafka, Settings, located, shown_remote
 from loader.sizes import POLLS
+from loader.spark_errors import cause, is_gone, reason, trace
 
 _KAFKA_COLUMNS = """
     batch_id bigint comment 'Batch of raw.loader_batches that landed the record',
@@ -87,15 +87,6 @@ _LARGE = {
 _GROUP_ROWS, _GROUPS = "parquet.block.row.count.limit", 10_000
 # Records of more bytes are read by one task, whatever the number of cores.
 _ONE_TASK = 8 << 20
-# How it reads when the Spark server, or our session in it, is no more.
-_GONE = (
-    "UNAVAILABLE",
-    "INVALID_HANDLE.",
-    "RETRIES_EXCEEDED",
-    "Channel closed",
-    "Answer from Java side is empty",
-    "An error occurred while trying to connect to the Java server",
-)
 # A dead Connect server is told of after about five seconds instead of ten minutes.
 _ACCEPT = "`python -m loader accept --table {} --batches {}-{}`"
 _RETRIES, _BACKOFF_MS = 5, 2000
@@ -128,25 +119,16 @@ _FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 _SHIFTED = "LACUSTRE_TIMESTAMP_BEFORE_1582"
 # How a read fails that Spark's source cannot do and another client can, or can say more of.
 _ODD = (_SHIFTED, "long overflow", "seek past the record", "CorruptRecordException")
-# A piece of a partition that Spark's source cannot read is halved down to so many offsets, or into
-# so many pieces; the rest is read record by record.
+# If Spark's source cannot read a piece of a partition, the piece is halved, down to this number of
+# offsets, or until the partition has this number of pieces. What is left is read record by record.
 _PIECE, _PIECES = 10_000, 64
-# Of such records so many, or so many bytes, go to Spark at a time.
+# Records, and their bytes, that go to Spark in one chunk then.
 _CHUNK, _CHUNK_BYTES = 5_000, 16 << 20
 _RECORD_SCHEMA = (
     "topic string, partition int, offset bigint, ms bigint, timestamp_type int, key binary, "
     "value binary, headers array<struct<key: string, value: binary>>"
 )
 
-# Errors of Python that mean that an answer was not what the code takes it for.
-_PYTHON = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-)
 _Answer = TypeVar("_Answer")
 # Reads records of a topic and partition, from an offset until another, one by one.
 Reader = Callable[[str, int, int, int], Iterable[Record]]
@@ -172,47 +154,9 @@ def until_no_conflict(run: Callable[[], _Answer], table: str) -> _Answer:
     raise Fenced(message, table=table)
 
 
-def reason(error: Exception) -> str:
-    """The line of a Spark error that names its condition, and what caused it; what follows goes on
-    for pages.
-    """
-    details = getattr(error, "details", None)  # of gRPC, whose own text is a block
-    lines = str(details() if callable(details) else error).strip().splitlines()
-    first = lines[0].rstrip(".") if lines else ""
-    if first.startswith("<_") and (said := re.search(r'(?m)^\s*details = "(.+)"$', str(error))):
-        first = said[1].rstrip(".")  # gRPC's text as Spark's client passes it on
-    if not first or (isinstance(error, _PYTHON) and not isinstance(error, PySparkException)):
-        # Python's own say little without their name: KeyError: 'topic_id'.
-        first = f"{type(error).__name__}: {first}".rstrip(": ")
-    causes = _causes(error)
-    return f"{first} (caused by {causes[-1]})" if causes else first
-
-
-def cause(error: Exception) -> str:
-    """The last cause that a Spark error names, without its Java class: it says what is wrong with
-    a file. The ``reason`` where there is none.
-    """
-    causes = _causes(error)
-    if not causes:
-        return reason(error)
-    return re.sub(r"^[\w.$]+(?:Exception|Error): (?=.)", "", causes[-1])
-
-
-def _causes(error: Exception) -> list[str]:
-    found = re.findall(r"(?m)^\s*Caused by: (.+)$", _trace(error) or str(error))
-    return [str(each).strip().rstrip(".")[:500] for each in found]
-
-
-def _trace(error: Exception) -> str:
-    """The server's stack trace of a Spark error; empty where there is none."""
-    with suppress(Exception):  # as it is with an error of another kind
-        return str(error.getStackTrace() or "")  # type: ignore[attr-defined]
-    return ""
-
-
 def is_odd(error: Exception) -> bool:
     """Whether Spark's Kafka source met a record that it cannot read as it is: see ``exactly``."""
-    text = f"{error}\n{_trace(error)}"
+    text = f"{error}\n{trace(error)}"
     return any(sign in text for sign in _ODD)
 
 
@@ -288,12 +232,6 @@ def disconnect(spark: SparkSession) -> None:
         spark.client.set_retry_policies([])
     with suppress(Exception):
         spark.stop()
-
-
-def is_gone(error: Exception) -> bool:
-    """Whether ``error`` says that the Spark server, or our session in it, is no more."""
-    text = str(error)
-    return any(sign in text for sign in _GONE)
 
 
 def create_schema(spark: SparkSession, table: str) -> None:
@@ -745,7 +683,7 @@ def for_large(spark: SparkSession, polls: int, records: int) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(Exception):  # the server is gone, and what failed says so
+        with suppress(Exception):  # if the server is gone, the write's own error tells it
             for name in confs:
                 spark.conf.unset(name)
 
@@ -911,9 +849,9 @@ def land_files(
     ``corrupt_record``.
 
     A file that is not what was planned, before or after it was read, loses its checksum in the
-    returned batch: the ledger then does not know its content, and the next run lands it anew. One
-    that cannot be read, or whose columns the table cannot take, is marked as such there, and an
-    error is added to ``errors``; the others land.
+    returned batch: the ledger then does not know its content, and the next run lands it again. A
+    file that cannot be read, or whose columns the table cannot take, is marked as such there, and
+    an error is added to ``errors``; the other files land.
     """
     planned = [file for file in batch.files if unchanged(spark, file)]
     bad: dict[File, LoaderError] = {}

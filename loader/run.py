@@ -16,7 +16,7 @@ from itertools import groupby
 
 from pyspark.sql import SparkSession
 
-from loader import files, imports, land
+from loader import files, imports, land, spark_errors
 from loader.errors import ConfigurationError, DataLoss, LoaderError, SourceUnavailable
 from loader.jdbc import Database
 from loader.kafka import Cluster, Record, TopicState
@@ -223,11 +223,8 @@ class Loader:
         proposed = [*self._new_records(survey), *self._new_imports(survey)]
         tables = topic_tables | set(survey.imports)
         self._decide(survey, there, tables, proposed, make_tables, seconds)
-        for row in survey.rows if cluster is None else ():
-            # Nothing feeds its table any more, which must not hide it.
-            is_later = row.is_of_files and row.section in self.settings.files
-            if row.state == PLANNED and row.table_name not in tables and not is_later:
-                self._say_unfed(survey, row)
+        if cluster is None:
+            self._report_unfed(survey, tables, of_files=False)
         if with_files and cluster is None:
             self.survey_files(survey, make_tables=make_tables)
         return survey
@@ -238,23 +235,24 @@ class Loader:
         there = land.tables_of(self.ledger.spark, schemas, make_schemas=make_tables)
         proposed, tables = self._find_files(survey)
         self._decide(survey, there, tables, proposed, make_tables, None)
-        for row in survey.rows:
-            is_ours = row.is_of_files and row.section in self.settings.files
-            if row.state == PLANNED and is_ours and row.table_name not in tables:
-                self._say_unfed(survey, row)
+        self._report_unfed(survey, tables, of_files=True)
 
-    def _say_unfed(self, survey: Survey, row: Batch) -> None:
-        """Add what is to be said of the unfinished batch ``row``, whose table nothing feeds, unless
-        what feeds it only did not answer.
+    def _report_unfed(self, survey: Survey, fed: Collection[str], *, of_files: bool) -> None:
+        """Report the unfinished batches of sections of files, or of all others, whose table is not
+        in ``fed``, unless their source only did not answer.
         """
-        try:
-            self._check_configured(survey, row)
-        except LoaderError as error:
-            if row.topic is None:
-                # Its section can be read as a whole again whenever it is back: nothing is missed.
-                survey.notes.append(str(error))
-            else:
-                survey.errors.append(error)
+        for row in survey.rows:
+            is_of_files = row.is_of_files and row.section in self.settings.files
+            if row.state != PLANNED or row.table_name in fed or is_of_files != of_files:
+                continue
+            try:
+                self._check_configured(survey, row)
+            except LoaderError as error:
+                if row.topic is None:
+                    # When its section is back, it is read as a whole again: nothing is missed.
+                    survey.notes.append(str(error))
+                else:
+                    survey.errors.append(error)
 
     def _decide(
         self,
@@ -330,10 +328,7 @@ class Loader:
             waited = {batch.table_name for batch in survey.unfinished}
             unfinished = self._bounded_again(survey, errors)
             for group in _by_batch(unfinished):
-                noted(
-                    f"finishing batch {group[0].batch_id} of {group[0].table_name}, which an "
-                    "earlier run planned and did not close"
-                )
+                noted(_finishing(group))
                 group = self._weighed(group, self._measured(survey, group), errors)
                 done += self.land(survey, group, told, noted, errors)
             self._leave_databases()  # the next batches are of a later moment
@@ -390,7 +385,7 @@ class Loader:
         self, survey: Survey, batches: Sequence[Batch], most: float | None = None
     ) -> Measured:
         """What is counted of the records of ``batches``; nothing of a topic of which it cannot be.
-        With ``most`` of each partition only about so many bytes are looked at.
+        ``most`` limits the bytes that are looked at of each partition.
         """
         measured: Measured = {}
         of_clusters: dict[str, list[Batch]] = {}
@@ -516,10 +511,7 @@ class Loader:
             if not survey.unfinished or is_second:
                 break
             for group in _by_batch(survey.unfinished):
-                noted(
-                    f"finishing batch {group[0].batch_id} of {group[0].table_name}, which an "
-                    "earlier run planned and did not close"
-                )
+                noted(_finishing(group))
             done += self.land(survey, survey.unfinished, told, noted, errors)
             rows = self.ledger.current()
         for note in survey.notes:
@@ -651,7 +643,7 @@ class Loader:
             problem = as_ours(error, f"[kafka.{name}] gave no answer of use", cluster=name)
             if isinstance(problem, SourceUnavailable) and name in self._clusters:
                 with suppress(Exception):
-                    self._clusters.pop(name).close()  # the next round connects anew
+                    self._clusters.pop(name).close()  # the next round makes a new connection
             survey.errors.append(problem)
             return
         for entry in kafka.topics:
@@ -1123,6 +1115,14 @@ class Loader:
             }
 
 
+def _finishing(group: Sequence[Batch]) -> str:
+    """The remark before the unfinished batch ``group`` is finished."""
+    return (
+        f"finishing batch {group[0].batch_id} of {group[0].table_name}, which an earlier run "
+        "planned and did not close"
+    )
+
+
 def _touched(rows: Sequence[Batch], table: str, same: Sequence[File]) -> list[Batch]:
     """The rows of ``table`` that know the files ``same``, with these as they are now."""
     now = {file.path: file for file in same}
@@ -1216,22 +1216,22 @@ def as_ours(error: Exception, what: str, **facts: object) -> LoaderError:
     """``error`` where it is a ``LoaderError``, else one that says that ``what`` failed, and why."""
     if isinstance(error, LoaderError):
         return error
-    message = f"{what}: {land.reason(error)}."
-    return SourceUnavailable(message, gone=land.is_gone(error), **facts)
+    message = f"{what}: {spark_errors.reason(error)}."
+    return SourceUnavailable(message, gone=spark_errors.is_gone(error), **facts)
 
 
 def _not_written(batch: Batch, error: Exception) -> SourceUnavailable:
     what = f"Batch {batch.batch_id} of {batch.table_name} could not be written"
-    if land.is_gone(error):
+    if spark_errors.is_gone(error):
         what = (
             f"The Spark server went away while batch {batch.batch_id} of {batch.table_name} was "
             "written"
         )
-    message = f"{what}: {land.reason(error)}. It stays planned; run again to finish it."
-    if not land.is_gone(error):
+    message = f"{what}: {spark_errors.reason(error)}. It stays planned; run again to finish it."
+    if not spark_errors.is_gone(error):
         message += f" If it can never be written: {withdraw_command(batch)}"
     return SourceUnavailable(
-        message, table=batch.table_name, batch_id=batch.batch_id, gone=land.is_gone(error)
+        message, table=batch.table_name, batch_id=batch.batch_id, gone=spark_errors.is_gone(error)
     )
 
 
@@ -1307,9 +1307,9 @@ def repeat(
                 if every is None or isinstance(error, ConfigurationError):
                     raise
                 if not isinstance(error, LoaderError):
-                    if not land.is_gone(error):
+                    if not spark_errors.is_gone(error):
                         raise
-                    error = SourceUnavailable(f"Spark went away: {land.reason(error)}.")
+                    error = SourceUnavailable(f"Spark went away: {spark_errors.reason(error)}.")
                 outcome, is_lost = Outcome([], [error]), True
                 ended(outcome)
             if is_lost:

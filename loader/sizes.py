@@ -36,7 +36,9 @@ _XERIAL_HEADER = 16
 
 @dataclass
 class _Window:
-    """The most bytes that ``records`` in a row may have: two neighbouring groups of so many."""
+    """An upper bound of the bytes of any ``records`` neighbouring records: the largest sum of two
+    neighbouring groups of that number.
+    """
 
     records: int
     before: int = 0

@@ -147,7 +147,7 @@ class Teller:
             _out.print(f"  part {part['part']}, about {part['rows']:,} rows: {part['sql']}")
 
     def done(self, records: int, batches: int, seconds: float) -> None:
-        """The end of a run that landed so many."""
+        """Report the end of a run, with the ``records`` and ``batches`` that it landed."""
         if self.json:
             facts = {"records": records, "batches": batches, "seconds": round(seconds, 3)}
             self._log.info(None, extra={"event": "done", **facts})

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as f
 
-from loader import land
+from loader import land, spark_errors
 from loader.errors import DataLoss, LoaderError
 from loader.kafka import TopicState, Unreadable
 from loader.ledger import positions
@@ -88,7 +88,7 @@ def verify(
                 _finding(loader, survey, key, mine, newest, sample=sample, full=full, seed=seed)
             )
         except Exception as error:
-            if land.is_gone(error):
+            if spark_errors.is_gone(error):
                 raise
             what = f"Topic {key[1]} could not be verified"
             errors.append(as_ours(error, what, topic=key[1], table=table))

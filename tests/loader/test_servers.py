@@ -30,7 +30,7 @@ from kafka.admin import (
     ResourceType,
 )
 
-from loader import land
+from loader import land, spark_errors
 from loader.ledger import Ledger
 from loader.run import opened
 from loader.settings import load
@@ -220,7 +220,7 @@ def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
         try:
             outcome = loader.round(lambda landed: None, lambda note: None)
         except Exception as error:
-            assert land.is_gone(error), error
+            assert spark_errors.is_gone(error), error
         else:
             assert step == "write"
             assert "The Spark server went away while batch 1" in str(outcome.errors[0])
