@@ -89,15 +89,6 @@
 {%- endmacro %}
 
 
-{% macro decided_versions(decision) -%}
-    {#- The versions whose last decision is `decision`, as a list. -#}
-    {%- do return(run_query(
-        'select version from ' ~ decisions() ~ ' as decisions group by version'
-        ~ ' having max_by(decision, decided_at) = ' ~ text_literal(decision)
-    ).columns[0].values() | list) -%}
-{%- endmacro %}
-
-
 {% macro accept(version, reason) -%}
     {#- `dbt run-operation accept --args '{version: park_pdc/7, reason: …}'`: a person says that a version
         that is held may be used; it counts from the next build on. -#}
@@ -145,12 +136,12 @@
 {%- endmacro %}
 
 
-{% macro rejected_versions() -%}
-    {#- The versions that people rejected and did not accept afterwards, as a relation for a `from`. -#}
+{% macro versions_decided(decision) -%}
+    {#- The versions whose last decision is `decision`, and when that was, as a relation for a `from`. -#}
     (
-        select version
+        select version, max(decided_at) as decided_at
         from {{ decisions() }} as decisions
         group by version
-        having max_by(decision, decided_at) = 'reject'
+        having max_by(decision, decided_at) = {{ text_literal(decision) }}
     )
 {%- endmacro %}

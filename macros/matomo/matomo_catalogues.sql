@@ -132,7 +132,8 @@
         select
             site_id,
             array_sort(collect_list(struct(
-                version, name, batch_id, exported_at, entries, filled, accepted.name is not null as is_accepted
+                catalogues.version, name, batch_id, exported_at, entries, filled,
+                accepted.version is not null as is_accepted
             ))) as sent_catalogues
         from (
             select
@@ -151,12 +152,7 @@
             where is_catalogue
             group by site_id, {{ order }}
         ) as catalogues
-        left join (
-            select version as name
-            from {{ decisions() }} as decisions
-            group by version
-            having max_by(decision, decided_at) = 'accept'
-        ) as accepted using (name)
+        left join {{ versions_decided('accept') }} as accepted on catalogues.name = accepted.version
         group by site_id
     ) as sites
 {%- endmacro %}

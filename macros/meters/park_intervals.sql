@@ -70,13 +70,24 @@
     {#- When the snapshots last saw the park change (park_clock), as a timestamp literal: the clock of the
         park's history, as batch_id is that of events. -#}
     {%- set times = [] -%}
-    {%- for snapshot in ['equipment', 'places', 'installations', 'communes'] -%}
-        {%- do times.append(
-            'select max(greatest(dbt_valid_from, coalesce(dbt_valid_to, dbt_valid_from))) as at from '
-            ~ ref('snap_park__' ~ snapshot)
-        ) -%}
+    {%- for snapshot in park_snapshots() -%}
+        {%- do times.append(last_change_of(ref(snapshot))) -%}
     {%- endfor -%}
     {%- do return(newest_of(times | join(' union all '))) -%}
+{%- endmacro %}
+
+
+{% macro park_snapshots() -%}
+    {#- The names of the snapshots of the park's tables. -#}
+    {%- do return([
+        'snap_park__equipment', 'snap_park__places', 'snap_park__installations', 'snap_park__communes'
+    ]) -%}
+{%- endmacro %}
+
+
+{% macro last_change_of(snapshot) -%}
+    {#- A query for `at`, the newest time at which a version of `snapshot`, a relation, began or ended. -#}
+    select max(greatest(dbt_valid_from, coalesce(dbt_valid_to, dbt_valid_from))) as at from {{ snapshot }}
 {%- endmacro %}
 
 
@@ -89,23 +100,18 @@
         {%- set versions = api.Relation.create(
             schema=generate_schema_name('staging', none), identifier='stg_park__versions'
         ) -%}
-        {%- set held = [] -%}
-        {%- for name in ['equipment', 'places', 'installations', 'communes'] -%}
-            {%- set snapshot = snapshot_relation('snap_park__' ~ name) -%}
-            {%- if snapshot is not none -%}
-                {%- do held.append(
-                    'select max(greatest(dbt_valid_from, coalesce(dbt_valid_to, dbt_valid_from)))'
-                    ~ " + interval '0.000001' second as at from " ~ snapshot
-                ) -%}
-            {%- endif -%}
+        {%- set times = [
+            'select max(committed_at) as at from ' ~ versions ~ ' where is_current',
+            'select max(decided_at) as at from ' ~ versions_decided('accept') ~ ' as accepted'
+            ~ ' where version in (select version from ' ~ versions ~ ' where is_current)',
+        ] -%}
+        {%- for name in park_snapshots() if snapshot_relation(name) is not none -%}
+            {%- do times.append(
+                "select at + interval '0.000001' second as at from ("
+                ~ last_change_of(snapshot_relation(name)) ~ ') as held'
+            ) -%}
         {%- endfor -%}
-        {%- do build.update({'park_clock': newest_of(
-            (held + [
-                'select max(committed_at) as at from ' ~ versions ~ ' where is_current',
-                'select max(decided_at) as at from ' ~ decisions() ~ " as decisions where decision = 'accept'"
-                ~ ' and version in (select version from ' ~ versions ~ ' where is_current)',
-            ]) | join(' union all ')
-        )}) -%}
+        {%- do build.update({'park_clock': newest_of(times | join(' union all '))}) -%}
     {%- endif -%}
     {{- build.get('park_clock', 'current_timestamp()') -}}
 {%- endmacro %}

@@ -228,7 +228,11 @@
     {%- set imports = park_imports() -%}
     {%- set accepted, rejected, currents, found = [], [], [], [] -%}
     {%- if execute -%}
-        {%- set accepted, rejected = decided_versions('accept'), decided_versions('reject') -%}
+        {%- for decision, versions in [('accept', accepted), ('reject', rejected)] -%}
+            {%- do versions.extend(run_query(
+                'select version from ' ~ versions_decided(decision) ~ ' as decided'
+            ).columns[0].values()) -%}
+        {%- endfor -%}
     {%- endif -%}
     {%- for name in park_tables() -%}
         {%- set state = namespace(current=none, held=[]) -%}

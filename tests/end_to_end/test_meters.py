@@ -209,12 +209,15 @@ class Lake:
 
     def build(self, *more: str, select: str = "tag:meters") -> None:
         more = more or ("--exclude-resource-type", "unit_test")
-        built = self.run(
-            "dbt", "build", "--select", select, *more,
-            "--target", "test", "--profiles-dir", self.profiles,
-            DBT_TEST_SCHEMA=self.name, LACUSTRE_RAW_SCHEMA=f"{self.name}_raw",
-        )  # fmt: skip
+        built = self.dbt("build", "--select", select, *more)
         assert built.code == 0, built.text[-5000:]
+
+    def dbt(self, *words: str, raw: str = "") -> Answer:
+        """A command of dbt on this lake; ``raw`` is another schema than that of its raw tables."""
+        return self.run(
+            "dbt", *words, "--target", "test", "--profiles-dir", self.profiles,
+            DBT_TEST_SCHEMA=self.name, LACUSTRE_RAW_SCHEMA=raw or f"{self.name}_raw",
+        )  # fmt: skip
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         """Rows of a query in which `lake.` and `views.` are this lake's."""

@@ -47,22 +47,15 @@ def load(lake: Lake, **files: str) -> None:
     assert loaded.code == 0, loaded.text
 
 
-def dbt(lake: Lake, *words: str, schema: str = "held_raw") -> Answer:
-    return lake.run(
-        "dbt", *words, "--target", "test", "--profiles-dir", lake.profiles,
-        DBT_TEST_SCHEMA=lake.name, LACUSTRE_RAW_SCHEMA=schema,
-    )  # fmt: skip
-
-
-def build(lake: Lake, schema: str = "held_raw") -> Answer:
-    return dbt(
-        lake, "build", "--select", *SELECTED, "--exclude-resource-type", "unit_test", schema=schema
-    )
+def build(lake: Lake, raw: str = "") -> Answer:
+    words = ("build", "--select", *SELECTED, "--exclude-resource-type", "unit_test")
+    return lake.dbt(*words, raw=raw)
 
 
 def decide(lake: Lake, decision: str, version: str, reason: str) -> Answer:
-    return dbt(lake, "run-operation", decision, "--args",
-               f"{{version: {version}, reason: {reason}}}")  # fmt: skip
+    return lake.dbt(
+        "run-operation", decision, "--args", f"{{version: {version}, reason: {reason}}}"
+    )
 
 
 def half(text: str) -> str:
@@ -119,7 +112,7 @@ def test_a_held_version_waits_for_a_person_or_for_a_good_one(
     unknown = decide(lake, "accept", "park_pdc/99", "why not")
     assert unknown.code != 0
     assert "No version park_pdc/99 is held" in unknown.text
-    without = dbt(lake, "run-operation", "accept", "--args", "{version: park_pdc/2, reason: ''}")
+    without = decide(lake, "accept", "park_pdc/2", "''")
     assert "A decision needs a reason" in without.text
     load(lake, pdc=PARK["pdc"] + "108,6,42001\n")
     built = build(lake)
@@ -184,7 +177,7 @@ def test_a_misspelt_schema_or_a_table_that_is_gone_stops_the_park_with_a_sentenc
     damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
 ) -> None:
     before = lake.ask(EVERY_PLACE)
-    built = build(lake, schema="held_rwa")
+    built = build(lake, raw="held_rwa")
     assert built.code != 0
     assert "was imported before" in built.text, built.text[-3000:]
     assert "LACUSTRE_RAW_SCHEMA (held_rwa) is misspelt" in built.text

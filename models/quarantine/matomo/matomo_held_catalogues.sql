@@ -35,4 +35,4 @@ select
         'dbt run-operation accept --args ''{version: ', held.catalogue.name, ', reason: …}'''
     ) as accept_command
 from held_catalogues
-left join {{ rejected_versions() }} as rejected on held.catalogue.name = rejected.version
+left join {{ versions_decided('reject') }} as rejected on held.catalogue.name = rejected.version

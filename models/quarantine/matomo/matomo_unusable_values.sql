@@ -1,53 +1,48 @@
 -- Fields of good documents whose text cannot be used: no number where one belongs, a number beyond
 -- what reports can add up, a time zone that nobody knows. They count as missing there; the document
 -- itself is used. The text stays in raw, since it may hold personal data.
-with parts as (
+with documents as (
     select
-        documents.site_id,
-        documents.exported_at,
-        documents.topic,
-        documents.partition,
-        documents.offset,
-        documents.document_index,
-        case documents.message_type
-            when 'visit' then 'visit'
-            when 'sites' then 'site'
-            else 'goal'
-        end as found_in,
-        documents.fields as part
-    from {{ ref('stg_matomo__documents') }} as documents
-    where documents.message_type in ('visit', 'sites', 'goals') and documents.reason is null
+        site_id,
+        exported_at,
+        topic,
+        partition,
+        offset,
+        document_index,
+        message_type,
+        fields,
+        actions
+    from {{ ref('stg_matomo__documents') }}
+    where message_type in ('visit', 'sites', 'goals') and reason is null
+),
+
+parts as (
+    select
+        * except (message_type, fields, actions),
+        case message_type when 'visit' then 'visit' when 'sites' then 'site' else 'goal' end
+            as found_in,
+        fields as part
+    from documents
     union all
     select
-        documents.site_id,
-        documents.exported_at,
-        documents.topic,
-        documents.partition,
-        documents.offset,
-        documents.document_index,
+        * except (message_type, fields, actions, part),
         'action' as found_in,
         part
-    from {{ ref('stg_matomo__documents') }} as documents
-        lateral view explode(documents.actions) exploded as part
-    where documents.message_type = 'visit' and documents.reason is null
+    from documents lateral view explode(actions) exploded as part
+    where message_type = 'visit'
     union all
     select
-        documents.site_id,
-        documents.exported_at,
-        documents.topic,
-        documents.partition,
-        documents.offset,
-        documents.document_index,
+        * except (message_type, fields, actions, part),
         'item' as found_in,
         part
-    from {{ ref('stg_matomo__documents') }} as documents
+    from documents
         lateral view explode(flatten(transform(
-            documents.actions,
+            actions,
             action -> coalesce(
                 from_json(action['itemDetails'], 'array<map<string, string>>'), array()
             )
         ))) exploded as part
-    where documents.message_type = 'visit' and documents.reason is null
+    where message_type = 'visit'
 ),
 
 -- Names of the fields whose text is there (Matomo writes false for none) and cannot be used.

@@ -14,5 +14,5 @@ select
         'dbt run-operation accept --args ''{version: ', versions.version, ', reason: …}'''
     ) as accept_command
 from {{ ref('stg_park__versions') }} as versions
-left join {{ rejected_versions() }} as rejected on versions.version = rejected.version
+left join {{ versions_decided('reject') }} as rejected on versions.version = rejected.version
 where versions.is_held
