@@ -5,22 +5,28 @@
     current follows from that, from the ledger and from the decisions, in the order of the imports.
 -#}
 {% macro park_origins(name) -%}
-    {%- set of_files, of_database = source('raw', 'park_' ~ name), source('raw', 'parc_' ~ name) -%}
-    {%- set origins = [] -%}
-    {%- for relation, is_database in [(of_files, false), (of_database, true)] -%}
-        {%- set held = load_relation(relation) if execute else none -%}
-        {%- set columns = [] -%}
-        {%- if held is not none -%}
-            {%- set columns = adapter.get_columns_in_relation(held) | map(attribute='name') | list -%}
-        {%- endif -%}
-        {%- if var('park_source') in ['auto', 'database' if is_database else 'files'] -%}
+    {#- Asked once per invocation: six models read the park, and each column list is a statement. -#}
+    {%- set known = this_build().setdefault('park_origins', {}) if execute else {} -%}
+    {%- if name not in known -%}
+        {%- set of_files, of_database = source('raw', 'park_' ~ name), source('raw', 'parc_' ~ name) -%}
+        {%- set origins = [] -%}
+        {%- for relation, is_database in [(of_files, false), (of_database, true)]
+            if var('park_source') in ['auto', 'database' if is_database else 'files'] -%}
+            {%- set held = load_relation(relation) if execute else none -%}
+            {%- set columns = [] -%}
+            {%- if held is not none -%}
+                {%- do columns.extend(
+                    adapter.get_columns_in_relation(held) | map(attribute='name')
+                ) -%}
+            {%- endif -%}
             {%- do origins.append({
                 'relation': relation, 'table': relation.identifier, 'is_database': is_database,
                 'is_there': held is not none, 'columns': columns,
             }) -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {%- do return(origins) -%}
+        {%- endfor -%}
+        {%- do known.update({name: origins}) -%}
+    {%- endif -%}
+    {%- do return(known[name]) -%}
 {%- endmacro %}
 
 
