@@ -78,6 +78,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "samples" in item.keywords:
                 item.add_marker(skip)
+    if not items or not getattr(items[0].config.option, "numprocesses", None):
+        return
     order = {name: place for place, name in enumerate(GROUPS)}
     ranks = {}
     for item in items:
@@ -85,8 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if group is not None:
             item.add_marker(pytest.mark.xdist_group(group))
         ranks[item] = order.get(group or "", len(order)) + ("stack" not in item.keywords)
-    if len({*ranks.values()}) > 1 and items[0].config.getoption("numprocesses", None):
-        items.sort(key=ranks.__getitem__)
+    items.sort(key=ranks.__getitem__)
 
 
 @dataclass(frozen=True)
