@@ -71,14 +71,15 @@ def group_of(item: pytest.Item) -> str | None:
     return item.path.stem
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what needs the real inputs where they are not there; give each test its group."""
     if not SAMPLES.exists():
         skip = pytest.mark.skip(reason=f"the real inputs are not at {SAMPLES}")
         for item in items:
             if "samples" in item.keywords:
                 item.add_marker(skip)
-    if not items or not getattr(items[0].config.option, "numprocesses", None):
+    if not hasattr(config, "workerinput"):
         return
     order = {name: place for place, name in enumerate(GROUPS)}
     ranks = {}
