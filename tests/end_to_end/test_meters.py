@@ -389,9 +389,8 @@ def test_weeks_around_new_year_are_iso_weeks_and_days_have_their_names(at_once: 
         assert tuple(rest) == (*day.isocalendar(), day.year, day.month, day.day)
 
 
-@pytest.mark.parametrize(
-    "way", ["by_day", pytest.param("out_of_order", marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("way", ["by_day", "out_of_order"])
 def test_every_way_to_build_gives_identical_tables(
     at_once: Lake, way: str, request: pytest.FixtureRequest
 ) -> None:
@@ -413,6 +412,7 @@ def test_every_way_to_build_gives_identical_tables(
         assert found == [(3, 3)], each.name
 
 
+@pytest.mark.exhaustive
 def test_a_build_without_anything_new_writes_nothing(by_day: Steps) -> None:
     tables = [version for version in by_day.before.values() if version != "yes"]
     assert len(tables) == 10 + 3  # with the seeds
@@ -420,6 +420,7 @@ def test_a_build_without_anything_new_writes_nothing(by_day: Steps) -> None:
     assert by_day.after == by_day.before
 
 
+@pytest.mark.exhaustive
 def test_a_change_of_the_park_places_again_the_events_that_it_touches_and_no_others(
     by_day: Steps,
 ) -> None:
@@ -460,6 +461,7 @@ def test_a_change_of_the_park_alone_places_events_again(
     assert {row[:2] for row in written} == {("C", 12), ("C", 14)}
 
 
+@pytest.mark.exhaustive
 def test_the_park_is_known_as_it_is_and_as_it_was(by_day: Steps) -> None:
     assert by_day.first_known == [("42002",)]
     found = by_day.lake.ask(

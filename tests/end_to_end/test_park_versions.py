@@ -103,6 +103,7 @@ def test_a_damaged_file_is_held_and_said_and_the_park_stays(
     assert "WARN 4 assert_no_version_of_the_park_is_held" in built.text
 
 
+@pytest.mark.exhaustive
 def test_a_held_version_waits_for_a_person_or_for_a_good_one(
     damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_held_version_waits_for_a_person_or_for_a_good_one(
     assert lake.versions() == written
 
 
+@pytest.mark.exhaustive
 def test_reference_data_of_today_and_of_spreadsheets_is_one_place_each(
     damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
 ) -> None:
@@ -173,6 +175,7 @@ def test_reference_data_of_today_and_of_spreadsheets_is_one_place_each(
     ]
 
 
+@pytest.mark.exhaustive
 def test_a_misspelt_schema_or_a_table_that_is_gone_stops_the_park_with_a_sentence(
     damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
 ) -> None:

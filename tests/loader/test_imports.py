@@ -217,6 +217,7 @@ def test_an_override_that_would_round_is_refused_before_it_is_visible(
     assert [str(row[0]) for row in rows_of(lake, "exact", "n")] == ["1.25", "3.00"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.stack
 def test_an_override_that_loses_anything_is_refused_even_where_the_sums_agree(
     lake: Any, postgres: Any, password: str
@@ -245,6 +246,7 @@ def test_an_override_that_loses_anything_is_refused_even_where_the_sums_agree(
     assert rows_of(lake, "codes", "v") == [("007",)]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.stack
 def test_text_of_mariadb_s_floats_is_exact_and_of_bytes_only_where_they_are_text(
     lake: Any, mariadb: Any, password: str
@@ -311,6 +313,7 @@ def test_a_raw_column_takes_only_what_it_keeps_whole(held: str, new: str, taken:
     assert imports.takes(held, new) == taken
 
 
+@pytest.mark.exhaustive
 @pytest.mark.stack
 def test_zero_dates_and_negative_times_of_mariadb(lake: Any, mariadb: Any, password: str) -> None:
     made(mariadb, "zero", "id int primary key, d date, t time", "(1, '0000-00-00', '-12:30:00')")
@@ -408,6 +411,7 @@ def test_a_kill_at_any_step_leaves_the_old_version_and_the_next_run_the_new_one(
     assert "0 records in 0 batches" in loaded(lake)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.stack
 def test_an_empty_version_that_was_killed_is_closed_as_it_was(
     lake: Any, postgres: Any, password: str, killed: Any
@@ -421,6 +425,7 @@ def test_an_empty_version_that_was_killed_is_closed_as_it_was(
     assert rows_of(lake, "emptied", "id") == [(key,) for key in range(1, 10)]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.stack
 def test_rows_without_a_key_are_not_doubled_by_a_new_column(
     lake: Any, postgres: Any, password: str
@@ -523,6 +528,7 @@ def test_deleted_rows_are_found_by_comparing_keys(lake: Any, postgres: Any, pass
     assert "0 records in 0 batches" in loaded(lake)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.stack
 def test_a_chosen_key_that_names_several_rows_is_refused_before_they_are_visible(
     lake: Any, postgres: Any, password: str
@@ -562,6 +568,7 @@ def test_an_import_is_due_by_its_plan_and_a_twentieth_early(
 # --- splits
 
 
+@pytest.mark.exhaustive
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DATABASES)
 def test_skewed_null_text_and_composite_keys_are_divided_by_quantiles(
@@ -746,6 +753,7 @@ def test_a_query_is_read_in_sessions_that_begin_as_told_and_can_only_read(
     assert postgres.ask("select last_value, is_called from aside.numbers") == [(1, False)]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.stack
 def test_empty_tables_and_tables_with_only_null_keys_land(
     lake: Any, postgres: Any, password: str
@@ -763,6 +771,7 @@ def test_empty_tables_and_tables_with_only_null_keys_land(
     assert "0 records in 0 batches" in loaded(lake)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.stack
 def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
     lake: Any, mariadb: Any, password: str, loader: Callable[[], Any]

@@ -209,6 +209,7 @@ def test_kills_at_any_step_leave_every_record_once(lake: Any, killed: Any) -> No
     assert counted[0][1] > 0, "no batch was taken over: the kills came too late"
 
 
+@pytest.mark.exhaustive
 def test_a_decision_that_was_killed_is_finished_once_or_asked_for_again(
     lake: Any, killed: Any
 ) -> None:
@@ -287,6 +288,7 @@ def test_a_kill_before_group_offsets_are_committed_leaves_every_record_once(
     assert committed() == 15
 
 
+@pytest.mark.exhaustive
 def test_a_table_that_a_dead_spark_left_half_made_is_taken_over(lake: Any, stack: Any) -> None:
     """Its folder has an empty log, or its first commit; the metastore does not know of it."""
     home = stack.directory / "warehouse" / f"{lake.schema}.db"
@@ -335,13 +337,18 @@ def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any
     assert lake.load().code == 0
     for topic in topics:
         lake.produce(topic, 150_000)  # long enough to be seen
+    folder = stack.directory / "warehouse" / f"{lake.schema}.db" / "a"
+    before = set(folder.glob("*.parquet"))
+    assert before
     command = [sys.executable, "-m", "loader", "--config", str(lake.config)]
     environ = {**os.environ, **stack.env()}
     with subprocess.Popen(
         command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        while ("a", 2, "planned") not in lake.states():
-            assert process.poll() is None, "it ended before it was seen to plan"
+        # Seen in the folder, since a question to the server takes as long as the write.
+        while set(folder.glob("*.parquet")) == before:
+            assert process.poll() is None, "it ended before it was seen to write"
+            time.sleep(0.01)
         process.kill()
     assert process.returncode == -9
     assert ("a", 2, "planned") in lake.states()
@@ -354,6 +361,7 @@ def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any
     assert {state for *_, state in lake.states()} == {"committed"}
 
 
+@pytest.mark.exhaustive
 def test_a_loop_goes_on_when_the_server_dropped_its_session(
     lake: Any, stack: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

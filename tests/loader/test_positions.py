@@ -123,6 +123,7 @@ def test_each_loss_names_the_command_that_accepts_it(lake: Any) -> None:
     assert sorted(lake.offsets("deleted")) == sorted(every(10) + every(3))
 
 
+@pytest.mark.exhaustive
 def test_a_renamed_section_has_one_gap_when_its_table_is_lost(lake: Any) -> None:
     lake.make("a")
     lake.configure("a")
@@ -200,6 +201,7 @@ def test_a_rewind_is_accepted_while_producers_go_on(lake: Any) -> None:
     assert lake.offsets("fine") == every(35)
 
 
+@pytest.mark.exhaustive
 def test_accepting_the_loss_of_a_table_gives_up_nothing_that_kafka_still_has(
     lake: Any, loader: Any
 ) -> None:
@@ -254,6 +256,7 @@ def test_accepting_the_loss_of_a_table_gives_up_nothing_that_kafka_still_has(
     assert lake.offsets("marked") == every(30)
 
 
+@pytest.mark.exhaustive
 def test_an_unfinished_batch_goes_on_without_what_was_accepted_as_lost(
     lake: Any, loader: Any
 ) -> None:
@@ -483,6 +486,7 @@ def test_verify_finds_planted_damage_and_the_replay_it_names_mends_it(lake: Any)
     assert lake.command("verify", "--full", "--topic", t("missing")).exit_code == 0
 
 
+@pytest.mark.exhaustive
 def test_loss_between_plan_and_write_is_a_sentence(
     lake: Any, loader: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -509,6 +513,7 @@ def test_loss_between_plan_and_write_is_a_sentence(
     assert [type(error) for error in outcome.errors] == [DataLoss]
 
 
+@pytest.mark.exhaustive
 def test_a_pattern_finds_topics_as_they_come_and_misses_them_when_they_go(lake: Any) -> None:
     lake.make("north", "south", "other")
     for name in ("north", "south", "other"):

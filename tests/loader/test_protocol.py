@@ -128,6 +128,7 @@ def test_compaction_disturbs_no_load_and_leaves_old_batches_to_be_skipped(
     assert (len(new.inputFiles()), detail(one, lake.table("a"))["numFiles"]) == (1, 2)
 
 
+@pytest.mark.exhaustive
 def test_rows_of_the_ledger_are_retired_and_nothing_is_forgotten(lake: Any, loader: Any) -> None:
     """Hundreds of batches later, a run reads as few rows as at the start."""
     lake.configure()

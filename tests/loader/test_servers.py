@@ -78,6 +78,7 @@ def test_passwords_and_tls_reach_both_clients_and_are_seen_nowhere(own: Any) -> 
             assert own.password.encode() not in file.read_bytes(), file
 
 
+@pytest.mark.exhaustive
 def test_a_topic_that_we_may_not_read_is_not_one_that_does_not_exist(own: Any) -> None:
     own.stack.up()
     own.make("hidden", 10)
@@ -107,6 +108,7 @@ def test_a_topic_that_we_may_not_read_is_not_one_that_does_not_exist(own: Any) -
     assert own.rows("hidden") == (10, 10)
 
 
+@pytest.mark.exhaustive
 def test_a_topic_without_a_leader_is_not_one_that_does_not_exist(own: Any) -> None:
     """Its only replica is on a broker that was stopped."""
     own.stack.up()

@@ -73,6 +73,7 @@ class Source(threading.Thread):
             plain.flush()
 
 
+@pytest.mark.exhaustive
 def test_every_record_once_whatever_is_killed(own: Any) -> None:
     own.stack.up()
     dice = random.Random(SEED)
