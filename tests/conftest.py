@@ -42,6 +42,9 @@ STACK_ENVIRON = {
 
 def pytest_configure(config: pytest.Config) -> None:
     """Where several workers run the tests (`make test`), share them out and report progress."""
+    # A worker is started with the width of a terminal that it does not have, and commands would
+    # fold their tables to it.
+    os.environ.pop("COLUMNS", None)
     if getattr(config.option, "numprocesses", None):
         config.pluginmanager.register(workers.Workers(config))
 
