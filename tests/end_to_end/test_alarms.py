@@ -187,6 +187,7 @@ def test_a_report_of_one_goal_is_compared_with_that_goal(sql: Sql) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.exhaustive
 def test_what_was_acknowledged_warns_no_more_until_it_changes_and_the_rest_can_fail_a_command(
     run: Callable[..., Answer], sql: Sql, profiles: Path
 ) -> None:

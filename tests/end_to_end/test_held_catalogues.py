@@ -108,6 +108,7 @@ def test_a_site_keeps_what_a_message_does_not_hold(sql: Sql) -> None:
     assert [tuple(row) for row in found] == [("Shop", "Asia/Tokyo", "JPY", False)]
 
 
+@pytest.mark.exhaustive
 def test_a_person_accepts_or_rejects_a_held_catalogue(
     run: Callable[..., Answer], sql: Sql, profiles: Path
 ) -> None:

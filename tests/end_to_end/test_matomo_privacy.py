@@ -23,7 +23,7 @@ from kafka import KafkaAdminClient
 from stack import Stack
 from tests.conftest import ROOT, Answer
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
 Sql = Callable[[str], Sequence[Sequence[Any]]]
 

@@ -99,6 +99,7 @@ def test_a_withdrawn_batch_whose_late_writer_still_runs_lands_nothing(
     assert lake.sql(f"select a, batch_id from {lake.table('x')} order by 1") == [("1", 2), ("2", 2)]
 
 
+@pytest.mark.exhaustive
 def test_a_section_that_is_taken_out_stops_no_run_and_its_batch_can_be_withdrawn(
     lake: Any, postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
