@@ -22,6 +22,10 @@ from stack.config import KAFKA_PORTS, SPARK_PORTS
 from stack.sql import Client
 from tests import workers
 
+# A worker of pytest-xdist is told the width of a terminal that it does not have, and commands would
+# fold their tables to it. The loader looks when it is imported.
+os.environ.pop("COLUMNS", None)
+
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT.parent / "shared" / "samples"
 # The heap does not have to grow, classes of the jars that were fetched are not verified once more,
@@ -42,9 +46,6 @@ STACK_ENVIRON = {
 
 def pytest_configure(config: pytest.Config) -> None:
     """Where several workers run the tests (`make test`), share them out and report progress."""
-    # A worker is started with the width of a terminal that it does not have, and commands would
-    # fold their tables to it.
-    os.environ.pop("COLUMNS", None)
     if getattr(config.option, "numprocesses", None):
         config.pluginmanager.register(workers.Workers(config))
 
