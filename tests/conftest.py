@@ -22,8 +22,8 @@ from stack.config import KAFKA_PORTS, SPARK_PORTS
 from stack.sql import Client
 from tests import workers
 
-# A worker of pytest-xdist is told the width of a terminal that it does not have, and commands would
-# fold their tables to it. The loader looks when it is imported.
+# Workers of pytest-xdist start with COLUMNS=80. The loader reads the variable on import, and would
+# fold its tables to 80 columns.
 os.environ.pop("COLUMNS", None)
 
 ROOT = Path(__file__).resolve().parent.parent

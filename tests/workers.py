@@ -10,11 +10,13 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 SECONDS = 60.0  # between two lines
-# Modules that share one lake, which takes long to make: they run on one worker.
-LAKE = (
-    "test_alarms", "test_changes", "test_demo", "test_docs", "test_held_catalogues",
-    "test_matomo_history", "test_matomo_reports", "test_quarantine", "test_samples", "test_sweep",
+# Modules that send something to the shared lake in rounds (`rounds` of the end-to-end tests).
+SENDERS = (
+    "test_alarms", "test_changes", "test_held_catalogues", "test_matomo_history",
+    "test_quarantine", "test_samples", "test_sweep",
 )  # fmt: skip
+# Modules that share that lake, which takes long to make: they run on one worker.
+LAKE = (*SENDERS, "test_demo", "test_docs", "test_matomo_reports")
 # The longest groups come first, so that the workers end together.
 FIRST = ("lake", "test_meters", "test_servers", "test_overlaps", "test_park_versions",
          "test_matomo_privacy", "test_large_records")  # fmt: skip
@@ -53,6 +55,7 @@ class Workers:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        config.option.loadscopereorder = False  # groups keep the order of `rank`
         self._started = time.monotonic()
         self._ended = threading.Event()
         self._running: dict[str, str] = {}  # by worker

@@ -13,6 +13,7 @@ import pytest
 from kafka import KafkaProducer
 
 from tests.conftest import ROOT, SAMPLES, Answer
+from tests.workers import SENDERS
 
 # The samples number their sites and visits alike; each gets sites of its own in the shared lake.
 SITES = {
@@ -22,11 +23,6 @@ SITES = {
     "privacy_multi_site_2017": 400,
 }
 ROUNDS = 3
-# What sends something in rounds; in a run of some tests only those modules that are in it.
-MODULES = (
-    "test_alarms", "test_changes", "test_held_catalogues", "test_matomo_history",
-    "test_quarantine", "test_samples", "test_sweep",
-)  # fmt: skip
 # The views are there since the demo, and the models' unit tests have a test of their own.
 DATA_AND_TESTS = (
     "--exclude-resource-type", "unit_test", "--exclude", "path:models/views",
@@ -214,9 +210,10 @@ def rounds(
     ``send_round(number, send, sql, run)`` of a module gave back in each round is here by the
     module's name.
     """
+    # In a run of some tests, only the modules that are in it send.
     asked = {item.path.stem for item in request.session.items}
     modules = [
-        importlib.import_module(f"tests.end_to_end.{name}") for name in MODULES if name in asked
+        importlib.import_module(f"tests.end_to_end.{name}") for name in SENDERS if name in asked
     ]
     found: dict[str, list[Any]] = {}
     rounds = max([getattr(module, "ROUNDS", ROUNDS) for module in modules], default=1)
