@@ -9,8 +9,6 @@ import json
 import re
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from kafka import KafkaAdminClient
 
 from stack import Stack
 from tests.conftest import ROOT, Answer
+from tests.spark_ui import SparkUi
 
 pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
@@ -272,34 +271,18 @@ def test_no_salt_is_outside_the_restricted_table(
     assert [tuple(row) for row in sql("select * from privacy_restricted.matomo_keys")] == [
         (None, SALT, KEY)
     ]
-    ui = stack.spark.address("spark_ui")
-
-    def page(path: str) -> str:
-        with urllib.request.urlopen(f"{ui}{path}", timeout=60) as answer:
-            return str(answer.read().decode())
-
-    (application,) = json.loads(page("/api/v1/applications"))
-    api = f"/api/v1/applications/{application['id']}"
-    executions: list[dict[str, Any]] = []
-    for offset in range(1000):
-        try:
-            one = page(f"{api}/sql?planDescription=true&offset={offset}&length=1")
-        except urllib.error.HTTPError as error:
-            # Spark forgets old executions in parts: first the graph, without which it has no page.
-            assert error.code == 404
-            continue
-        if not json.loads(one):
-            break
-        executions += json.loads(one)
+    ui = SparkUi(stack.spark.address("spark_ui"))
+    executions = ui.executions()
     plans = json.dumps(executions)
     assert "matomo_keys" in plans
     pages = ["/jobs/", "/stages/", "/storage/", "/environment/", "/executors/", "/SQL/",
-             "/sqlserver/", f"{api}/jobs", f"{api}/stages", f"{api}/environment"]  # fmt: skip
+             "/sqlserver/"]  # fmt: skip
+    pages += [f"{ui.api}/{part}" for part in ("jobs", "stages", "environment")]
     pages += [
         f"/SQL/execution/?id={plan['id']}" for plan in executions
         if "matomo_keys" in plan["planDescription"]
     ]  # fmt: skip
-    texts = {"plans": plans, **{path: page(path) for path in pages}}
+    texts = {"plans": plans, **{path: ui.page(path) for path in pages}}
     folders = ["dbt-target", "dbt-logs", "logs", "metastore_db"]
     assert all((stack.directory / name).is_dir() for name in folders)
     for path in (path for name in folders for path in (stack.directory / name).rglob("*")):

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
@@ -30,6 +29,7 @@ from simulator.databases import fill
 from simulator.meters import MeterSettings, meter_park, write_meters
 from tests.conftest import DATABASES, PLANTED, ROOT
 from tests.loader.conftest import text_of
+from tests.spark_ui import SparkUi
 
 # Every type in so many rows; a million take about two minutes.
 ROWS = int(os.environ.get("IMPORT_ROWS", "50000"))
@@ -831,21 +831,20 @@ def test_the_password_is_seen_nowhere(
     # A read that fails in the driver is told of by Spark, too.
     postgres.ask("update secret set id = 2")
     told = text_of(lake.load("--json", "run"))
-    ui = f"http://127.0.0.1:{stack.spark.ports['spark_ui']}"
-    seen = {"told": told, "ledger": str(lake.sql(f"select * from {lake.ledger}"))}
-    application = json.load(urllib.request.urlopen(f"{ui}/api/v1/applications"))[0]["id"]
+    ui = SparkUi(stack.spark.address("spark_ui"))
+    executions = ui.executions()
+    seen = {
+        "told": told,
+        "ledger": str(lake.sql(f"select * from {lake.ledger}")),
+        "plans": json.dumps(executions),
+    }
     pages = ["/jobs/", "/stages/", "/SQL/", "/connect/", "/environment/", "/executors/"]
-    parts = ("jobs", "stages", "sql?details=true&length=1000", "environment")
-    pages += [f"/api/v1/applications/{application}/{part}" for part in parts]
+    pages += [f"{ui.api}/{part}" for part in ("jobs", "stages", "environment")]
+    pages += [f"/SQL/execution/?id={execution['id']}" for execution in executions[-40:]]
     for page in pages:
-        seen[page] = urllib.request.urlopen(ui + page).read().decode()
-    operations = re.findall(r"/connect/session/\?id=[^'\"]+", seen["/connect/"])
-    for page in set(operations):
-        seen[page] = urllib.request.urlopen(ui + page).read().decode()
-    executions = json.loads(seen[pages[-2]])
-    for execution in executions[-40:]:
-        page = f"/SQL/execution/?id={execution['id']}"
-        seen[page] = urllib.request.urlopen(ui + page).read().decode()
+        seen[page] = ui.page(page)
+    for page in set(re.findall(r"/connect/session/\?id=[^'\"]+", seen["/connect/"])):
+        seen[page] = ui.page(page)
     for log in (stack.directory / "logs").glob("*"):
         seen[log.name] = log.read_text(errors="replace")
     assert any("jdbc" in text for text in seen.values()), "the pages show nothing of the reads"

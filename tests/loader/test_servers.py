@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -36,6 +35,7 @@ from loader.run import opened
 from loader.settings import load
 from tests.conftest import ROOT
 from tests.loader.conftest import text_of
+from tests.spark_ui import SparkUi
 
 pytestmark = pytest.mark.stack
 
@@ -57,20 +57,11 @@ def test_passwords_and_tls_reach_both_clients_and_are_seen_nowhere(own: Any) -> 
     shown = own.run(config, "config", KAFKA_PASSWORD=own.password)
     said = [each.stdout + each.stderr for each in (refused, done, shown)]
     assert json.loads(shown.stdout)["kafka"]["default"]["properties"]["sasl.jaas.config"] == "***"
-    page = f"http://127.0.0.1:{own.stack.spark.ports['spark_ui']}"
-    application = json.loads(_read(f"{page}/api/v1/applications"))[0]["id"]
-    pages = [
-        _read(f"{page}{path}")
-        for path in (
-            "/SQL/",
-            "/connect/",
-            "/jobs/",
-            "/environment/",
-            f"/api/v1/applications/{application}/sql?details=true&planDescription=true&length=500",
-        )
-    ]
-    assert "secure" in pages[-1], "the write is among what is looked at"
-    for text in [*said, *pages]:
+    ui = SparkUi(own.stack.spark.address("spark_ui"))
+    plans = json.dumps(ui.executions())
+    assert "secure" in plans, "the write is among what is looked at"
+    pages = [ui.page(f"/{name}/") for name in ("SQL", "connect", "jobs", "environment")]
+    for text in [*said, *pages, plans]:
         assert own.password not in text
         assert "wrong-horse" not in text
     for file in (own.folder / "stack").rglob("*"):
@@ -133,11 +124,6 @@ def test_a_topic_without_a_leader_is_not_one_that_does_not_exist(own: Any) -> No
     assert f"Batch 1 of leaderless.t is unfinished and waits: {sentence}" in text_of(answer)
     assert "does not exist" not in text_of(answer)
     assert own.sql("select state from leaderless.batches") == [("planned",)]
-
-
-def _read(address: str) -> str:
-    with urllib.request.urlopen(address, timeout=30) as answer:
-        return str(answer.read().decode())
 
 
 def test_a_loop_survives_its_spark_and_stops_cleanly(own: Any) -> None:
