@@ -29,9 +29,10 @@ from typing import Any
 import psycopg
 from pyspark.sql import SparkSession
 
-from loader import imports, land, run
-from loader.jdbc import Database
+from loader.lake import frames, tables
+from loader.repeat import opened
 from loader.settings import Jdbc, JdbcTable, Settings
+from loader.sources.jdbc import landing, parts
 from stack import Stack
 
 ROWS = int(os.environ.get("BENCH_ROWS", "3000000"))
@@ -86,11 +87,11 @@ def main() -> None:
     spark.sql(f"create schema {schema}")
     steps: dict[str, float] = {}
     for owner, name in (
-        (Database, "split"),
-        (Database, "measure"),
-        (land, "held"),
-        (imports, "compare"),
-        (land, "_append"),
+        (parts, "divide"),
+        (parts, "measure"),
+        (frames, "held"),
+        (landing, "compare"),
+        (tables, "append"),
     ):
         timed(steps, owner, name)
     with postgres() as port:
@@ -141,7 +142,7 @@ def main() -> None:
                 spark_remote=stack.endpoints.spark_remote, ledger=f"{schema}.ledger",
                 jdbc={"bench": section},
             )  # fmt: skip
-            with run.opened(settings) as loader:
+            with opened(settings) as loader:
                 outcome = loader.round(ignore, ignore)
             assert not outcome.errors, outcome.errors
             assert outcome.batches[0].records == ROWS

@@ -42,7 +42,7 @@ from kafka import KafkaConsumer
 from kafka.admin import KafkaAdminClient
 from pyspark.sql import SparkSession
 
-from loader import run
+from loader.repeat import repeat
 from loader.settings import Kafka, Settings, Topic
 from stack import Stack
 
@@ -113,7 +113,7 @@ class Bench:
 
     def load(self, settings: Settings) -> int:
         """One run in this process, session and all; the records that it landed."""
-        outcome = run.repeat(settings, _quiet, _quiet, _quiet, until_caught_up=True)
+        outcome = repeat(settings, _quiet, _quiet, _quiet, until_caught_up=True)
         assert not outcome.errors, outcome.errors
         return sum(batch.records or 0 for batch in outcome.batches)
 

@@ -38,7 +38,8 @@ from pyspark.sql import functions as f
 
 from benchmarks.prototype_job import COLUMNS, PERIODS, statistic
 from benchmarks.spark_work import SparkWork
-from loader.land import create_schema, create_topic_table
+from loader.lake.tables import create_schema
+from loader.sources.kafka.landing import create_topic_table
 from simulator.meters import PROTOTYPE_START
 from stack import Stack
 

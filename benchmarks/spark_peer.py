@@ -17,8 +17,8 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from loader.kafka import spark_properties
 from loader.settings import Kafka
+from loader.sources.kafka.client import spark_properties
 
 
 def main(kind: str, schema: str, *topics: str) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from loader.configuration import load
 from loader.errors import ConfigurationError
-from loader.kafka import python_properties
-from loader.settings import Settings, load, redacted
+from loader.redaction import redacted
+from loader.settings import Settings
+from loader.sources.kafka.client import python_properties
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 # time cost time, so the most that fit are taken.
 POLLS = (5000, 500, 50, 5)
 POLL_BYTES = 64 << 20
-
 # Base offset, length, leader epoch, magic, CRC, attributes, last offset delta, two timestamps,
 # producer, its epoch, sequence, records.
 _HEADER = struct.Struct(">qiibIhiqqqhii")

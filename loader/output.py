@@ -1,6 +1,4 @@
-"""What a person or a log sees: a line per batch, tables for ``status`` and ``verify``, and metrics
-for a monitor.
-"""
+"""What a person or a log sees: a line per batch, and tables for ``status`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -10,7 +8,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import SparkSession
@@ -18,22 +15,53 @@ from pythonjsonlogger.json import JsonFormatter
 from rich.console import Console
 from rich.table import Table
 
-from loader.errors import LoaderError, some
-from loader.imports import Source
-from loader.plan import ACCEPT, ADOPT, LOAD, SKIPPED, Batch, Import
-from loader.run import Key, Landed, Outcome, Survey
-from loader.settings import Settings, shown_remote
+from loader.batch import ACCEPT, ADOPT, SKIPPED, Batch, Position, TopicKey
+from loader.errors import PROGRAM, LoaderError, Remark, rendered, some
+from loader.redaction import shown_remote
+from loader.round import Landed
+from loader.settings import Settings
+from loader.sources.base import Explanation
+from loader.sources.kafka.found import Found
 
 # What only some commands need is imported there: a run with nothing new is little but imports.
 if TYPE_CHECKING:
-    from prometheus_client import Counter, Gauge
-
     from loader.verify import Finding
 
 # A file or a pipe has no width that a table would have to fit.
 _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
 _out = Console(highlight=False, markup=False, soft_wrap=True, width=_WIDTH)
-_err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+ERRORS = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+STATUS = {
+    "table": "table",
+    "topic": "topic",
+    "partition": "part.",
+    "committed": "committed",
+    "end": "end",
+    "lag": "lag",
+    "behind": "behind",
+    "batch_id": "batch",
+    "loaded_at": "loaded (UTC)",
+}
+IMPORTS = {
+    "table": "table",
+    "source": "source",
+    "records": "rows",
+    "batch_id": "batch",
+    "loaded_at": "loaded (UTC)",
+}
+FINDINGS = {
+    "table": "table",
+    "topic": "topic",
+    "batches": "batches",
+    "rows": "rows",
+    "recorded": "in ledger",
+    "holes": "holes",
+    "compared": "compared",
+    "missing": "missing",
+    "changed": "changed",
+    "extra": "extra",
+    "verdict": "verdict",
+}
 
 
 class Teller:
@@ -44,7 +72,7 @@ class Teller:
 
     def __init__(self, *, json: bool = False, config: str | None = None) -> None:
         self.json = json
-        self._command = f"python -m loader --config {config} " if config else ""
+        self._program = f"{PROGRAM} --config {config}" if config else PROGRAM
         self._log = logging.getLogger("lacustre.loader")
         if json:
             handler = logging.StreamHandler(sys.stdout)
@@ -58,10 +86,6 @@ class Teller:
             self._log.handlers = [handler]
             self._log.setLevel(logging.INFO)
             self._log.propagate = False
-
-    def _typed(self, text: str) -> str:
-        """``text`` with its commands as they are to be typed here."""
-        return text.replace("python -m loader ", self._command) if self._command else text
 
     def servers(self, settings: Settings) -> None:
         """The Kafka clusters, the Spark server and the schemas that a command is about to use."""
@@ -80,7 +104,8 @@ class Teller:
 
     def note(self, text: str) -> None:
         """A remark that is no error."""
-        text = self._typed(text)
+        if isinstance(text, Remark):
+            text = rendered(text, text.remedy, self._program)
         if self.json:
             self._log.info(None, extra={"event": "note", "text": text})
         else:
@@ -88,13 +113,13 @@ class Teller:
 
     def error(self, problem: LoaderError) -> None:
         """An error's sentence, on stderr."""
-        sentence = self._typed(str(problem))
+        sentence = problem.told(self._program)
         if self.json:
             extra = {"event": "error", "kind": type(problem).__name__, "text": sentence}
             facts = {key: str(value) for key, value in problem.facts.items() if value is not None}
             self._log.error(None, extra={**extra, "exit_code": problem.exit_code, "facts": facts})
         else:
-            _err.print(f"error: {sentence}", style="red")
+            ERRORS.print(f"error: {sentence}", style="red")
 
     def landed(self, landed: Landed) -> None:
         """A batch that was closed."""
@@ -115,36 +140,13 @@ class Teller:
         else:
             _out.print(f"{verb} {batch_line(batch)}")
 
-    def import_plan(self, imported: Import, source: Source, statements: list[str]) -> None:
-        """The parts, estimated rows and types of an import that a run would make."""
-        database = source.database
-        snapshot = "share one snapshot" if database.shares_snapshot else "share no snapshot"
-        if len(statements) == 1:
-            snapshot = "is one statement"
-        elif not database.shares_snapshot:
-            snapshot += f", which {database.title} cannot"
-        parts = [
-            {"part": number, "rows": split.rows, "sql": statement}
-            for number, (split, statement) in enumerate(
-                zip(imported.splits, statements, strict=True), start=1
-            )
-        ]
+    def explained(self, explanation: Explanation) -> None:
+        """How a batch that a run would load would be read."""
         if self.json:
-            names = ("name", "kind", "landed_as")
-            columns = [dict(zip(names, each, strict=True)) for each in imported.columns]
-            facts = {"relation": imported.relation, "mode": imported.mode, "snapshot": snapshot}
-            bounds = {"low": imported.low, "high": imported.high}
-            extra = {"event": "import", **facts, **bounds, "columns": columns, "parts": parts}
-            self._log.info(None, extra=extra)
+            self._log.info(None, extra={"event": "import", **explanation.facts})
             return
-        for column in imported.columns:
-            _out.print(f"  {column[0]}: {column[1]} -> {column[2]}")
-        _out.print(
-            f"  {len(parts)} {'parts' if len(parts) > 1 else 'part'}, at most "
-            f"{min(len(parts), database.config.connections)} at the same time; the read {snapshot}"
-        )
-        for part in parts:
-            _out.print(f"  part {part['part']}, about {part['rows']:,} rows: {part['sql']}")
+        for line in explanation.lines:
+            _out.print(line)
 
     def done(self, records: int, batches: int, seconds: float) -> None:
         """Report the end of a run, with the ``records`` and ``batches`` that it landed."""
@@ -182,7 +184,7 @@ class Teller:
     @contextmanager
     def working(self, spark: SparkSession | None = None) -> Iterator[None]:
         """Show on a terminal that something goes on, and of long reads how far it is."""
-        if self.json or not _err.is_terminal:
+        if self.json or not ERRORS.is_terminal:
             yield
             return
         from rich import progress
@@ -193,7 +195,7 @@ class Teller:
             progress.TextColumn("{task.completed}/{task.total} tasks"),
             progress.TimeElapsedColumn(),
             progress.TimeRemainingColumn(),
-            console=_err,
+            console=ERRORS,
             transient=True,
         )
         operations: dict[str, Any] = {}
@@ -210,7 +212,7 @@ class Teller:
                 bar.update(operations[operation_id], completed=at, total=total, visible=not done)
 
         register = getattr(spark, "registerProgressHandler", None)
-        with bar if register else _err.status("loading"):
+        with bar if register else ERRORS.status("loading"):
             if register:
                 register(progressed)
             try:
@@ -229,24 +231,9 @@ def batch_line(batch: Batch) -> str:
             [_gap(e.partition, e.from_offset, e.until_offset, e.reason) for e in batch.gaps], "; "
         )
         what = f"accepted, {lost}" if lost else "adopted"
-        source = batch.topic or some([file.path.rsplit("/", 1)[-1] for file in batch.files])
+        source = batch.topic or batch.content.text(batch.kind)
         return f"{name}: {source} {what}" + (f"; goes on at {at}" if at else "")
-    if batch.imported is not None:
-        imported = batch.imported
-        what = f"{imported.relation} {imported.mode.replace('_', ' ')}"
-        if imported.column is not None and imported.high is not None:
-            begin = f"from {imported.low} " if imported.low is not None else ""
-            what += f", {imported.column} {begin}to {imported.high}"
-    elif batch.files:
-        what = some([file.path.rsplit("/", 1)[-1] for file in batch.files])
-    else:
-        moved = [
-            f"{each.partition}:{each.from_offset}-{each.until_offset - 1}"
-            for each in batch.ranges
-            if each.span
-        ]
-        replay = "" if batch.kind == LOAD else f"{batch.kind} of "
-        what = f"{replay}{batch.topic} {some(moved, ' ') or 'nothing new'}"
+    what = batch.content.text(batch.kind)
     line = f"{name}: {what}"
     if batch.records is not None:
         line += f", {batch.records:,} records, {_size(batch.bytes or 0)}"
@@ -273,18 +260,7 @@ def _facts(batch: Batch) -> dict[str, Any]:
         "kind": batch.kind,
         "source": batch.source,
     }
-    if batch.topic is not None:
-        facts["topic"] = batch.topic
-        facts["ranges"] = [
-            {"partition": e.partition, "from": e.from_offset, "until": e.until_offset}
-            for e in batch.ranges
-        ]
-    if batch.imported is not None:
-        imported = batch.imported
-        facts |= {"relation": imported.relation, "mode": imported.mode}
-        facts |= {"low": imported.low, "high": imported.high}
-    if batch.files:
-        facts["files"] = [file.path for file in batch.files]
+    facts |= batch.content.facts()
     if batch.gaps:
         facts["gaps"] = [
             {
@@ -300,41 +276,8 @@ def _facts(batch: Batch) -> dict[str, Any]:
     return facts
 
 
-STATUS = {
-    "table": "table",
-    "topic": "topic",
-    "partition": "part.",
-    "committed": "committed",
-    "end": "end",
-    "lag": "lag",
-    "behind": "behind",
-    "batch_id": "batch",
-    "loaded_at": "loaded (UTC)",
-}
-IMPORTS = {
-    "table": "table",
-    "source": "source",
-    "records": "rows",
-    "batch_id": "batch",
-    "loaded_at": "loaded (UTC)",
-}
-FINDINGS = {
-    "table": "table",
-    "topic": "topic",
-    "batches": "batches",
-    "rows": "rows",
-    "recorded": "in ledger",
-    "holes": "holes",
-    "compared": "compared",
-    "missing": "missing",
-    "changed": "changed",
-    "extra": "extra",
-    "verdict": "verdict",
-}
-
-
 def status_rows(
-    survey: Survey, oldest: Mapping[Key, Mapping[int, int]], now: datetime
+    found: Found, oldest: Mapping[TopicKey, Mapping[int, int]], now: datetime
 ) -> list[dict[str, Any]]:
     """Per topic and partition where the lake is, where the source is, and what lies between.
 
@@ -342,13 +285,13 @@ def status_rows(
     their age in seconds.
     """
     rows = []
-    for key, state in sorted(survey.topics.items()):
-        last, lag = survey.last(key), survey.lag(key)
+    for key, state in sorted(found.topics.items()):
+        last, lag = found.last(key), found.lag(key)
         for partition, end in sorted(state.end.items()):
             first = oldest.get(key, {}).get(partition)
             rows.append(
                 {
-                    "table": survey.tables[key],
+                    "table": found.tables[key],
                     "topic": key[1],
                     "partition": partition,
                     "committed": last.committed_offset(partition) if last else None,
@@ -357,24 +300,24 @@ def status_rows(
                     "behind": Age(max(0.0, now.timestamp() - first / 1000))
                     if first is not None and lag[partition] > 0
                     else None,
-                    **_last_batch(last),
+                    **last_batch(last),
                 }
             )
     return rows
 
 
-def import_rows(survey: Survey) -> list[dict[str, Any]]:
+def import_rows(positions: Mapping[str, Position]) -> list[dict[str, Any]]:
     """The newest import of each table of files or of a database."""
     return [
         {
             "table": name,
-            "source": last.source + (f" {last.imported.relation}" if last.imported else ""),
+            "source": f"{last.source} {last.content.name}".rstrip(),
             "records": last.records or 0,
-            **_last_batch(last),
+            **last_batch(last),
         }
-        for name, position in sorted(survey.positions.items())
+        for name, position in sorted(positions.items())
         for last in position.newest.values()
-        if last.files or last.imported
+        if last.content.is_import
     ]
 
 
@@ -394,7 +337,8 @@ class Age(float):
         return f"{self:.0f}s"
 
 
-def _last_batch(last: Batch | None) -> dict[str, Any]:
+def last_batch(last: Batch | None) -> dict[str, Any]:
+    """Number and time of a topic's or an import's last batch, for a table."""
     if last is None:
         return {"batch_id": None, "loaded_at": "not yet"}
     if last.committed_at is None:
@@ -417,57 +361,3 @@ def _size(count: int) -> str:
             break
         value /= 1000
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-
-
-class Metrics:
-    """What a monitor reads: OpenMetrics text in ``file``, replaced after every round.
-
-    Counters count since this process began; lag and errors are those of the last round.
-    """
-
-    def __init__(self, file: Path) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge
-
-        self._file = file
-        self._registry = CollectorRegistry()
-        labels = ("table", "topic")
-
-        def gauge(name: str, text: str, *names: str) -> Gauge:
-            return Gauge(f"lacustre_loader_{name}", text, names, registry=self._registry)
-
-        def counter(name: str, text: str) -> Counter:
-            return Counter(f"lacustre_loader_{name}", text, labels, registry=self._registry)
-
-        self._records = counter("records", "Rows landed in raw tables")
-        self._bytes = counter("bytes", "Bytes of keys and values landed in raw tables")
-        self._batches = counter("batches", "Batches closed in the ledger")
-        self._lag = gauge("lag_records", "Offsets not loaded yet", "cluster", "topic", "partition")
-        self._errors = gauge("errors", "Errors of the last round by kind", "kind")
-        self._round = gauge("last_round_timestamp_seconds", "When the last round ended")
-        self._good = gauge(
-            "last_success_timestamp_seconds", "When the last round without an error ended"
-        )
-
-    def ended(self, outcome: Outcome) -> None:
-        """Write what ``outcome``, a round's, changed."""
-        for batch in outcome.batches:
-            labels = (batch.table_name, batch.topic or "")
-            self._records.labels(*labels).inc(batch.records or 0)
-            self._bytes.labels(*labels).inc(batch.bytes or 0)
-            self._batches.labels(*labels).inc()
-        self._lag.clear()  # of a topic that is gone, or cannot be asked, nothing is known
-        for (cluster, topic), partitions in outcome.lag.items():
-            for partition, lag in partitions.items():
-                self._lag.labels(cluster, topic, str(partition)).set(lag)
-        self._errors.clear()
-        for error in outcome.errors:
-            self._errors.labels(type(error).__name__).inc()
-        self._round.set_to_current_time()
-        if not outcome.errors:
-            self._good.set_to_current_time()
-        from prometheus_client.openmetrics.exposition import generate_latest
-
-        # A reader never finds half a file.
-        part = self._file.with_name(f".{self._file.name}.{os.getpid()}")
-        part.write_bytes(generate_latest(self._registry))  # type: ignore[no-untyped-call]
-        part.replace(self._file)
