@@ -26,8 +26,8 @@ from pyspark.errors import PySparkException
 
 from loader import __version__
 from loader.arguments import ALL, At, Gone, Lost, Seconds, Where
-from loader.batch import ACCEPT
 from loader.configuration import load
+from loader.content import ACCEPT
 from loader.errors import (
     Command,
     ConfigurationError,
@@ -134,6 +134,43 @@ def main(context: click.Context, config: str, flags: tuple[str, ...], as_json: b
         context.invoke(run_command)
 
 
+class _Run:
+    """What the rounds of a run say and amount to. A loop says each error and remark when it comes,
+    and again when it comes back.
+    """
+
+    def __init__(self, teller: Teller, metrics: Metrics | None, *, is_loop: bool) -> None:
+        self.records = self.batches = 0
+        self._teller = teller
+        self._metrics = metrics
+        self._is_loop = is_loop
+        self._errors: set[str] = set()
+        self._noted_before: set[str] = set()
+        self._noted_now: set[str] = set()
+
+    def noted(self, text: str) -> None:
+        """Say a remark."""
+        if not self._is_loop or text not in self._noted_before | self._noted_now:
+            self._teller.note(text)
+        self._noted_now.add(text)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Count what a round did."""
+        self.records += sum(batch.records or 0 for batch in outcome.batches)
+        self.batches += len(outcome.batches)
+        if self._metrics is not None:
+            try:
+                self._metrics.ended(outcome)
+            except OSError as problem:
+                self.noted(f"the metrics were not written: {problem}")
+        if self._is_loop:
+            for error in outcome.errors:
+                if str(error) not in self._errors:
+                    self._teller.error(error)
+            self._errors = {str(error) for error in outcome.errors}
+            self._noted_before, self._noted_now = self._noted_now, set()
+
+
 @main.command("run")
 @click.option("--until-caught-up", is_flag=True, help="Rounds until all that was there is loaded.")
 @click.option("--every", type=Seconds(), help="Go on for ever, a pause of so long between.")
@@ -164,52 +201,19 @@ def run_command(
         message = f"There is no folder {metrics_file.absolute().parent} for --metrics-file."
         raise ConfigurationError(message, path=str(metrics_file))
     metrics = Metrics(metrics_file) if metrics_file else None
-    teller = context.teller
-    started = time.monotonic()
-    told: set[str] = set()
-    records = batches = 0
-
-    def ended(outcome: Outcome) -> None:
-        nonlocal records, batches
-        records += sum(batch.records or 0 for batch in outcome.batches)
-        batches += len(outcome.batches)
-        if metrics is not None:
-            try:
-                metrics.ended(outcome)
-            except OSError as problem:
-                noted(f"the metrics were not written: {problem}")
-        if every is not None:
-            # A loop says each error and remark when it comes, and again when it comes back.
-            now = {str(error) for error in outcome.errors}
-            for error in outcome.errors:
-                if str(error) not in told:
-                    teller.error(error)
-            told.clear()
-            told.update(now)
-            noted_before.clear()
-            noted_before.update(noted_now)
-            noted_now.clear()
-
-    noted_before: set[str] = set()
-    noted_now: set[str] = set()
-
-    def noted(text: str) -> None:
-        if every is None or text not in noted_before | noted_now:
-            teller.note(text)
-        noted_now.add(text)
-
+    started, run = time.monotonic(), _Run(context.teller, metrics, is_loop=every is not None)
     context.signals.finish = until_caught_up or every is not None
     outcome = repeat(
         settings,
-        teller.landed,
-        noted,
-        ended,
-        working=teller.working,
+        context.teller.landed,
+        run.noted,
+        run.ended,
+        working=context.teller.working,
         until_caught_up=until_caught_up,
         every=every,
         stop=context.signals.stop,
     )
-    teller.done(records, batches, time.monotonic() - started)
+    context.teller.done(run.records, run.batches, time.monotonic() - started)
     if every is None:
         _exit(context, outcome.errors)
         if context.signals.code:  # what is left is no error, but not done either

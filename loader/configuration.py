@@ -88,7 +88,25 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
         message = f"The environment's LOADER_ variables cannot be read: {error}."
         raise ConfigurationError(message) from error
     content = _merged(content, environment)
-    for key, value in (flags or {}).items():
+    content = _merged(content, _from_flags(flags or {}))
+    try:
+        return Settings(**content)
+    except ValidationError as error:
+        # A misspelt key is also a missing one; the former says more.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        if first["type"] == "extra_forbidden":
+            reason = "unknown key" + _nearest(first)
+        else:
+            reason = first["msg"].removeprefix("Value error, ")
+        message = f"{file}: {key}: {reason}."
+        raise ConfigurationError(message, path=str(file), key=key) from None
+
+
+def _from_flags(flags: Mapping[str, str]) -> dict[str, Any]:
+    """``flags`` (dotted keys) as nested values."""
+    content: dict[str, Any] = {}
+    for key, value in flags.items():
         if is_secret(key, value) or re.fullmatch(r"jdbc\..*password", key):
             message = (
                 f"--set {key} would show the password or token to everyone here; set it in the "
@@ -104,18 +122,7 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
             inner = inner.setdefault(parent, {})
         inner[last] = value
         content = _merged(content, nested)
-    try:
-        return Settings(**content)
-    except ValidationError as error:
-        # A misspelt key is also a missing one; the former says more.
-        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        if first["type"] == "extra_forbidden":
-            reason = "unknown key" + _nearest(first)
-        else:
-            reason = first["msg"].removeprefix("Value error, ")
-        message = f"{file}: {key}: {reason}."
-        raise ConfigurationError(message, path=str(file), key=key) from None
+    return content
 
 
 def _is_skipped(key: str, content: Mapping[str, Any]) -> bool:

@@ -15,7 +15,8 @@ from pythonjsonlogger.json import JsonFormatter
 from rich.console import Console
 from rich.table import Table
 
-from loader.batch import ACCEPT, ADOPT, SKIPPED, Batch, Position, TopicKey
+from loader.batch import Batch, Position, TopicKey
+from loader.content import ACCEPT, ADOPT, SKIPPED
 from loader.errors import PROGRAM, LoaderError, Remark, rendered, some
 from loader.redaction import shown_remote
 from loader.round import Landed

@@ -39,6 +39,32 @@ def opened(settings: Settings, owner: str | None = None) -> Iterator[Loader]:
         session.disconnect(spark)
 
 
+def _series(
+    loader: Loader,
+    told: Callable[[Landed], None],
+    noted: Callable[[str], None],
+    ended: Callable[[Outcome], None],
+    *,
+    again: bool,
+    stop: threading.Event,
+) -> Outcome:
+    """One round, or with ``again`` or a limit of time rounds until everything is loaded that was
+    there at the first one; the last outcome, with the errors of all.
+    """
+    start, limit = time.monotonic(), loader.settings.limits.max_seconds
+    errors: dict[str, LoaderError] = {}
+    again = again or limit is not None
+    loader.release_ends()
+    while True:
+        left = None if limit is None else limit - (time.monotonic() - start)
+        outcome = loader.round(told, noted, seconds=left, fix_ends=again)
+        errors |= {str(error): error for error in outcome.errors}
+        ended(outcome)
+        is_over = limit is not None and time.monotonic() - start >= limit
+        if not again or not outcome.is_behind or is_over or stop.is_set():
+            return replace(outcome, errors=list(errors.values()))
+
+
 def repeat(
     settings: Settings,
     told: Callable[[Landed], None],
@@ -59,27 +85,19 @@ def repeat(
     tries again.
     """
     stop = stop or threading.Event()
-    limit = settings.limits.max_seconds
     owner = new_owner()
     batches: list[Batch] = []
 
-    def caught_up(loader: Loader) -> Outcome:
-        start = time.monotonic()
-        errors: dict[str, LoaderError] = {}
-        again = until_caught_up or limit is not None or every is not None
-        loader.release_ends()
+    def hear(outcome: Outcome) -> None:
+        if every is None:  # a loop goes on for ever
+            batches.extend(outcome.batches)
+        ended(outcome)
+
+    def series(loader: Loader) -> Outcome:
         if every is not None:
             session.keep_alive(loader.spark)  # which rounds with nothing new do not use
-        while True:
-            left = None if limit is None else limit - (time.monotonic() - start)
-            outcome = loader.round(told, noted, seconds=left, fix_ends=again)
-            if every is None:  # a loop goes on for ever
-                batches.extend(outcome.batches)
-            errors |= {str(error): error for error in outcome.errors}
-            ended(outcome)
-            is_over = limit is not None and time.monotonic() - start >= limit
-            if not again or not outcome.is_behind or is_over or stop.is_set():
-                return replace(outcome, errors=list(errors.values()))
+        again = until_caught_up or every is not None
+        return _series(loader, told, noted, hear, again=again, stop=stop)
 
     with ExitStack() as opening:
         loader = None
@@ -87,7 +105,7 @@ def repeat(
             try:
                 loader = loader or opening.enter_context(opened(settings, owner))
                 with working(loader.spark):
-                    outcome = caught_up(loader)
+                    outcome = series(loader)
                 is_lost = any(error.is_gone for error in outcome.errors)
             except Exception as error:
                 if every is None or isinstance(error, ConfigurationError):

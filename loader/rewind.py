@@ -11,19 +11,17 @@ from datetime import datetime
 
 from loader import verify
 from loader.batch import (
-    ADOPT,
     COMMITTED,
     PLANNED,
     Batch,
-    Offsets,
     Position,
-    Range,
     TopicKey,
     number,
     positions,
     table_accepted,
     withdrawn,
 )
+from loader.content import ADOPT, Offsets, Range
 from loader.errors import Command, ConfigurationError, DataLoss, LoaderError
 from loader.lake import tables
 from loader.lake.ledger import fenced_by

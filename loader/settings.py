@@ -130,7 +130,8 @@ class Kafka(_Section):
     """One Kafka cluster: ``[kafka.<name>]``.
 
     ``properties`` are those of Kafka's Java client (``security.protocol``, ``sasl.jaas.config``,
-    ``ssl.truststore.location`` …) and reach both clients that the loader uses: ``loader.kafka``.
+    ``ssl.truststore.location`` …) and reach both clients that the loader uses; see
+    ``sources.kafka.client``.
     ``group_id`` is the consumer group whose offsets follow ours, for lag tools; empty: none.
     ``bootstrap_servers`` is empty where nobody named any: see ``located``.
     """

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as f
 
-from loader.batch import ACCEPT, ADOPT, COMMITTED, LOAD, REPLAY, Batch, Range, TopicKey, positions
+from loader.batch import COMMITTED, Batch, TopicKey, positions
+from loader.content import ACCEPT, ADOPT, LOAD, REPLAY, Range
 from loader.errors import DataLoss, LoaderError
 from loader.lake import tables
 from loader.lake.frames import united

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from loader.batch import Batch, Content, File, Files, Gap, Import, Offsets, Range, Split
+from loader.batch import Batch
+from loader.content import Content, File, Files, Gap, Import, Offsets, Range, Split
 
 RANGES = "array<struct<partition: int, from_offset: bigint, until_offset: bigint, records: bigint>>"
 GAPS = "array<struct<partition: int, from_offset: bigint, until_offset: bigint, reason: string>>"

@@ -22,8 +22,9 @@ import pyarrow.parquet
 import pyspark
 import pytest
 
-from loader.batch import Batch, Import
+from loader.batch import Batch
 from loader.configuration import load
+from loader.content import Import
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.settings import Jdbc, JdbcTable
 from loader.sources.jdbc.columns import Column, Typed

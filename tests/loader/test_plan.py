@@ -11,22 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loader.batch import (
-    ACCEPT,
     COMMITTED,
     PLANNED,
-    REPLAY,
     Batch,
-    File,
-    Files,
-    Gap,
-    Offsets,
     Position,
-    Range,
     number,
     position,
     retirable,
     table_accepted,
 )
+from loader.content import ACCEPT, REPLAY, File, Files, Gap, Offsets, Range
 from loader.errors import ConfigurationError, DataLoss
 from loader.sources.files.listing import changed_files
 from loader.sources.kafka.losses import Acceptance, accepted, spelt

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loader.batch import COMMITTED, LOAD, PLANNED, REPLAY, Batch, Offsets, Range, positions
+from loader.batch import COMMITTED, PLANNED, Batch, positions
+from loader.content import LOAD, REPLAY, Offsets, Range
 from loader.errors import Fenced
 from loader.lake import tables
 from loader.lake.ledger import Ledger

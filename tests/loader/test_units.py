@@ -19,7 +19,8 @@ import pytest
 from rich.console import Console
 
 from loader import errors, output
-from loader.batch import Batch, Files, Gap, Offsets, Position, Range, position
+from loader.batch import Batch, Position, position
+from loader.content import Files, Gap, Offsets, Range
 from loader.errors import ConfigurationError, DataLoss, Fenced, LoaderError, SourceUnavailable, some
 from loader.lake.session import connect
 from loader.lake.spark_errors import reason

@@ -9,7 +9,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from loader import settings
-from loader.batch import Batch, File, Files
+from loader.batch import Batch
+from loader.content import File, Files
 from loader.errors import ConfigurationError, Fenced, LoaderError
 from loader.lake import tables
 from loader.lake.frames import united

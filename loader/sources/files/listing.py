@@ -18,7 +18,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
-from loader.batch import File
+from loader.content import File
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.lake.spark_errors import cause, is_gone
 from loader.settings import Files

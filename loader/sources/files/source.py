@@ -9,7 +9,8 @@ from typing import NamedTuple
 from pyspark.sql import SparkSession
 
 from loader import settings
-from loader.batch import COMMITTED, PLANNED, Batch, File, Files
+from loader.batch import COMMITTED, PLANNED, Batch
+from loader.content import File, Files
 from loader.errors import ConfigurationError, LoaderError
 from loader.lake.ledger import Ledger
 from loader.lake.spark_errors import as_ours

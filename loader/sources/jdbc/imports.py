@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 
 from pyspark.sql import SparkSession
 
-from loader.batch import Batch, Import
+from loader.batch import Batch
+from loader.content import Import
 from loader.errors import Command, ConfigurationError
 from loader.sources.jdbc.mapping import Source
 from loader.sources.jdbc.parts import measure

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from loader.batch import Batch, Import, Split
+from loader.batch import Batch
+from loader.content import Import, Split
 from loader.errors import ConfigurationError, DataLoss, LoaderError, SourceUnavailable
 from loader.lake import frames, tables
 from loader.lake.spark_errors import is_gone, reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loader.batch import Split
+from loader.content import Split
 from loader.errors import ConfigurationError
 from loader.sources.jdbc.columns import Column, Relation, canonical, decoded
 from loader.sources.jdbc.database import Database

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from loader.batch import Batch, Split
+from loader.batch import Batch
+from loader.content import Split
 from loader.lake.frames import united
 from loader.sources.jdbc.columns import Column
 from loader.sources.jdbc.mapping import Source

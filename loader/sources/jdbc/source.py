@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 
 from pyspark.sql import SparkSession
 
-from loader.batch import PLANNED, Batch, Import
+from loader.batch import PLANNED, Batch
+from loader.content import Import
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.lake.ledger import Ledger
 from loader.lake.spark_errors import as_ours

@@ -12,7 +12,8 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from loader.batch import Batch, Import, Split
+from loader.batch import Batch
+from loader.content import Import, Split
 from loader.errors import ConfigurationError
 from loader.settings import JdbcTable
 from loader.sources.jdbc.columns import Column, canonical

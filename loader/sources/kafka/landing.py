@@ -9,7 +9,8 @@ from math import ceil
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as f
 
-from loader.batch import Batch, Range
+from loader.batch import Batch
+from loader.content import Range
 from loader.errors import Bug, DataLoss
 from loader.lake import tables
 from loader.lake.frames import united

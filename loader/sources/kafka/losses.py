@@ -6,17 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
-from loader.batch import (
-    ACCEPT,
-    COMMITTED,
-    PLANNED,
-    SKIPPED,
-    Batch,
-    Gap,
-    Offsets,
-    Range,
-    following,
-)
+from loader.batch import COMMITTED, PLANNED, Batch, following
+from loader.content import ACCEPT, SKIPPED, Gap, Offsets, Range
 from loader.errors import Command, ConfigurationError
 from loader.remedies import accept_of_topic
 from loader.sources.kafka.topic import TopicState

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import floor
 
-from loader.batch import REPLAY, SKIPPED, Batch, Gap, Offsets, Range, following
+from loader.batch import Batch, following
+from loader.content import REPLAY, SKIPPED, Gap, Offsets, Range
 from loader.errors import ConfigurationError, DataLoss
 from loader.remedies import accept_of_topic, of_topic
 from loader.sources.kafka.topic import TopicState

@@ -10,7 +10,7 @@ from math import ceil
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from loader.batch import Range
+from loader.content import Range
 from loader.lake.frames import held, united
 from loader.lake.spark_errors import trace
 from loader.settings import Kafka

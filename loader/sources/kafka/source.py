@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 
 from pyspark.sql import SparkSession
 
-from loader.batch import REPLAY, Batch, Offsets, TopicKey
+from loader.batch import Batch, TopicKey
+from loader.content import REPLAY, Offsets
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.lake import tables
 from loader.lake.ledger import Ledger

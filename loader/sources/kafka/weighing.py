@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from loader.batch import Batch, Range, TopicKey
+from loader.batch import Batch, TopicKey
+from loader.content import Range
 from loader.errors import DataLoss, SourceUnavailable
 from loader.remedies import of_topic
 from loader.settings import Limits
