@@ -14,7 +14,7 @@ PY := $(BIN)/python
 STACK_ENV := test -n "$${THRIFT_HOST:-}" || eval "$$($(PY) -m stack env)"
 STAMP := .venv/.installed
 
-.PHONY: help install up down status demo load build docs test test-fast test-odd torture bench-loader bench-imports bench-matomo bench-meters bench-simulator lint format clean
+.PHONY: help install up down status demo load build docs test test-all test-fast test-odd torture bench-loader bench-imports bench-matomo bench-meters bench-simulator lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' Makefile
@@ -61,17 +61,16 @@ docs: install ## Build the documentation site and serve it on port 8080
 	$(BIN)/dbt docs generate
 	$(BIN)/dbt docs serve --host 127.0.0.1 --port $${DOCS_PORT:-8080}
 
-# Half of the tests, by time: they share no server with the others, and none needs the demo's lake.
-APART := tests/loader $(addprefix tests/end_to_end/test_,meters.py overlaps.py park_versions.py)
+# Each worker starts servers of its own.
+TEST_WORKERS ?= 2
+PYTEST := $(PY) -m pytest --numprocesses $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder \
+	--durations 20
 
-test: install ## All tests, on real servers that they start themselves; two halves at once
-	@apart=$$(mktemp)
-	$(PY) -m pytest --durations=12 $(APART) > $$apart 2>&1 & half=$$!
-	failed=0
-	$(PY) -m pytest --durations=12 $(addprefix --ignore=,$(APART)) || failed=$$?
-	wait $$half || failed=$$?
-	cat $$apart; rm -f $$apart
-	exit $$failed
+test: install ## What shows that this checkout works, on real servers that it starts (TEST_WORKERS=…)
+	@$(PYTEST) -m "not exhaustive"
+
+test-all: install ## The same and every permutation: kill points, databases, sizes, odd inputs
+	@$(PYTEST)
 
 test-fast: install ## The tests that need no server
 	@$(PY) -m pytest -m "not stack"

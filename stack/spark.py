@@ -146,6 +146,9 @@ def spark_properties(
         "-XX:+UseParallelGC",
         # What Spark's classes take anyway; growing to it costs half a dozen full collections.
         "-XX:MetaspaceSize=256m",
+        # Spark's code fills the default of 240 MB within ten minutes; then HotSpot throws code away
+        # and compiles it again. It is address space: only what is used takes memory.
+        "-XX:ReservedCodeCacheSize=512m",
         # Half a Spark that has run out of memory answers to nobody; a dead one is started again.
         "-XX:+ExitOnOutOfMemoryError",
         *(_java_option(option) for option in settings.spark_java_options),

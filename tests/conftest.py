@@ -20,29 +20,74 @@ import pytest
 from stack import Stack
 from stack.config import KAFKA_PORTS, SPARK_PORTS
 from stack.sql import Client
+from tests.progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT.parent / "shared" / "samples"
-# A server of the tests lives for minutes, in which HotSpot's best compiler would take half of its
-# time: the quick one alone, which needs more room for its code than it has by default. The heap does
-# not have to grow, and classes of the jars that were fetched are not verified once more.
+# The heap does not have to grow, classes of the jars that were fetched are not verified once more,
+# files of a few kB are read by one task, and the metastore waits for no disk.
 QUICK_START = (
-    "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+IgnoreUnrecognizedVMOptions "
-    "-XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote -Xms1g"
+    "-XX:+IgnoreUnrecognizedVMOptions -XX:+UnlockDiagnosticVMOptions "
+    "-XX:-BytecodeVerificationRemote -Xms1g -Dspark.sql.files.minPartitionNum=1 "
+    "-Dderby.system.durability=test"
 )
 STACK_ENVIRON = {
     **{spec.variable: "0" for spec in KAFKA_PORTS + SPARK_PORTS},  # free ones
-    "LACUSTRE_SPARK_JAVA_OPTIONS": QUICK_START,
+    # A server of the tests lives for minutes to an hour: HotSpot's best compiler is asked later.
+    "LACUSTRE_SPARK_JAVA_OPTIONS": f"{QUICK_START} -XX:Tier4InvocationThreshold=25000 "
+    "-XX:Tier4MinInvocationThreshold=3000 -XX:Tier4CompileThreshold=75000 "
+    "-XX:Tier4BackEdgeThreshold=200000",
 }
 
 
+# Tests of one group run on one worker, one after the other, because they share a lake or a server
+# that takes long to make. The longest groups come first, so that the workers end together.
+LAKE = (
+    "test_alarms", "test_changes", "test_demo", "test_docs", "test_held_catalogues",
+    "test_matomo_history", "test_matomo_reports", "test_quarantine", "test_samples", "test_sweep",
+)  # fmt: skip
+GROUPS = ("lake", "test_meters", "own", "mariadb", "test_overlaps", "test_park_versions",
+          "test_matomo_privacy", "small")  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Report progress where several workers run the tests (`make test`)."""
+    if getattr(config.option, "numprocesses", None):
+        config.pluginmanager.register(Progress(config))
+
+
+def group_of(item: pytest.Item) -> str | None:
+    """The group of a test; None where it shares nothing but the servers of any worker."""
+    if item.path.stem in LAKE:
+        return "lake"
+    asked = [*getattr(item, "fixturenames", ())]
+    if hasattr(item, "callspec"):
+        asked += item.callspec.params.values()  # the name of a database's fixture may be one
+    for server in ("own", "mariadb", "small"):
+        if server in asked:
+            return server
+    if item.path.parent.name == "loader" and "stack" in item.keywords:
+        return None
+    return item.path.stem
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs the real inputs where they are not there."""
+    """Skip what needs the real inputs where they are not there; give each test its group."""
     if not SAMPLES.exists():
         skip = pytest.mark.skip(reason=f"the real inputs are not at {SAMPLES}")
         for item in items:
             if "samples" in item.keywords:
                 item.add_marker(skip)
+    if not items or not getattr(items[0].config.option, "numprocesses", None):
+        return
+    order = {name: place for place, name in enumerate(GROUPS)}
+    ranks = {}
+    for item in items:
+        group = group_of(item)
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
+        ranks[item] = order.get(group or "", len(order)) + ("stack" not in item.keywords)
+    items.sort(key=ranks.__getitem__)
 
 
 @dataclass(frozen=True)
@@ -130,6 +175,9 @@ def sql(stack: Stack) -> Iterator[Callable[[str], Sequence[Sequence[Any]]]]:
 
 
 # --- databases
+
+# The parameters of a test on each database; `make test` takes the first.
+DATABASES = ("postgres", pytest.param("mariadb", marks=pytest.mark.exhaustive))
 
 PLANTED = "planted-Pa55 word"  # must never be seen anywhere
 

@@ -49,6 +49,7 @@ def test_the_demo_ends_with_numbers_and_the_next_commands(demo: Answer) -> None:
         assert text in demo.out, f"{text} is not in the summary"
 
 
+@pytest.mark.exhaustive
 def test_a_second_demo_works_and_adds_nothing_twice(
     matomo: dict[str, Any], sql: Sql, run: Callable[..., Answer], demo_folder: Path
 ) -> None:

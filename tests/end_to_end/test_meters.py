@@ -389,9 +389,14 @@ def test_weeks_around_new_year_are_iso_weeks_and_days_have_their_names(at_once: 
         assert tuple(rest) == (*day.isocalendar(), day.year, day.month, day.day)
 
 
+@pytest.mark.parametrize(
+    "way", ["by_day", pytest.param("out_of_order", marks=pytest.mark.exhaustive)]
+)
 def test_every_way_to_build_gives_identical_tables(
-    at_once: Lake, by_day: Steps, out_of_order: Lake
+    at_once: Lake, way: str, request: pytest.FixtureRequest
 ) -> None:
+    made = request.getfixturevalue(way)
+    lake = made.lake if isinstance(made, Steps) else made
     for table, bookkeeping in (
         ("meter_events", "batch_id, received_at"),
         ("meter_event_counts", "batch_id, placed_at"),
@@ -402,11 +407,10 @@ def test_every_way_to_build_gives_identical_tables(
         query = f"select * except ({bookkeeping}) from lake.{table}"
         expected = Counter(at_once.ask(query))
         assert expected
-        for lake in (by_day.lake, out_of_order):
-            assert Counter(lake.ask(query)) == expected, (lake.name, table)
-    for lake in (at_once, by_day.lake, out_of_order):
-        found = lake.ask("select count(*), max(copy_number) from lake.meter_event_duplicates")
-        assert found == [(3, 3)], lake.name
+        assert Counter(lake.ask(query)) == expected, table
+    for each in (at_once, lake):
+        found = each.ask("select count(*), max(copy_number) from lake.meter_event_duplicates")
+        assert found == [(3, 3)], each.name
 
 
 def test_a_build_without_anything_new_writes_nothing(by_day: Steps) -> None:
@@ -438,6 +442,7 @@ def test_a_change_of_the_park_places_again_the_events_that_it_touches_and_no_oth
     assert written == {("C", 12), ("C", 14)}
 
 
+@pytest.mark.exhaustive
 def test_a_change_of_the_park_alone_places_events_again(
     park_alone: tuple[Lake, list[tuple[Any, ...]], list[tuple[Any, ...]]],
     park: dict[str, meter_counts.Rows],
@@ -715,6 +720,7 @@ def test_a_park_from_its_database_takes_the_place_of_the_files_and_is_the_same(
     assert {row[:3] for row in after - before} == {("C", 11, 9)}
 
 
+@pytest.mark.exhaustive
 def test_more_copies_than_a_statement_can_name_are_found(out_of_order: Lake) -> None:
     """A producer that sends a whole file again: 10,050 events, in one message."""
     lake = out_of_order

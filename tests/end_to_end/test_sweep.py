@@ -26,7 +26,7 @@ from tests.conftest import Answer
 from tests.end_to_end.conftest import DATA_AND_TESTS
 from tests.odd.messages import Message, messages
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
 Sql = Callable[[str], Sequence[Sequence[Any]]]
 Send = Callable[..., list[tuple[int, int]]]

@@ -34,7 +34,7 @@ from loader.round import Loader
 from stack import Stack
 from stack.ports import accepts_connections
 from stack.sql import Client
-from tests.conftest import PLANTED, ROOT, STACK_ENVIRON, Answer, Source, free_port
+from tests.conftest import PLANTED, QUICK_START, ROOT, STACK_ENVIRON, Answer, Source, free_port
 
 
 def every(until: int, partition: int = 0, start: int = 0) -> list[tuple[int, int]]:
@@ -425,7 +425,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
 
     patch = pytest.MonkeyPatch()
     patch.setattr(stack.kafka, "server_properties", properties)
-    environ = {**os.environ, **STACK_ENVIRON}
+    # Spark is killed after a minute or two, in which its best compiler only keeps the cores busy.
+    quick = f"{QUICK_START} -XX:TieredStopAtLevel=1"
+    environ = {**os.environ, **STACK_ENVIRON, "LACUSTRE_SPARK_JAVA_OPTIONS": quick}
     instance = Stack(folder / "stack", environ)
     try:
         instance.up()

@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 from tests.conftest import PLANTED
 from tests.loader.conftest import text_of
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
 
 def _send(lake: Any, topic: str, partitions: int, records: int) -> None:

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from loader.errors import SourceUnavailable
 from loader.settings import Jdbc
 from loader.sources.jdbc.database import Database
-from tests.conftest import PLANTED, ROOT
+from tests.conftest import DATABASES, PLANTED, ROOT
 from tests.loader.conftest import every, text_of
 
 pytestmark = pytest.mark.stack
@@ -106,7 +106,10 @@ def _other(server: Silent, lake: Any, body: str) -> str:
 _TLS = '[kafka.other.properties]\n"security.protocol" = "SSL"'
 
 
-@pytest.mark.parametrize("properties", ["", _TLS], ids=["plain", "tls"])
+@pytest.mark.parametrize(
+    "properties",
+    [pytest.param("", id="plain", marks=pytest.mark.exhaustive), pytest.param(_TLS, id="tls")],
+)
 def test_a_silent_cluster_is_an_error_and_the_others_load(
     lake: Any, silent: Silent, properties: str
 ) -> None:
@@ -133,7 +136,9 @@ def test_a_silent_spark_is_an_error(lake: Any, silent: Silent) -> None:
         assert f"127.0.0.1:{silent.port} does not answer (nothing within 1 s)" in text_of(answer)
 
 
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+@pytest.mark.parametrize(
+    "kind", ["postgresql", pytest.param("mariadb", marks=pytest.mark.exhaustive)]
+)
 def test_a_silent_database_is_an_error_and_the_others_load(
     lake: Any, silent: Silent, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +158,7 @@ def test_a_silent_database_is_an_error_and_the_others_load(
     assert lake.offsets("a") == every(5)
 
 
-@pytest.mark.parametrize("name", ["postgres", "mariadb"])
+@pytest.mark.parametrize("name", DATABASES)
 def test_a_database_that_falls_silent_is_an_error(
     request: pytest.FixtureRequest, name: str
 ) -> None:
@@ -174,12 +179,17 @@ def test_a_database_that_falls_silent_is_an_error(
         database.close()
 
 
-_ENDINGS: Sequence[tuple[signal.Signals, Sequence[str], int]] = [
+_ENDINGS = [
     (signal.SIGTERM, ["run"], 143),
-    (signal.SIGINT, ["run"], 130),
-    (signal.SIGTERM, ["status"], 143),
     (signal.SIGINT, ["run", "--every", "1s"], 130),
-    (signal.SIGTERM, ["run", "--until-caught-up"], 143),
+    *(
+        pytest.param(*case, marks=pytest.mark.exhaustive)
+        for case in (
+            (signal.SIGINT, ["run"], 130),
+            (signal.SIGTERM, ["status"], 143),
+            (signal.SIGTERM, ["run", "--until-caught-up"], 143),
+        )
+    ),
 ]
 
 

@@ -16,7 +16,7 @@ from stack import Stack
 from tests.conftest import STACK_ENVIRON
 from tests.loader.conftest import Own, text_of
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
 HEAP = "1g"
 

@@ -188,7 +188,13 @@ def test_a_loop_survives_its_spark_and_stops_cleanly(own: Any) -> None:
 
 @pytest.mark.parametrize(
     ("step", "seconds"),
-    [("plan", 0.0), ("write", 0.0), ("write", 0.7), ("close", 0.0)],
+    [
+        ("write", 0.7),
+        *(
+            pytest.param(*case, marks=pytest.mark.exhaustive)
+            for case in (("plan", 0.0), ("write", 0.0), ("close", 0.0))
+        ),
+    ],
 )
 def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
     own: Any, step: str, seconds: float, monkeypatch: pytest.MonkeyPatch
