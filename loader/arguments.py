@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
 
 import click
 
@@ -17,8 +17,10 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
 
     name = "duration"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """What the option\'s text means; a click error where it means nothing."""
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """What the option's text means; a click error where it means nothing."""
         match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", str(value))
         if match is None:
             self.fail(f"{value!r} is no duration; write 30s, 5m or 2h.", param, ctx)
@@ -30,8 +32,10 @@ class Where(click.ParamType):  # type: ignore[type-arg]
 
     name = "time|earliest|offsets"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """What the option\'s text means; a click error where it means nothing."""
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | str | Mapping[int, int]:
+        """What the option's text means; a click error where it means nothing."""
         if value == "earliest":
             return value
         if re.fullmatch(r"\d+:\d+(,\d+:\d+)*", value):
@@ -53,9 +57,11 @@ class Lost(click.ParamType):  # type: ignore[type-arg]
 
     name = "partition:first-last"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """What the option\'s text means; a click error where it means nothing."""
-        if value == ALL and param.name == "lost":
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int, int] | str:
+        """What the option's text means; a click error where it means nothing."""
+        if value == ALL and param is not None and param.name == "lost":
             return value
         match = re.fullmatch(r"(\d+):(\d+)(?:-(\d+))?", value)
         if match is None:
@@ -68,8 +74,10 @@ class At(click.ParamType):  # type: ignore[type-arg]
 
     name = "partition:offset"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """What the option\'s text means; a click error where it means nothing."""
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int] | str:
+        """What the option's text means; a click error where it means nothing."""
         if value == ALL:
             return value
         match = re.fullmatch(r"(\d+):(\d+)", value)
@@ -83,8 +91,10 @@ class Gone(click.ParamType):  # type: ignore[type-arg]
 
     name = "partition"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """What the option\'s text means; a click error where it means nothing."""
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """What the option's text means; a click error where it means nothing."""
         if value != ALL and not str(value).isdecimal():
             self.fail(f"{value!r} is no partition.", param, ctx)
         return value if value == ALL else int(value)

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import click
 from grpc import RpcError
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from loader import __version__
-from loader.arguments import ALL, At, Gone, Lost, Seconds, Where
+from loader import __version__, arguments
+from loader.arguments import ALL, At, Gone, Lost, Seconds
 from loader.configuration import load
 from loader.content import ACCEPT
 from loader.errors import (
@@ -54,6 +54,13 @@ _CLUSTER = click.option(
 )
 
 
+# What only some commands need is imported there: a run with nothing new is little but imports.
+if TYPE_CHECKING:
+    from loader.rewind import Where
+
+_Options = ParamSpec("_Options")
+
+
 @dataclass(frozen=True)
 class _Context:
     """What every command gets: its voice, how to read the configuration, and what ends it."""
@@ -63,21 +70,23 @@ class _Context:
     flags: dict[str, str]
     signals: Signals
 
-    def settings(self, **limits: Any) -> Settings:
+    def settings(self, **limits: float | str | None) -> Settings:
         """The configuration with its addresses, which are reported first; ``limits`` are flags of
         the command.
         """
-        flags = {f"limits.{key}": value for key, value in limits.items() if value is not None}
+        flags = {f"limits.{key}": str(value) for key, value in limits.items() if value is not None}
         settings = located(load(self.config, {**self.flags, **flags}))
         self.teller.servers(settings)
         return settings
 
 
-def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+def _guarded(
+    command: Callable[Concatenate[_Context, _Options], None],
+) -> Callable[Concatenate[_Context, _Options], None]:
     """Show the loader's own errors as a sentence and exit with their code."""
 
     @wraps(command)
-    def guarded(context: _Context, *args: Any, **kwargs: Any) -> None:
+    def guarded(context: _Context, /, *args: _Options.args, **kwargs: _Options.kwargs) -> None:
         try:
             command(context, *args, **kwargs)
         except EndedError:
@@ -281,13 +290,15 @@ def config(context: _Context) -> None:
 @main.command()
 @click.option("--topic", required=True)
 @_CLUSTER
-@click.option("--from", "start", type=Where(), required=True, help="Time, earliest, or 0:120,1:99.")
 @click.option(
-    "--until", "end", type=Where(), help="As --from, exclusive; else all that was loaded."
+    "--from", "start", type=arguments.Where(), required=True, help="Time, earliest, or 0:120,1:99."
+)
+@click.option(
+    "--until", "end", type=arguments.Where(), help="As --from, exclusive; else all that was loaded."
 )
 @click.pass_obj
 @_guarded
-def replay(context: _Context, topic: str, cluster: str, start: Any, end: Any) -> None:
+def replay(context: _Context, topic: str, cluster: str, start: Where, end: Where | None) -> None:
     """Land a range of offsets once more.
 
     Nothing is doubled for readers that take each topic, partition and offset once, as the staging
@@ -352,9 +363,9 @@ def accept(
     context: _Context,
     topic: str | None,
     cluster: str,
-    lost: tuple[Any, ...],
-    back: tuple[Any, ...],
-    gone: tuple[Any, ...],
+    lost: tuple[tuple[int, int, int] | str, ...],
+    back: tuple[tuple[int, int] | str, ...],
+    gone: tuple[int | str, ...],
     new_id: str | None,
     deleted: bool,
     skip: tuple[tuple[int, int, int], ...],
@@ -368,11 +379,11 @@ def accept(
     """
     from loader import rewind
 
-    given = {"lost": lost, "rewind": back, "gone": gone}
+    given: dict[str, tuple[object, ...]] = {"lost": lost, "rewind": back, "gone": gone}
     what = Acceptance(
-        lost={each[0]: (each[1], each[2]) for each in lost if each != ALL},
-        rewind=dict(each for each in back if each != ALL),
-        gone=frozenset(each for each in gone if each != ALL),
+        lost={each[0]: (each[1], each[2]) for each in lost if not isinstance(each, str)},
+        rewind=dict(each for each in back if not isinstance(each, str)),
+        gone=frozenset(each for each in gone if not isinstance(each, str)),
         all_of=frozenset(name for name, values in given.items() if ALL in values),
         new_id=new_id,
         deleted=deleted,

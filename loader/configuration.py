@@ -14,15 +14,14 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loader.errors import ConfigurationError
-from loader.redaction import expand, is_secret, refuse_written_secrets, texts, unset_variables
+from loader.redaction import expanded, is_secret, refuse_written_secrets, texts, unset_variables
 from loader.settings import DEFAULT_FILE, Files, Jdbc, JdbcTable, Kafka, Limits, Settings, Topic
 
 if sys.version_info >= (3, 11):
@@ -44,13 +43,13 @@ class _Environment(BaseSettings):
     model_config = SettingsConfigDict(
         extra="ignore", env_prefix="LOADER_", env_nested_delimiter="__"
     )
-    spark_remote: Any = None
-    spark_timeout_seconds: Any = None
-    ledger: Any = None
-    limits: dict[str, Any] = {}
-    kafka: dict[str, Any] = {}
-    files: dict[str, Any] = {}
-    jdbc: dict[str, Any] = {}
+    spark_remote: object = None
+    spark_timeout_seconds: object = None
+    ledger: object = None
+    limits: dict[str, object] = {}
+    kafka: dict[str, object] = {}
+    files: dict[str, object] = {}
+    jdbc: dict[str, object] = {}
 
 
 def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None) -> Settings:
@@ -69,7 +68,7 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
         message = f"Cannot read the configuration {file}: {error}."
         raise ConfigurationError(message, path=str(file)) from error
     refuse_written_secrets(content, file)
-    content = expand(content, file)
+    content = expanded(content, file)
     for key, text in texts(content):
         missing = unset_variables(text)
         if missing and not _is_skipped(key, content):
@@ -90,22 +89,22 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
     content = _merged(content, environment)
     content = _merged(content, _from_flags(flags or {}))
     try:
-        return Settings(**content)
+        return Settings.model_validate(content)
     except ValidationError as error:
         # A misspelt key is also a missing one; the former says more.
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"]) or "the file"
         if first["type"] == "extra_forbidden":
-            reason = "unknown key" + _nearest(first)
+            reason = "unknown key" + _nearest(first["loc"])
         else:
             reason = first["msg"].removeprefix("Value error, ")
         message = f"{file}: {key}: {reason}."
         raise ConfigurationError(message, path=str(file), key=key) from None
 
 
-def _from_flags(flags: Mapping[str, str]) -> dict[str, Any]:
+def _from_flags(flags: Mapping[str, str]) -> dict[str, object]:
     """``flags`` (dotted keys) as nested values."""
-    content: dict[str, Any] = {}
+    content: dict[str, object] = {}
     for key, value in flags.items():
         if is_secret(key, value) or re.fullmatch(r"jdbc\..*password", key):
             message = (
@@ -113,38 +112,44 @@ def _from_flags(flags: Mapping[str, str]) -> dict[str, Any]:
                 "environment, or name a file or a credential provider in the configuration."
             )
             raise ConfigurationError(message, key=key)
-        nested: dict[str, Any] = {}
-        inner = nested
         # A Kafka property has dots of its own.
         path, _, name = key.partition(".properties.")
         *parents, last = [*path.split("."), "properties", name] if name else path.split(".")
-        for parent in parents:
-            inner = inner.setdefault(parent, {})
-        inner[last] = value
+        nested: dict[str, object] = {last: value}
+        for parent in reversed(parents):
+            nested = {parent: nested}
         content = _merged(content, nested)
     return content
 
 
-def _is_skipped(key: str, content: Mapping[str, Any]) -> bool:
+def _is_skipped(key: str, content: Mapping[str, object]) -> bool:
     """Whether ``key`` may name a variable that is not set, since its section is left out then."""
     if re.fullmatch(r"files\.[^.]*\.path", key):
         return True
     kind, name = [*key.split("."), ""][:2]
-    return kind == "jdbc" and bool(unset_variables(str(content["jdbc"][name].get("url", ""))))
+    url = _part(_part(_part(content, "jdbc"), name), "url")
+    return kind == "jdbc" and bool(unset_variables(str(url)))
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _part(content: object, name: str) -> object:
+    """The value ``name`` of a table; empty where there is none."""
+    return content.get(name, "") if isinstance(content, dict) else ""
+
+
+def _merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
     merged = dict(below)
     for key, value in above.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            value = _merged(merged[key], value)
-        merged[key] = value
+        under = merged.get(key)
+        if isinstance(value, dict) and isinstance(under, dict):
+            merged[key] = _merged(under, value)
+        else:
+            merged[key] = value
     return merged
 
 
-def _nearest(error: Mapping[str, Any]) -> str:
-    """The key that a person probably meant, for an unknown key's message."""
-    path = [part for part in error["loc"] if isinstance(part, str)]
+def _nearest(place: Sequence[int | str]) -> str:
+    """The key that a person probably meant, for the message about an unknown one at ``place``."""
+    path = [part for part in place if isinstance(part, str)]
     model: type[BaseModel] = Settings
     if len(path) > 1:
         model = _SECTIONS[path[0]]

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 PROGRAM = "python -m loader"
 
@@ -135,11 +134,20 @@ class DataLoss(LoaderError):
 
     exit_code = 3
 
-    def __init__(self, sentence: str, *, earliest: int | None = None, **facts: Any) -> None:
-        super().__init__(sentence, **facts)
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        earliest: int | None = None,
+        remedy: Command | None = None,
+        topic: str | None = None,
+        table: str | None = None,
+        **facts: object,
+    ) -> None:
+        super().__init__(sentence, remedy=remedy, topic=topic, table=table)
         self.earliest = earliest
-        if earliest is not None:
-            self.facts["earliest"] = earliest
+        kept = {} if earliest is None else {"earliest": earliest}
+        self.facts |= {**kept, **facts}
 
 
 class Fenced(LoaderError):

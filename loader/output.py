@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from pyspark.sql import SparkSession
 from pythonjsonlogger.json import JsonFormatter
@@ -63,6 +63,13 @@ FINDINGS = {
     "extra": "extra",
     "verdict": "verdict",
 }
+
+
+class _Stage(Protocol):
+    """What Spark Connect tells of a stage of a statement."""
+
+    num_tasks: int
+    num_completed_tasks: int
 
 
 class Teller:
@@ -161,7 +168,7 @@ class Teller:
         """A text that is the answer of a command."""
         _out.print(text)
 
-    def rows(self, event: str, columns: Mapping[str, str], rows: list[dict[str, Any]]) -> None:
+    def rows(self, event: str, columns: Mapping[str, str], rows: list[dict[str, object]]) -> None:
         """A table: ``columns`` maps keys of ``rows`` to headings; each row an event in JSON."""
         if self.json:
             for row in rows:
@@ -199,17 +206,20 @@ class Teller:
             console=ERRORS,
             transient=True,
         )
-        operations: dict[str, Any] = {}
+        operations: dict[str, progress.TaskID] = {}
 
-        def progressed(*, stages: Any, operation_id: str | None, done: bool, **_: Any) -> None:
+        def progressed(
+            *, stages: Iterable[_Stage] | None, operation_id: str | None, done: bool, **_: object
+        ) -> None:
+            parts = list(stages or ())
             if operation_id is None:
                 return
-            total = sum(stage.num_tasks for stage in stages or ())
+            total = sum(stage.num_tasks for stage in parts)
             # Answers of a moment would only flicker.
             if operation_id not in operations and total > 2 and not done:
                 operations[operation_id] = bar.add_task("writing", total=total)
             if operation_id in operations:
-                at = sum(stage.num_completed_tasks for stage in stages or ())
+                at = sum(stage.num_completed_tasks for stage in parts)
                 bar.update(operations[operation_id], completed=at, total=total, visible=not done)
 
         register = getattr(spark, "registerProgressHandler", None)
@@ -254,8 +264,8 @@ def _gap(partition: int | None, begin: int, end: int, reason: str) -> str:
     return f"batches {begin}-{end - 1} lost ({why})" if end else why
 
 
-def _facts(batch: Batch) -> dict[str, Any]:
-    facts: dict[str, Any] = {
+def _facts(batch: Batch) -> dict[str, object]:
+    facts: dict[str, object] = {
         "table": batch.table_name,
         "batch_id": batch.batch_id,
         "kind": batch.kind,
@@ -279,7 +289,7 @@ def _facts(batch: Batch) -> dict[str, Any]:
 
 def status_rows(
     found: Found, oldest: Mapping[TopicKey, Mapping[int, int]], now: datetime
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Per topic and partition where the lake is, where the source is, and what lies between.
 
     ``oldest`` are the timestamps (ms) of the first records that are not loaded; ``behind`` is
@@ -307,7 +317,7 @@ def status_rows(
     return rows
 
 
-def import_rows(positions: Mapping[str, Position]) -> list[dict[str, Any]]:
+def import_rows(positions: Mapping[str, Position]) -> list[dict[str, object]]:
     """The newest import of each table of files or of a database."""
     return [
         {
@@ -322,7 +332,7 @@ def import_rows(positions: Mapping[str, Position]) -> list[dict[str, Any]]:
     ]
 
 
-def finding_row(finding: Finding) -> dict[str, Any]:
+def finding_row(finding: Finding) -> dict[str, object]:
     """One line of ``verify``."""
     row = {key: getattr(finding, key) for key in FINDINGS if key != "verdict"}
     return {**row, "verdict": "DAMAGED" if finding.damages else "true"}
@@ -338,7 +348,7 @@ class Age(float):
         return f"{self:.0f}s"
 
 
-def last_batch(last: Batch | None) -> dict[str, Any]:
+def last_batch(last: Batch | None) -> dict[str, object]:
     """Number and time of a topic's or an import's last batch, for a table."""
     if last is None:
         return {"batch_id": None, "loaded_at": "not yet"}
@@ -349,7 +359,7 @@ def last_batch(last: Batch | None) -> dict[str, Any]:
     return {"batch_id": last.batch_id, "loaded_at": f"{at:%Y-%m-%d %H:%M}"}
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if type(value) is int else str(value)

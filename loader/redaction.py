@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -28,20 +27,20 @@ def shown_remote(remote: str) -> str:
     return re.split(r"[/;?]", remote.partition("://")[2], maxsplit=1)[0]
 
 
-def redacted(settings: BaseModel) -> dict[str, Any]:
+def redacted(settings: BaseModel) -> dict[str, object]:
     """``settings`` as nested plain values, with every secret as ``***``."""
 
-    def hide(key: str, value: Any) -> Any:
+    def hide(key: str, value: object) -> object:
         if isinstance(value, dict):
             return {name: hide(str(name), item) for name, item in value.items()}
         if isinstance(value, list):
             return [hide(key, item) for item in value]
-        if key == "spark_remote":
+        if key == "spark_remote" and isinstance(value, str):
             return _TOKEN.sub(r"\1***", value)  # sc://host:port/;token=…
         return "***" if SECRET.search(key) and value else value
 
-    plain: dict[str, Any] = hide("", settings.model_dump(mode="json", exclude_none=True))
-    return plain
+    plain = settings.model_dump(mode="json", exclude_none=True)
+    return {name: hide(name, value) for name, value in plain.items()}
 
 
 def is_secret(key: str, text: str) -> bool:
@@ -51,7 +50,7 @@ def is_secret(key: str, text: str) -> bool:
     return ".properties." in key and bool(SECRET.search(key))
 
 
-def refuse_written_secrets(content: Any, file: Path) -> None:
+def refuse_written_secrets(content: object, file: Path) -> None:
     """Raise ``ConfigurationError`` for a secret that is written out in ``file``."""
     for key, text in texts(content):
         is_password = re.fullmatch(r"jdbc\.[^.]*\.password", key)
@@ -67,8 +66,12 @@ def refuse_written_secrets(content: Any, file: Path) -> None:
             raise ConfigurationError(message, path=str(file), key=key)
 
 
-def expand(value: Any, file: Path) -> Any:
-    """``value`` with what its ``${…}`` stand for; a variable that is not set stays as it is."""
+def expanded(content: Mapping[str, object], file: Path) -> dict[str, object]:
+    """``content`` with what its ``${…}`` stand for; a variable that is not set stays as it is."""
+    return {key: _expanded(value, file) for key, value in content.items()}
+
+
+def _expanded(value: object, file: Path) -> object:
     if isinstance(value, str):
 
         def known(match: re.Match[str]) -> str:
@@ -85,9 +88,9 @@ def expand(value: Any, file: Path) -> Any:
 
         return _VARIABLE.sub(known, value)
     if isinstance(value, dict):
-        return {key: expand(item, file) for key, item in value.items()}
+        return {key: _expanded(item, file) for key, item in value.items()}
     if isinstance(value, list):
-        return [expand(item, file) for item in value]
+        return [_expanded(item, file) for item in value]
     return value
 
 
@@ -122,7 +125,7 @@ def _credential(reference: str, file: Path) -> str:
     return secret
 
 
-def texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+def texts(value: object, key: str = "") -> Iterator[tuple[str, str]]:
     """Each string within ``value``, with its dotted key."""
     if isinstance(value, str):
         yield key, value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import date, datetime, timezone
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -53,7 +53,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
-def _instant(value: Any) -> Any:
+def _instant(value: object) -> object:
     """``2026-01-31`` or ``2026-01-31T12:00:00+01:00``; UTC where no zone is given."""
     if isinstance(value, str) and re.match(r"^\d{4}-\d\d-\d\d", value):
         value = datetime.fromisoformat(value.replace("Z", "+00:00"))
@@ -69,7 +69,7 @@ Start = Annotated[
 ]
 
 
-def _seconds(value: Any) -> Any:
+def _seconds(value: object) -> object:
     """``30s``, ``10m``, ``24h`` or ``7d`` as seconds; a number stays what it is."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|d)", str(value))
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else value
@@ -241,7 +241,7 @@ class JdbcTable(_Section):
 
     @field_validator("key", "split_by", mode="before")
     @classmethod
-    def _one_or_more(cls, value: Any) -> Any:
+    def _one_or_more(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -371,7 +371,7 @@ def located(settings: Settings) -> Settings:
 
     Raises what ``own_stack.address`` raises, so that no command ends up at somebody else's server.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     if settings.spark_remote is None:
         found["spark_remote"] = own_stack.address("connect", "SPARK_REMOTE")
     if any(not kafka.bootstrap_servers for kafka in settings.kafka.values()):

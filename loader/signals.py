@@ -6,11 +6,15 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from types import FrameType
 
 # How long a command that a signal ends may take to leave its servers, and a loop for its batch.
 _LEAVE_SECONDS, _FINISH_SECONDS = 3.0, 10.0
+
+
+_Handler = Callable[[int, FrameType | None], object] | int | None
 
 
 class EndedError(BaseException):
@@ -28,7 +32,7 @@ class Signals:
         self.stop = threading.Event()
         self.finish = False
         self.code = 0
-        self._before: dict[int, Any] = {}
+        self._before: dict[int, _Handler] = {}
 
     def heed(self) -> None:
         """Take the signals; no-op in a thread, which gets none."""

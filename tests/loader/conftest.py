@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 import pytest
 import trustme
 from click.testing import CliRunner
@@ -187,7 +187,8 @@ def loader(lake: Lake, stack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     def start() -> Loader:
         context = lake.opened(stack.endpoints.spark_remote)
         contexts.append(context)
-        return context.__enter__()
+        loader: Loader = context.__enter__()
+        return loader
 
     yield start
     for context in contexts:

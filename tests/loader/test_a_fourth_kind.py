@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pyspark.sql import SparkSession
@@ -33,7 +33,7 @@ class Memory(Kind):
 
     name = "memory"
     sections = ("shelf",)
-    schemas = frozenset[str]()
+    schemas: ClassVar[set[str]] = set()
     table = ""
     records: Sequence[str] = ()
 
@@ -104,12 +104,9 @@ def test_a_fourth_kind_lands_every_record_once_though_it_was_killed_before_its_c
     assert "0 records in 0 batches" in text_of(lake.load())
 
 
-def _dies(*_: object) -> Any:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 if __name__ == "__main__":
     _, config, Memory.table, *Memory.records = sys.argv
     sources.KINDS.append(Memory)
-    Ledger.close = _dies  # type: ignore[method-assign]
-    repeat(load(config), told, told, told)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "close", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        repeat(load(config), told, told, told)

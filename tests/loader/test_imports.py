@@ -906,7 +906,7 @@ def test_tls_is_the_same_for_both_clients_or_refused(
         with pytest.raises(ConfigurationError, match=understood):
             mapped(parameters)
         return
-    found = mapped(parameters)
+    found: Any = dict(mapped(parameters))
     if isinstance(understood, tuple):
         context = found.pop("ssl")
         found = found or (context.check_hostname, context.verify_mode.name)

@@ -549,7 +549,7 @@ def test_limits_cut_a_round_by_lag_and_rounds_end_where_the_run_began(
     assert lake.ranges("b") == [(1, "load", 0, 0, 5)]
     assert "45 records" in text_of(once)
     assert "lag 45" in text_of(once)
-    arrived = []
+    arrived: list[bool] = []
 
     def told(landed: Any) -> None:
         if not arrived:

@@ -210,8 +210,9 @@ def test_any_history_of_loaders_is_one_history(lake: Any, loader: Any) -> None:
             if step == "retire":
                 ledger.close([], [r for r in ledger.current() if r.table_name == table])
                 continue
-            rows = views[who].pop(table, None)
-            if rows is None:
+            known = views[who].pop(table) if table in views[who] else None
+            rows = known or []
+            if known is None:
                 rows = [row for row in ledger.current() if row.table_name == table]
             here = positions(rows, [table])[table]
             if step in ("plan", "replay"):

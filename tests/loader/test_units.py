@@ -33,7 +33,13 @@ from loader.sources.files.listing import as_literal
 from loader.sources.files.rows import column_names
 from loader.sources.kafka.landing import wholly_counted
 
-KINDS = [ConfigurationError, DataLoss, Fenced, SourceUnavailable, errors.Bug]
+KINDS: list[type[LoaderError]] = [
+    ConfigurationError,
+    DataLoss,
+    Fenced,
+    SourceUnavailable,
+    errors.Bug,
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -82,7 +88,10 @@ def test_an_owner_that_cannot_be_looked_up_is_not_alive(owner: str) -> None:
 
 
 def test_a_conflict_is_asked_again_until_it_is_none() -> None:
-    answers = [RuntimeError("(x) [DELTA_CONCURRENT_APPEND.WITHOUT_HINT] y"), "done"]
+    answers: list[str | Exception] = [
+        RuntimeError("(x) [DELTA_CONCURRENT_APPEND.WITHOUT_HINT] y"),
+        "done",
+    ]
 
     def run() -> str:
         answer = answers.pop(0)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
@@ -90,7 +89,7 @@ def lowered(high: str, overlap: str, column: Column, source: Source) -> str:
     span = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|d)", overlap)
     try:
         if column.family == "number":
-            return format(_value(high, column) - Decimal(overlap), "f")
+            return format(_number(high, column) - Decimal(overlap), "f")
         if column.family == "text" or Decimal(overlap if span is None else "1") == 0:
             return high
     except InvalidOperation as error:
@@ -101,7 +100,7 @@ def lowered(high: str, overlap: str, column: Column, source: Source) -> str:
         raise ConfigurationError(message, relation=source.relation.name)
     seconds = float(span[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[span[2]]
     zone = "+00" if column.landed_as == "timestamp" and high.endswith("+00") else ""
-    moment: datetime = _value(high, column)
+    moment = _moment(high, column)
     earliest = datetime.min + timedelta(seconds=seconds)
     moment = max(moment, earliest) - timedelta(seconds=seconds)
     if column.family == "date":
@@ -112,27 +111,39 @@ def lowered(high: str, overlap: str, column: Column, source: Source) -> str:
 def _later(one: str, other: str, column: Column) -> str:
     if column.family == "text":
         return other  # only the database knows its order
-    return max(one, other, key=lambda text: _value(text, column))
+    if column.family == "number":
+        return max(one, other, key=lambda text: _number(text, column))
+    return max(one, other, key=lambda text: _moment(text, column))
 
 
-def _value(text: str, column: Column) -> Any:
-    """The number, or the time or date, that the database wrote as ``text``; raises
-    ``ConfigurationError`` for infinity, what is not a number, and years beyond 9999.
+def _number(text: str, column: Column) -> Decimal:
+    """The number that the database wrote as ``text``; ``ConfigurationError`` for infinity and what
+    is not a number.
+    """
+    number = Decimal(text)
+    if not number.is_finite():
+        raise _orders_nothing(text, column)
+    return number
+
+
+def _moment(text: str, column: Column) -> datetime:
+    """The time or date that the database wrote as ``text``; ``ConfigurationError`` for infinity and
+    years beyond 9999.
     """
     # Python before 3.11 reads three or six digits after the point, and no other number of them.
     padded = re.sub(r"\.(\d{1,6})$", lambda found: f".{found[1]:0<6}", text.removesuffix("+00"))
     try:
-        if column.family != "number":
-            return datetime.fromisoformat(padded)
-        if (number := Decimal(text)).is_finite():
-            return number
-        raise ValueError(text)
+        return datetime.fromisoformat(padded)
     except ValueError as error:
-        message = (
-            f"Column {column.source} ({column.kind}) has {text!r} as its highest value, by which "
-            "what is new cannot be told. Correct the value, or import the table in mode full."
-        )
-        raise ConfigurationError(message, column=column.source) from error
+        raise _orders_nothing(text, column) from error
+
+
+def _orders_nothing(text: str, column: Column) -> ConfigurationError:
+    message = (
+        f"Column {column.source} ({column.kind}) has {text!r} as its highest value, by which what "
+        "is new cannot be told. Correct the value, or import the table in mode full."
+    )
+    return ConfigurationError(message, column=column.source)
 
 
 def held_rows(spark: SparkSession, source: Source) -> DataFrame | None:
@@ -161,7 +172,7 @@ def _literal(column: Column, value: str) -> str:
     return f"{kind} '{escaped}{zone}'"
 
 
-def _counted(source: Source, held: DataFrame, spark_condition: str) -> tuple[int, Any]:
+def _counted(source: Source, held: DataFrame, spark_condition: str) -> tuple[int, str]:
     column = source.watermark
     assert column is not None  # noqa: S101 - only incremental imports come here
     total = "null"

@@ -14,7 +14,6 @@ import re
 import ssl
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import kafka.net.manager
 from kafka.errors import (
@@ -29,7 +28,7 @@ CLIENT_ID = "lacustre-loader"
 _BITE = 1 << 20
 
 
-def _received(transport: Any) -> tuple[bytes, Exception | None]:
+def _received(transport: KafkaTCPTransport) -> tuple[bytes, Exception | None]:
     """What came in, in bites of a megabyte instead of 4 kB: the client spends its time on them."""
     parts: list[bytes] = []
     try:
@@ -114,13 +113,13 @@ def spark_properties(config: Kafka, polls: int) -> dict[str, str]:
     }
 
 
-def python_properties(section: str, properties: Mapping[str, str]) -> dict[str, Any]:
+def python_properties(section: str, properties: Mapping[str, str]) -> dict[str, str | bool]:
     """Keyword arguments of kafka-python for properties of the Java client.
 
     Raises ``ConfigurationError`` for what only Java understands and a connection needs.
     """
     given = {key.removeprefix("kafka."): value for key, value in properties.items()}
-    options: dict[str, Any] = {}
+    options: dict[str, str | bool] = {}
     for java, python in (
         ("security.protocol", "security_protocol"),
         ("sasl.mechanism", "sasl_mechanism"),

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import Any
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
@@ -57,7 +56,7 @@ class Cluster:
         self._isolation = IsolationLevel[config.isolation_level.upper()]
         self.timeout = config.request_timeout_seconds
         timeout_ms = int(self.timeout * 1000)
-        self._client: dict[str, Any] = {
+        self._client: dict[str, object] = {
             "bootstrap_servers": config.bootstrap_servers.split(","),
             "client_id": CLIENT_ID,
             "request_timeout_ms": timeout_ms,
@@ -245,7 +244,7 @@ class Cluster:
             return f"{error}"
         return ""
 
-    def consumer(self, **options: Any) -> KafkaConsumer:
+    def consumer(self, **options: object) -> KafkaConsumer:
         """A consumer that commits, skips and creates nothing by itself; close it."""
         return KafkaConsumer(
             **self._client,
@@ -257,7 +256,9 @@ class Cluster:
         )
 
     def list_offsets(
-        self, specs: Mapping[TopicPartition, Any], isolation: IsolationLevel | None = None
+        self,
+        specs: Mapping[TopicPartition, OffsetSpec | int],
+        isolation: IsolationLevel | None = None,
     ) -> dict[TopicPartition, int]:
         """The offset of each partition that its spec asks for."""
         if not specs:

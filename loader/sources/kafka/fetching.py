@@ -7,9 +7,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from typing import Any
 
 from kafka import TopicPartition
+from kafka.consumer.fetcher import CompletedFetch, ConsumerRecord
 from kafka.errors import BrokerResponseError, CorruptRecordError, KafkaError
 
 from loader.errors import SourceUnavailable
@@ -123,7 +123,7 @@ def _scan(
     cluster: Cluster,
     ranges: Mapping[tuple[str, int], tuple[int, int]],
     take: Callable[[tuple[str, int], bytes, int, int], int],
-    **options: Any,
+    **options: object,
 ) -> dict[tuple[str, int], tuple[int, int]]:
     """Fetch ``ranges`` as the broker stores them, all partitions at once, and give each answer
     to ``take``, which says from which offset on to go on; what is left of the ranges when
@@ -135,7 +135,7 @@ def _scan(
         with closing(cluster.consumer(group_id=None, fetch_max_wait_ms=100, **options)) as consumer:
             parse = consumer._fetcher._parse_fetched_data
 
-            def look(fetched: Any) -> Any:
+            def look(fetched: CompletedFetch) -> object:
                 nonlocal deadline
                 partition = fetched.topic_partition
                 if fetched.partition_data.error_code:
@@ -173,7 +173,7 @@ def _scan(
     return {(each.topic, each.partition): left[each] for each in left}
 
 
-def record_of(found: Any) -> Record:
+def record_of(found: ConsumerRecord) -> Record:
     """A record of kafka-python as ours."""
     # Java's sum of a batch's first timestamp and a record's difference to it wraps around.
     timestamp = (found.timestamp + (1 << 63)) % (1 << 64) - (1 << 63)
