@@ -63,7 +63,7 @@ docs: install ## Build the documentation site and serve it on port 8080
 
 # Each worker starts servers of its own.
 TEST_WORKERS ?= 2
-PYTEST := $(PY) -m pytest --numprocesses $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder \
+PYTEST := $(PY) -m pytest --numprocesses $(TEST_WORKERS) --no-loadscope-reorder \
 	--durations 20
 
 test: install ## What shows that this checkout works, on real servers that it starts (TEST_WORKERS=…)

@@ -20,7 +20,7 @@ import pytest
 from stack import Stack
 from stack.config import KAFKA_PORTS, SPARK_PORTS
 from stack.sql import Client
-from tests.progress import Progress
+from tests import workers
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT.parent / "shared" / "samples"
@@ -40,54 +40,21 @@ STACK_ENVIRON = {
 }
 
 
-# Tests of one group run on one worker, one after the other, because they share a lake or a server
-# that takes long to make. The longest groups come first, so that the workers end together.
-LAKE = (
-    "test_alarms", "test_changes", "test_demo", "test_docs", "test_held_catalogues",
-    "test_matomo_history", "test_matomo_reports", "test_quarantine", "test_samples", "test_sweep",
-)  # fmt: skip
-GROUPS = ("lake", "test_meters", "own", "mariadb", "test_overlaps", "test_park_versions",
-          "test_matomo_privacy", "small")  # fmt: skip
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    """Report progress where several workers run the tests (`make test`)."""
+    """Where several workers run the tests (`make test`), share them out and report progress."""
     if getattr(config.option, "numprocesses", None):
-        config.pluginmanager.register(Progress(config))
+        config.pluginmanager.register(workers.Workers(config))
 
 
-def group_of(item: pytest.Item) -> str | None:
-    """The group of a test; None where it shares nothing but the servers of any worker."""
-    if item.path.stem in LAKE:
-        return "lake"
-    asked = [*getattr(item, "fixturenames", ())]
-    if hasattr(item, "callspec"):
-        asked += item.callspec.params.values()  # the name of a database's fixture may be one
-    for server in ("own", "mariadb", "small"):
-        if server in asked:
-            return server
-    if item.path.parent.name == "loader" and "stack" in item.keywords:
-        return None
-    return item.path.stem
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs the real inputs where they are not there; give each test its group."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs the real inputs where they are not there; longest groups first on workers."""
     if not SAMPLES.exists():
         skip = pytest.mark.skip(reason=f"the real inputs are not at {SAMPLES}")
         for item in items:
             if "samples" in item.keywords:
                 item.add_marker(skip)
-    if not items or not getattr(items[0].config.option, "numprocesses", None):
-        return
-    order = {name: place for place, name in enumerate(GROUPS)}
-    ranks = {}
-    for item in items:
-        group = group_of(item)
-        if group is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
-        ranks[item] = order.get(group or "", len(order)) + ("stack" not in item.keywords)
-    items.sort(key=ranks.__getitem__)
+    if hasattr(config, "workerinput"):
+        items.sort(key=workers.rank)
 
 
 @dataclass(frozen=True)
