@@ -112,12 +112,14 @@ class Surveyor:
         feeds any more, unless their source only did not answer.
         """
         for row in survey.rows:
-            if row.state != PLANNED or row.table_name in survey.fed:
+            is_late = any(
+                kind.is_late and kind.name == row.kind_of_source and row.section in kind.sections
+                for kind in self.kinds
+            )
+            if row.state != PLANNED or row.table_name in survey.fed or is_late != are_late:
                 continue
             try:
-                kind = self.kind_of(row)
-                if (kind.is_late and row.section in kind.sections) == are_late:
-                    kind.check_configured(survey, row)
+                self.kind_of(row).check_configured(survey, row)
             except LoaderError as error:
                 if row.content.is_position:
                     survey.errors.append(error)
