@@ -17,6 +17,7 @@ from loader.errors import ConfigurationError, SourceUnavailable
 from loader.redaction import shown_remote
 from loader.settings import Settings, located
 
+# A dead Connect server is reported after about five seconds instead of ten minutes.
 _RETRIES, _BACKOFF_MS = 5, 2000
 # A statement may take hours, so it has no deadline; but a server that does not even answer a ping
 # for so long is gone. Servers refuse clients that ping more often than every five minutes.
@@ -25,7 +26,7 @@ ChannelBuilder.GRPC_DEFAULT_OPTIONS = [
     ("grpc.keepalive_time_ms", 310_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 ]
-# What a statement on a few rows is quicker with: nothing compiled, planned once, one task.
+# Settings for statements on few rows: no code generation, no adaptive replanning, one task.
 _SMALL = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
@@ -46,7 +47,8 @@ def connect(settings: Settings, *, small: bool = False) -> SparkSession:
     """
     remote = located(settings).spark_remote
     if not remote:
-        # pyspark takes an empty address for one, and a flag of an earlier session for a wish.
+        # pyspark would use an empty SPARK_REMOTE as an address, and a SPARK_CONNECT_MODE_ENABLED
+        # left by an earlier session as a request: remove both.
         for name in ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"):
             os.environ.pop(name, None)
         own = SparkSession.builder.appName("lacustre-loader").enableHiveSupport().getOrCreate()

@@ -342,5 +342,5 @@ def append(
         )
         return observation.get if observation else None
 
-    # Counts are those of the attempt that went through: one that lost counted what it threw away.
+    # Return the counts of the attempt that committed; a retried one counted discarded rows.
     return until_no_conflict(write, batch.table_name)

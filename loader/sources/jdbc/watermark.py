@@ -196,8 +196,8 @@ def _with_older(
     name = f"`{column.name}`"
     below = f"({name} < {_literal(column, low)} or {name} is null)"
     if source.entry.mode == "last_modified":
-        # A row that was modified since is below in raw only; it must not stand for one that is not
-        # there.
+        # A row modified since the last import is below the bound only in raw; leave it out, or it
+        # would hide a row that raw lacks.
         keys = [each.name for each in source.key]
         newer = [Split(database.compared(column, ">=", low))]
         modified = read(spark, source, newer, source.key, 1).select(*keys)

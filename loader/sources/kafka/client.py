@@ -16,9 +16,7 @@ import time
 from collections.abc import Mapping
 
 import kafka.net.manager
-from kafka.errors import (
-    KafkaConnectionError,
-)
+from kafka.errors import KafkaConnectionError
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
 from loader.errors import ConfigurationError
@@ -71,8 +69,6 @@ class Transport(KafkaSSLTransport):  # type: ignore[misc]
 
 
 kafka.net.manager.KafkaTCPTransport = _PlainTransport
-
-
 kafka.net.manager.KafkaSSLTransport = Transport
 
 
@@ -91,8 +87,6 @@ class _Heard(logging.Handler):
 
 
 heard = _Heard()
-
-
 logging.getLogger("kafka").addHandler(heard)
 
 
@@ -106,8 +100,8 @@ def spark_properties(config: Kafka, polls: int) -> dict[str, str]:
         "kafka.max.poll.records": str(polls),
         "kafka.max.partition.fetch.bytes": str(8 << 20),
         "kafka.receive.buffer.bytes": str(1 << 20),
-        # The consumer asks for more than the range while Spark asks where the log ends, and the
-        # broker answers in turn: at the end of a log, each partition would cost half a second.
+        # At the end of a log the prefetch waits at the broker and blocks Spark's end-offset request
+        # on the same connection, half a second per partition.
         "kafka.fetch.max.wait.ms": "10",
         **{f"kafka.{key.removeprefix('kafka.')}": item for key, item in config.properties.items()},
     }
