@@ -160,7 +160,10 @@ class Surveyor:
         chosen = []
         for kind in kinds:
             mine = [
-                b for b in proposed if b.table_name in usable and survey.fed[b.table_name] is kind
+                batch
+                for table in fed
+                for batch in proposed
+                if batch.table_name == table and table in usable and survey.fed[table] is kind
             ]
             chosen += kind.limit(survey, mine, seconds)
         chosen.sort(key=lambda batch: batch.table_name)
