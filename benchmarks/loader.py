@@ -42,7 +42,7 @@ from kafka import KafkaConsumer
 from kafka.admin import KafkaAdminClient
 from pyspark.sql import SparkSession
 
-from loader import run
+from loader.repeat import repeat
 from loader.settings import Kafka, Settings, Topic
 from stack import Stack
 
@@ -113,7 +113,7 @@ class Bench:
 
     def load(self, settings: Settings) -> int:
         """One run in this process, session and all; the records that it landed."""
-        outcome = run.repeat(settings, _quiet, _quiet, _quiet, until_caught_up=True)
+        outcome = repeat(settings, _quiet, _quiet, _quiet, until_caught_up=True)
         assert not outcome.errors, outcome.errors
         return sum(batch.records or 0 for batch in outcome.batches)
 
@@ -187,7 +187,10 @@ def speed(bench: Bench) -> None:
         consumer.close()
 
     names = ("streaming", "streaming_same_options", "noop")
-    peers = {"loader": loader, **{name: peer(name) for name in names}}
+    peers: dict[str, Callable[..., object]] = {
+        "loader": loader,
+        **{name: peer(name) for name in names},
+    }
     with tempfile.TemporaryDirectory() as folder:
         # Where one JVM serves all, the first to run would pay for compiling what all run.
         for turn in range(WARM):
@@ -239,7 +242,8 @@ def dlt_environment() -> Path | None:
     if not (folder / ".installed").exists():
         try:
             subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-            words = ["-m", "pip", "install", "--quiet", "-r", ROOT / "benchmarks/requirements.txt"]
+            needed = str(ROOT / "benchmarks/requirements.txt")
+            words = ["-m", "pip", "install", "--quiet", "-r", needed]
             subprocess.run([python, *words], check=True)
         except subprocess.CalledProcessError:
             return None
@@ -408,7 +412,11 @@ def layout(bench: Bench) -> None:
             detail = spark.sql(f"describe detail {table}").collect()[0]
             return detail["numFiles"], len(spark.table(table).where("batch_id > 49").inputFiles())
 
-        appended = timed(lambda: [append(number) for number in range(1, 51)]) / 50
+        def fifty() -> None:
+            for number in range(1, 51):
+                append(number)
+
+        appended = timed(fifty) / 50
         before = files(), min(timed(newest) for _ in range(3))
         optimized = timed(lambda: spark.sql(f"optimize {table}").collect())
         after = files(), min(timed(newest) for _ in range(3))

@@ -38,7 +38,8 @@ from pyspark.sql import functions as f
 
 from benchmarks.prototype_job import COLUMNS, PERIODS, statistic
 from benchmarks.spark_work import SparkWork
-from loader.land import create_schema, create_topic_table
+from loader.lake.tables import create_schema
+from loader.sources.kafka.landing import create_topic_table
 from simulator.meters import PROTOTYPE_START
 from stack import Stack
 
@@ -112,7 +113,7 @@ class Lake:
 
     def build(self, name: str) -> tuple[float, int]:
         """Seconds and rows read of a build."""
-        with SparkWork(int(self.spark.conf.get("spark.ui.port"))) as work:
+        with SparkWork(int(str(self.spark.conf.get("spark.ui.port")))) as work:
             start = time.perf_counter()
             self.dbt("build", "--select", "tag:meters", "--exclude-resource-type",
                      "test", "unit_test")  # fmt: skip
@@ -254,7 +255,7 @@ def layout(spark: SparkSession, run: str) -> dict[str, dict[str, Any]]:
             detail = spark.sql(f"describe detail {table}").collect()[0]
             day = f"date_add(date '2017-01-01', {days + 4})"
             month = f" and occurred_month = trunc({day}, 'month')"
-            with SparkWork(int(spark.conf.get("spark.ui.port"))) as work:
+            with SparkWork(int(str(spark.conf.get("spark.ui.port")))) as work:
                 start = time.perf_counter()
                 spark.sql(
                     f"select count(distinct xxhash64(occurred_at, equipment_id)) from {table} "

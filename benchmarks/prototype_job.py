@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as f
 
 PERIODS = ("annual", "monthly", "weekly", "daily")
@@ -25,7 +25,7 @@ COLUMNS = {
 }
 
 
-def statistic(spark: SparkSession, folder: Path, by: str, period: str) -> list[Any]:
+def statistic(spark: SparkSession, folder: Path, by: str, period: str) -> list[Row]:
     """The first hundred rows; ``by`` and ``period`` as in the names of our views."""
 
     def read(path: str) -> Any:
@@ -52,7 +52,8 @@ def statistic(spark: SparkSession, folder: Path, by: str, period: str) -> list[A
         )
         events = events.join(places, f.col("id_equipement") == f.col("id_compteur"), "left")
     keys = ["year", "month", "week", "day"][: PERIODS.index(period) + 1]
-    return events.groupBy(*keys, "type_evt", *COLUMNS[by]).count().limit(100).collect()
+    rows: list[Row] = events.groupBy(*keys, "type_evt", *COLUMNS[by]).count().limit(100).collect()
+    return rows
 
 
 if __name__ == "__main__":

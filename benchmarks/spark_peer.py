@@ -17,8 +17,9 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from loader.kafka import spark_properties
 from loader.settings import Kafka
+from loader.sources.kafka.client import spark_properties
+from loader.sources.kafka.sizes import POLLS
 
 
 def main(kind: str, schema: str, *topics: str) -> None:
@@ -27,7 +28,7 @@ def main(kind: str, schema: str, *topics: str) -> None:
     cluster = Kafka(bootstrap_servers=os.environ["KAFKA_BOOTSTRAP_SERVERS"])
     options = {
         "kafka.bootstrap.servers": cluster.bootstrap_servers,
-        **({} if kind == "streaming" else spark_properties(cluster)),
+        **({} if kind == "streaming" else spark_properties(cluster, POLLS[0])),
         "startingOffsets": "earliest",
         "includeHeaders": "true",
     }

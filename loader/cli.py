@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shlex
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -20,76 +17,48 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import click
 from grpc import RpcError
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from loader import __version__, imports, land, run, spark_errors
-from loader.errors import ConfigurationError, LoaderError, SourceUnavailable, gravest, some
-from loader.plan import ACCEPT, Acceptance
-from loader.settings import DEFAULT_FILE, Settings, load, located, redacted
-from loader.telling import (
-    FINDINGS,
-    IMPORTS,
-    STATUS,
-    Metrics,
-    Teller,
-    finding_row,
-    import_rows,
-    status_rows,
+from loader import __version__, arguments
+from loader.arguments import ALL, At, Gone, Lost, Seconds
+from loader.configuration import load
+from loader.content import ACCEPT
+from loader.errors import (
+    Command,
+    ConfigurationError,
+    LoaderError,
+    Remark,
+    SourceUnavailable,
+    gravest,
+    some,
+)
+from loader.lake import tables as raw
+from loader.lake.spark_errors import is_gone, reason
+from loader.metrics import Metrics
+from loader.output import FINDINGS, IMPORTS, STATUS, Teller, finding_row, import_rows, status_rows
+from loader.redaction import redacted
+from loader.repeat import opened, repeat
+from loader.round import Outcome
+from loader.settings import DEFAULT_FILE, Settings, located
+from loader.signals import EndedError, Signals
+from loader.sources.kafka.losses import Acceptance
+from loader.sources.kafka.source import Topics
+
+_CLUSTER = click.option(
+    "--cluster", default="default", show_default=True, help="Section [kafka.<name>]."
 )
 
 
-class _EndedError(BaseException):
-    """A signal ends the command; no handler of errors is to catch it."""
+# What only some commands need is imported there: a run with nothing new is little but imports.
+if TYPE_CHECKING:
+    from loader.rewind import Where
 
-
-class _Signals:
-    """SIGTERM and SIGINT end a command within seconds: at once, or with ``finish`` when the batch
-    that it writes is closed. Whatever is left undone then, the next run finishes.
-
-    ``stop`` is set by the first signal, ``code`` is then the command's exit code.
-    """
-
-    def __init__(self) -> None:
-        self.stop = threading.Event()
-        self.finish = False
-        self.code = 0
-        self._before: dict[int, Any] = {}
-
-    def heed(self) -> None:
-        """Take the signals; no-op in a thread, which gets none."""
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._heard)
-
-    def leave(self) -> None:
-        """Give the signals back."""
-        for number, before in self._before.items():
-            signal.signal(number, before)
-
-    def _heard(self, number: int, _: object) -> None:
-        if self.code:
-            self._end()
-        self.code = 128 + number
-        # Servers that do not answer hold threads up that cannot be ended.
-        last = threading.Timer(_FINISH_SECONDS if self.finish else _LEAVE_SECONDS, self._end)
-        last.daemon = True
-        last.start()
-        self.stop.set()
-        if not self.finish:
-            raise _EndedError
-
-    def _end(self) -> None:
-        with suppress(Exception):
-            if sys.stderr.isatty():
-                sys.stderr.write("\x1b[?25h")  # a progress bar hides the cursor
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(self.code)
+_Options = ParamSpec("_Options")
 
 
 @dataclass(frozen=True)
@@ -99,32 +68,34 @@ class _Context:
     teller: Teller
     config: str
     flags: dict[str, str]
-    signals: _Signals
+    signals: Signals
 
-    def settings(self, **limits: Any) -> Settings:
+    def settings(self, **limits: float | str | None) -> Settings:
         """The configuration with its addresses, which are reported first; ``limits`` are flags of
         the command.
         """
-        flags = {f"limits.{key}": value for key, value in limits.items() if value is not None}
+        flags = {f"limits.{key}": str(value) for key, value in limits.items() if value is not None}
         settings = located(load(self.config, {**self.flags, **flags}))
         self.teller.servers(settings)
         return settings
 
 
-def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+def _guarded(
+    command: Callable[Concatenate[_Context, _Options], None],
+) -> Callable[Concatenate[_Context, _Options], None]:
     """Show the loader's own errors as a sentence and exit with their code."""
 
     @wraps(command)
-    def guarded(context: _Context, *args: Any, **kwargs: Any) -> None:
+    def guarded(context: _Context, /, *args: _Options.args, **kwargs: _Options.kwargs) -> None:
         try:
             command(context, *args, **kwargs)
-        except _EndedError:
+        except EndedError:
             sys.exit(context.signals.code)
         except LoaderError as error:
             _exit(context, [error])
         except (PySparkException, RpcError, Py4JError) as error:
-            what = "Spark went away" if spark_errors.is_gone(error) else "Spark"
-            _exit(context, [SourceUnavailable(f"{what}: {spark_errors.reason(error)}.")])
+            what = "Spark went away" if is_gone(error) else "Spark"
+            _exit(context, [SourceUnavailable(f"{what}: {reason(error)}.")])
 
     return guarded
 
@@ -136,90 +107,6 @@ def _exit(context: _Context, errors: Iterable[LoaderError]) -> None:
         context.teller.error(error)
     if told:
         sys.exit(gravest(told).exit_code)
-
-
-class _Seconds(click.ParamType):  # type: ignore[type-arg]
-    """``30s``, ``5m``, ``2h``, or a number of seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", str(value))
-        if match is None:
-            self.fail(f"{value!r} is no duration; write 30s, 5m or 2h.", param, ctx)
-        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
-
-
-class _Where(click.ParamType):  # type: ignore[type-arg]
-    """A time, ``earliest``, or offsets by partition (``0:120,1:99``)."""
-
-    name = "time|earliest|offsets"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if value == "earliest":
-            return value
-        if re.fullmatch(r"\d+:\d+(,\d+:\d+)*", value):
-            return {int(p): int(at) for p, _, at in (e.partition(":") for e in value.split(","))}
-        try:
-            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-        except ValueError:
-            self.fail(
-                f"{value!r} is neither earliest, nor a time (2026-01-31T12:00:00Z), nor offsets "
-                "by partition (0:120,1:99).",
-                param,
-                ctx,
-            )
-        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-
-
-class _Lost(click.ParamType):  # type: ignore[type-arg]
-    """``0:120-169``: partition, first and last offset; ``0:120`` is one offset."""
-
-    name = "partition:first-last"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if value == _ALL and param.name == "lost":
-            return value
-        match = re.fullmatch(r"(\d+):(\d+)(?:-(\d+))?", value)
-        if match is None:
-            self.fail(f"{value!r} is not like 0:120-169.", param, ctx)
-        return int(match[1]), int(match[2]), int(match[3] or match[2])
-
-
-class _At(click.ParamType):  # type: ignore[type-arg]
-    """``0:120``: partition and offset."""
-
-    name = "partition:offset"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if value == _ALL:
-            return value
-        match = re.fullmatch(r"(\d+):(\d+)", value)
-        if match is None:
-            self.fail(f"{value!r} is not like 0:120.", param, ctx)
-        return int(match[1]), int(match[2])
-
-
-# Stands for every partition of which a run says that it lost something.
-_ALL = "all"
-# How long a command that a signal ends may take to leave its servers, and a loop for its batch.
-_LEAVE_SECONDS, _FINISH_SECONDS = 3.0, 10.0
-
-
-class _Gone(click.ParamType):  # type: ignore[type-arg]
-    """``3``: a partition."""
-
-    name = "partition"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if value != _ALL and not str(value).isdecimal():
-            self.fail(f"{value!r} is no partition.", param, ctx)
-        return value if value == _ALL else int(value)
-
-
-_CLUSTER = click.option(
-    "--cluster", default="default", show_default=True, help="Section [kafka.<name>]."
-)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -245,7 +132,7 @@ def main(context: click.Context, config: str, flags: tuple[str, ...], as_json: b
     """
     pairs = dict(flag.partition("=")[::2] for flag in flags)
     teller = Teller(json=as_json, config=shlex.quote(config) if config != DEFAULT_FILE else None)
-    signals = _Signals()
+    signals = Signals()
     signals.heed()
     context.call_on_close(signals.leave)
     context.obj = _Context(teller, config, pairs, signals)
@@ -256,12 +143,49 @@ def main(context: click.Context, config: str, flags: tuple[str, ...], as_json: b
         context.invoke(run_command)
 
 
+class _Run:
+    """What the rounds of a run say and amount to. A loop says each error and remark when it comes,
+    and again when it comes back.
+    """
+
+    def __init__(self, teller: Teller, metrics: Metrics | None, *, is_loop: bool) -> None:
+        self.records = self.batches = 0
+        self._teller = teller
+        self._metrics = metrics
+        self._is_loop = is_loop
+        self._errors: set[str] = set()
+        self._noted_before: set[str] = set()
+        self._noted_now: set[str] = set()
+
+    def noted(self, text: str) -> None:
+        """Say a remark."""
+        if not self._is_loop or text not in self._noted_before | self._noted_now:
+            self._teller.note(text)
+        self._noted_now.add(text)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Count what a round did."""
+        self.records += sum(batch.records or 0 for batch in outcome.batches)
+        self.batches += len(outcome.batches)
+        if self._metrics is not None:
+            try:
+                self._metrics.ended(outcome)
+            except OSError as problem:
+                self.noted(f"the metrics were not written: {problem}")
+        if self._is_loop:
+            for error in outcome.errors:
+                if str(error) not in self._errors:
+                    self._teller.error(error)
+            self._errors = {str(error) for error in outcome.errors}
+            self._noted_before, self._noted_now = self._noted_now, set()
+
+
 @main.command("run")
 @click.option("--until-caught-up", is_flag=True, help="Rounds until all that was there is loaded.")
-@click.option("--every", type=_Seconds(), help="Go on for ever, a pause of so long between.")
+@click.option("--every", type=Seconds(), help="Go on for ever, a pause of so long between.")
 @click.option("--max-records", type=click.IntRange(1), help="Offsets of a round.")
 @click.option("--max-bytes", help="About the bytes of a round, as 2GB.")
-@click.option("--max-seconds", type=_Seconds(), help="No round begins after so long.")
+@click.option("--max-seconds", type=Seconds(), help="No round begins after so long.")
 @click.option(
     "--metrics-file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -286,52 +210,19 @@ def run_command(
         message = f"There is no folder {metrics_file.absolute().parent} for --metrics-file."
         raise ConfigurationError(message, path=str(metrics_file))
     metrics = Metrics(metrics_file) if metrics_file else None
-    teller = context.teller
-    started = time.monotonic()
-    told: set[str] = set()
-    records = batches = 0
-
-    def ended(outcome: run.Outcome) -> None:
-        nonlocal records, batches
-        records += sum(batch.records or 0 for batch in outcome.batches)
-        batches += len(outcome.batches)
-        if metrics is not None:
-            try:
-                metrics.ended(outcome)
-            except OSError as problem:
-                noted(f"the metrics were not written: {problem}")
-        if every is not None:
-            # A loop says each error and remark when it comes, and again when it comes back.
-            now = {str(error) for error in outcome.errors}
-            for error in outcome.errors:
-                if str(error) not in told:
-                    teller.error(error)
-            told.clear()
-            told.update(now)
-            noted_before.clear()
-            noted_before.update(noted_now)
-            noted_now.clear()
-
-    noted_before: set[str] = set()
-    noted_now: set[str] = set()
-
-    def noted(text: str) -> None:
-        if every is None or text not in noted_before | noted_now:
-            teller.note(text)
-        noted_now.add(text)
-
+    started, run = time.monotonic(), _Run(context.teller, metrics, is_loop=every is not None)
     context.signals.finish = until_caught_up or every is not None
-    outcome = run.repeat(
+    outcome = repeat(
         settings,
-        teller.landed,
-        noted,
-        ended,
-        working=teller.working,
+        context.teller.landed,
+        run.noted,
+        run.ended,
+        working=context.teller.working,
         until_caught_up=until_caught_up,
         every=every,
         stop=context.signals.stop,
     )
-    teller.done(records, batches, time.monotonic() - started)
+    context.teller.done(run.records, run.batches, time.monotonic() - started)
     if every is None:
         _exit(context, outcome.errors)
         if context.signals.code:  # what is left is no error, but not done either
@@ -350,12 +241,13 @@ def status(context: _Context) -> None:
     first record came that is not loaded), last batch; per file table the last import.
     """
     settings = context.settings()
-    with run.opened(settings) as loader:
+    with opened(settings) as loader:
         survey = loader.survey(make_tables=False)
         now = datetime.now(timezone.utc)
-        oldest = loader.oldest_unread(survey)
-    context.teller.rows("partition", STATUS, status_rows(survey, oldest, now))
-    context.teller.rows("import", IMPORTS, import_rows(survey))
+        topics = loader.kind(Topics)
+        oldest = topics.oldest_unread()
+    context.teller.rows("partition", STATUS, status_rows(topics.found, oldest, now))
+    context.teller.rows("import", IMPORTS, import_rows(survey.positions))
     _exit(context, survey.errors)
 
 
@@ -364,18 +256,16 @@ def status(context: _Context) -> None:
 @_guarded
 def plan(context: _Context) -> None:
     """Show what a run would do."""
-    with run.opened(context.settings()) as loader:
+    with opened(context.settings()) as loader:
         survey = loader.survey(make_tables=False)
-        loader.bound_imports(survey, imports.divided, survey.notes.append, survey.errors)
+        loader.estimate(survey, survey.notes.append, survey.errors)
         for batch in survey.unfinished:
             context.teller.planned("finish", batch)
         for batch in survey.batches:
             context.teller.planned("load", batch)
-            if batch.imported is not None:
-                source = survey.imports[batch.table_name]
-                context.teller.import_plan(
-                    batch.imported, source, imports.statements(source, batch)
-                )
+            explanation = survey.fed[batch.table_name].explain(batch)
+            if explanation is not None:
+                context.teller.explained(explanation)
     if not survey.batches and not survey.unfinished and not context.teller.json:
         context.teller.text("nothing new")
     for note in survey.notes:
@@ -401,14 +291,14 @@ def config(context: _Context) -> None:
 @click.option("--topic", required=True)
 @_CLUSTER
 @click.option(
-    "--from", "start", type=_Where(), required=True, help="Time, earliest, or 0:120,1:99."
+    "--from", "start", type=arguments.Where(), required=True, help="Time, earliest, or 0:120,1:99."
 )
 @click.option(
-    "--until", "end", type=_Where(), help="As --from, exclusive; else all that was loaded."
+    "--until", "end", type=arguments.Where(), help="As --from, exclusive; else all that was loaded."
 )
 @click.pass_obj
 @_guarded
-def replay(context: _Context, topic: str, cluster: str, start: Any, end: Any) -> None:
+def replay(context: _Context, topic: str, cluster: str, start: Where, end: Where | None) -> None:
     """Land a range of offsets once more.
 
     Nothing is doubled for readers that take each topic, partition and offset once, as the staging
@@ -417,7 +307,7 @@ def replay(context: _Context, topic: str, cluster: str, start: Any, end: Any) ->
     from loader import rewind
 
     started = time.monotonic()
-    with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
+    with opened(context.settings()) as loader, context.teller.working(loader.spark):
         outcome = rewind.replay(
             loader, (cluster, topic), start, end, context.teller.landed, context.teller.note
         )
@@ -442,7 +332,7 @@ def adopt(context: _Context, group: str, topics: tuple[str, ...], cluster: str) 
     settings = context.settings()
     if cluster not in settings.kafka:
         raise ConfigurationError(f"{context.config} has no section [kafka.{cluster}].")
-    with run.opened(settings) as loader:
+    with opened(settings) as loader:
         outcome = rewind.adopt(
             loader, cluster, group, topics, context.teller.landed, context.teller.note
         )
@@ -453,17 +343,17 @@ def adopt(context: _Context, group: str, topics: tuple[str, ...], cluster: str) 
 @click.option("--topic", help="The topic that goes on without what is lost.")
 @_CLUSTER
 @click.option(
-    "--lost", type=_Lost(), multiple=True, help="Offsets that Kafka does not hold; or all."
+    "--lost", type=Lost(), multiple=True, help="Offsets that Kafka does not hold; or all."
 )
 @click.option(
-    "--rewind", "back", type=_At(), multiple=True, help="Where the partition ends now; or all."
+    "--rewind", "back", type=At(), multiple=True, help="Where the partition ends now; or all."
 )
 @click.option(
-    "--gone", type=_Gone(), multiple=True, help="A partition that does not exist any more; or all."
+    "--gone", type=Gone(), multiple=True, help="A partition that does not exist any more; or all."
 )
 @click.option("--new-id", help="The id of the topic that was made again.")
 @click.option("--deleted", is_flag=True, help="The topic does not exist any more.")
-@click.option("--skip", type=_Lost(), multiple=True, help="Records that cannot be landed.")
+@click.option("--skip", type=Lost(), multiple=True, help="Records that cannot be landed.")
 @click.option("--reason", help="Why they are set aside; the ledger keeps it.")
 @click.option("--table", help="The raw table that has lost batches.")
 @click.option("--batches", help="Its lost batches, first-last.")
@@ -473,9 +363,9 @@ def accept(
     context: _Context,
     topic: str | None,
     cluster: str,
-    lost: tuple[Any, ...],
-    back: tuple[Any, ...],
-    gone: tuple[Any, ...],
+    lost: tuple[tuple[int, int, int] | str, ...],
+    back: tuple[tuple[int, int] | str, ...],
+    gone: tuple[int | str, ...],
     new_id: str | None,
     deleted: bool,
     skip: tuple[tuple[int, int, int], ...],
@@ -489,12 +379,12 @@ def accept(
     """
     from loader import rewind
 
-    given = {"lost": lost, "rewind": back, "gone": gone}
+    given: dict[str, tuple[object, ...]] = {"lost": lost, "rewind": back, "gone": gone}
     what = Acceptance(
-        lost={each[0]: (each[1], each[2]) for each in lost if each != _ALL},
-        rewind=dict(each for each in back if each != _ALL),
-        gone=frozenset(each for each in gone if each != _ALL),
-        all_of=frozenset(name for name, values in given.items() if _ALL in values),
+        lost={each[0]: (each[1], each[2]) for each in lost if not isinstance(each, str)},
+        rewind=dict(each for each in back if not isinstance(each, str)),
+        gone=frozenset(each for each in gone if not isinstance(each, str)),
+        all_of=frozenset(name for name, values in given.items() if ALL in values),
         new_id=new_id,
         deleted=deleted,
         skip=skip,
@@ -507,7 +397,7 @@ def accept(
     span = re.fullmatch(r"(\d+)-(\d+)", batches or "")
     if table is not None and (span is None or not what.is_empty):
         raise ConfigurationError("--table takes --batches first-last and nothing else.")
-    with run.opened(context.settings()) as loader:
+    with opened(context.settings()) as loader:
         if table is not None and span is not None:
             outcome = rewind.accept_table(
                 loader,
@@ -522,10 +412,12 @@ def accept(
             )
     for batch in outcome.batches:
         if batch.kind != ACCEPT:  # the batch that the gap is in, and not one of its own
-            context.teller.note(
+            remedy = Command("run")
+            text = (
                 f"batch {batch.batch_id} of {batch.table_name} will be finished without what is "
-                "lost: python -m loader run"
+                f"lost: {remedy.line()}"
             )
+            context.teller.note(Remark(text, remedy))
     _exit(context, outcome.errors)
 
 
@@ -543,7 +435,7 @@ def withdraw(context: _Context, table: str, batch_id: int, reason: str) -> None:
     """
     from loader import rewind
 
-    with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
+    with opened(context.settings()) as loader, context.teller.working(loader.spark):
         closed, is_back = rewind.withdraw(loader, table.lower(), batch_id, reason)
     for batch in closed:
         said = "was withdrawn" if is_back else f"is in the table and was closed: {batch.records:,}"
@@ -573,7 +465,7 @@ def verify(context: _Context, topics: tuple[str, ...], sample: int, full: bool, 
     """
     from loader import verify as verification
 
-    with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
+    with opened(context.settings()) as loader, context.teller.working(loader.spark):
         findings, errors = verification.verify(loader, topics, sample=sample, full=full, seed=seed)
     context.teller.rows("verified", FINDINGS, [finding_row(each) for each in findings])
     if not findings:
@@ -592,7 +484,7 @@ def compact(context: _Context, tables: tuple[str, ...], target_size: str, vacuum
 
     Loads and reads go on meanwhile.
     """
-    with run.opened(context.settings()) as loader, context.teller.working(loader.spark):
+    with opened(context.settings()) as loader, context.teller.working(loader.spark):
         survey = loader.survey(make_tables=False)
         known = sorted({row.table_name for row in survey.rows} | {loader.ledger.name})
         unknown = sorted(set(tables) - set(known))
@@ -600,8 +492,8 @@ def compact(context: _Context, tables: tuple[str, ...], target_size: str, vacuum
             message = f"The ledger knows no table {unknown[0]}; it knows {some(known)}."
             raise ConfigurationError(message, table=unknown[0])
         rows = [
-            land.compact(loader.spark, table, target_size, vacuum=vacuum)
-            for table in land.existing_tables(loader.spark, tables or known)
+            raw.compact(loader.spark, table, target_size, vacuum=vacuum)
+            for table in raw.existing_tables(loader.spark, tables or known)
         ]
     headings = {"table": "table", "files_before": "files before", "files_after": "after"}
     context.teller.rows("compacted", headings, sorted(rows, key=lambda row: str(row["table"])))

@@ -47,7 +47,7 @@ def is_here(owner: str) -> bool:
 def is_alive(owner: str) -> bool:
     """Whether ``owner`` is a running process of this machine (False when it cannot be told).
 
-    A wrong answer costs a sentence or some work twice, never a record: see ``land``.
+    A wrong answer costs a sentence or some work twice, never a record: see ``lake.tables``.
     """
     if not is_here(owner):
         return False

@@ -6,42 +6,38 @@ fenced, survives a kill, and stays as evidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from loader import imports, land, verify
-from loader.errors import ConfigurationError, DataLoss, LoaderError
-from loader.kafka import TopicState
-from loader.ledger import fenced_by, positions
-from loader.plan import (
-    ADOPT,
+from loader import verify
+from loader.batch import (
     COMMITTED,
     PLANNED,
-    Acceptance,
     Batch,
     Position,
-    Range,
-    accepted,
-    first_offsets,
+    TopicKey,
     number,
-    refuse_rewind,
-    replayed,
-    spelt,
+    positions,
     table_accepted,
     withdrawn,
 )
+from loader.content import ADOPT, Offsets, Range
+from loader.errors import Command, ConfigurationError, DataLoss, LoaderError
+from loader.lake import tables
+from loader.lake.ledger import fenced_by
 from loader.process import is_alive
-from loader.run import Key, Landed, Loader, Outcome, Survey
-from loader.settings import Kafka
+from loader.round import Loader, Outcome, Told
+from loader.sources.base import Noted, Survey
+from loader.sources.kafka.losses import Acceptance, accepted, refuse_rewind, spelt
+from loader.sources.kafka.offsets import first_offsets, replayed
+from loader.sources.kafka.source import Topics
+from loader.sources.kafka.topic import TopicState
 
-Told = Callable[[Landed], None]
-Noted = Callable[[str], None]
 Where = datetime | str | Mapping[int, int]
 
 
 def replay(
-    loader: Loader, key: Key, start: Where, end: Where | None, told: Told, noted: Noted
+    loader: Loader, key: TopicKey, start: Where, end: Where | None, told: Told, noted: Noted
 ) -> Outcome:
     """Land what ``key`` (cluster, topic) holds from ``start`` to ``end`` once more, up to what was
     loaded: a time, ``earliest``, or offsets by partition (``end`` exclusive).
@@ -50,14 +46,14 @@ def replay(
     once, as the staging models do, see no record twice. Raises ``DataLoss`` when Kafka does not
     hold the range any more, ``ConfigurationError`` when it was never loaded.
     """
-    survey = _survey(loader, key)
-    state, last = survey.topics.get(key), survey.known(key)
-    _raise_errors(survey, key)
+    survey, topics = _survey(loader, key)
+    state, last = topics.found.topics.get(key), topics.found.known(key)
+    _raise_errors(survey, key, topics.found.tables[key])
     if state is None or last is None:
         message = f"Topic {key[1]} of [kafka.{key[0]}] was never loaded: nothing to replay."
         raise ConfigurationError(message, topic=key[1])
     _refuse_unfinished(survey.positions[last.table_name])
-    first = _offsets(loader, key, state, start)
+    first = _offsets(topics, key, state, start)
     if not isinstance(start, Mapping):
         # Of the partitions that were loaded; one may have nothing of so late a time that is.
         first = {
@@ -65,7 +61,7 @@ def replay(
             for partition, at in first.items()
             if (done := last.committed_offset(partition)) is not None
         }
-    until = {} if end is None else _offsets(loader, key, state, end)
+    until = {} if end is None else _offsets(topics, key, state, end)
     batch = replayed(last, state, first, until)
     if not batch.ranges:
         return Outcome([], [])
@@ -73,61 +69,28 @@ def replay(
 
 
 def adopt(
-    loader: Loader, cluster: str, group: str, topics: Sequence[str], told: Told, noted: Noted
+    loader: Loader, cluster: str, group: str, names: Sequence[str], told: Told, noted: Noted
 ) -> Outcome:
-    """Let ``topics`` (all that were never loaded, when empty) begin where consumer group ``group``
-    stopped. A partition that the group never committed begins where the configuration says.
+    """Let the topics ``names`` (all that were never loaded, when empty) begin where consumer group
+    ``group`` stopped. A partition that the group never committed begins where the configuration
+    says.
 
     Raises ``ConfigurationError`` for a topic that was loaded before or is unknown to the group.
     """
-    survey = loader.survey(cluster=cluster)
-    if cluster not in survey.reached:
+    topics, survey = loader.kind(Topics), loader.survey(only=(Topics, cluster))
+    found = topics.found
+    if cluster not in found.reached:
         raise survey.errors[0]
-    keys = [(cluster, topic) for topic in topics] or [
-        key for key in survey.topics if survey.known(key) is None
+    keys = [(cluster, name) for name in names] or [
+        key for key in found.topics if found.known(key) is None
     ]
     batches: dict[str, list[Batch]] = {}
     for key in keys:
-        state = survey.topics.get(key)
-        if key in survey.unreadable:
-            raise survey.unreadable[key]
-        if state is None:
-            message = f"Topic {key[1]} does not exist, or is not in loader.toml."
-            raise ConfigurationError(message, topic=key[1])
-        if survey.known(key) is not None:
-            _refuse_unfinished(survey.positions[survey.tables[key]])
-            message = (
-                f"Topic {key[1]} was loaded before; only a topic that was never loaded can begin "
-                "where a group stopped. To land records again, use replay."
-            )
-            raise ConfigurationError(message, topic=key[1])
-        offsets = loader.cluster(cluster).group_offsets(group, state)
-        if not offsets:
-            if not topics:
-                continue
-            message = f"Consumer group {group} has no offsets of topic {key[1]}."
-            raise ConfigurationError(message, topic=key[1], group=group)
-        for partition, offset in offsets.items():
-            if offset > state.end[partition]:
-                message = (
-                    f"Consumer group {group} is at offset {offset} of topic {key[1]} partition "
-                    f"{partition}, which ends at {state.end[partition]}: another topic's."
-                )
-                raise ConfigurationError(message, topic=key[1], group=group)
-        begin = {**state.begin, **survey.starts.get(key, {}), **offsets}
-        batch = Batch(
-            table_name=survey.tables[key],
-            batch_id=0,
-            source=f"kafka.{cluster}",
-            topic=key[1],
-            topic_id=state.topic_id,
-            table_id="",
-            ranges=tuple(Range(each, at, at) for each, at in sorted(begin.items())),
-            kind=ADOPT,
-        )
-        batches.setdefault(batch.table_name, []).append(batch)
+        batch = _adopted(topics, survey, key, group, is_named=bool(names))
+        if batch is not None:
+            batches.setdefault(batch.table_name, []).append(batch)
     if not batches:
-        for table in survey.tables.values():
+        for table in found.tables.values():
             _refuse_unfinished(survey.positions[table])
         message = f"Consumer group {group} has no offsets of a topic that was never loaded."
         raise ConfigurationError(message, group=group)
@@ -139,28 +102,68 @@ def adopt(
     return outcome
 
 
-def accept(loader: Loader, key: Key, what: Acceptance, told: Told, noted: Noted) -> Outcome:
+def _adopted(
+    topics: Topics, survey: Survey, key: TopicKey, group: str, *, is_named: bool
+) -> Batch | None:
+    """The batch by which the topic ``key`` begins where ``group`` stopped; None where the group
+    does not know a topic that nobody named.
+    """
+    found, (cluster, topic) = topics.found, key
+    state = found.topics.get(key)
+    if key in found.unreadable:
+        raise found.unreadable[key]
+    if state is None:
+        message = f"Topic {topic} does not exist, or is not in loader.toml."
+        raise ConfigurationError(message, topic=topic)
+    if found.known(key) is not None:
+        _refuse_unfinished(survey.positions[found.tables[key]])
+        message = (
+            f"Topic {topic} was loaded before; only a topic that was never loaded can begin "
+            "where a group stopped. To land records again, use replay."
+        )
+        raise ConfigurationError(message, topic=topic)
+    offsets = topics.clusters.get(cluster).group_offsets(group, state)
+    if not offsets:
+        if not is_named:
+            return None
+        message = f"Consumer group {group} has no offsets of topic {topic}."
+        raise ConfigurationError(message, topic=topic, group=group)
+    for partition, offset in offsets.items():
+        if offset > state.end[partition]:
+            message = (
+                f"Consumer group {group} is at offset {offset} of topic {topic} partition "
+                f"{partition}, which ends at {state.end[partition]}: another topic's."
+            )
+            raise ConfigurationError(message, topic=topic, group=group)
+    begin = {**state.begin, **found.starts.get(key, {}), **offsets}
+    ranges = tuple(Range(each, at, at) for each, at in sorted(begin.items()))
+    content = Offsets(topic, state.topic_id, ranges)
+    return Batch(found.tables[key], 0, f"kafka.{cluster}", content, kind=ADOPT)
+
+
+def accept(loader: Loader, key: TopicKey, what: Acceptance, told: Told, noted: Noted) -> Outcome:
     """Let the topic ``key`` (cluster, topic) go on without what is lost; the gap stays in the
     ledger. Raises ``ConfigurationError`` where that is not lost.
     """
-    survey = _survey(loader, key)
-    unfinished = survey.positions[survey.tables[key]].unfinished
+    survey, topics = _survey(loader, key)
+    found = topics.found
+    state, unfinished = found.topics.get(key), survey.positions[found.tables[key]].unfinished
     # An unfinished replay is the topic's, too, although it says nothing of where it stands.
-    last = next((row for row in unfinished if row.topic == key[1]), survey.known(key))
+    last = next((row for row in unfinished if row.topic == key[1]), found.known(key))
     if last is None:
         message = f"Topic {key[1]} was never loaded: nothing of it can be lost."
         raise ConfigurationError(message, topic=key[1])
-    what = spelt(last, survey.topics.get(key), what)
-    row = accepted(last, survey.topics.get(key), what)
-    if last.state == COMMITTED:
+    what = spelt(last, state, what)
+    row = accepted(last, state, what)
+    if last.state == COMMITTED and state is not None:
         for partition, offset in what.rewind.items():
-            at = verify.rewound_at(loader, key, last, survey.topics[key], partition, offset)
+            at = verify.rewound_at(topics, key, last, state, partition, offset)
             if at != offset:
                 refuse_rewind(last, partition, offset, at)
     if last.state == PLANNED:
         if last.owner != loader.ledger.owner and is_alive(last.owner):
             raise fenced_by(last, last.owner)
-        if land.holds(loader.spark, last):
+        if tables.holds(loader.spark, last):
             _refuse_unfinished(survey.positions[last.table_name])
         loader.ledger.amend(row)
         return Outcome([row], [])
@@ -179,13 +182,10 @@ def accept_table(
     if not position.newest:
         message = f"The ledger has no batch of {table}: nothing of it can be lost."
         raise ConfigurationError(message, table=table)
-    if table not in land.existing_tables(loader.spark, [table]):
-        is_topic = any(batch.topic for batch in position.newest.values())
-        make = land.create_topic_table if is_topic else land.create_file_table
-        if any(batch.source.startswith("jdbc.") for batch in position.newest.values()):
-            make = imports.create_table
-        make(loader.spark, table)
-    table_id, newest = land.table_state(loader.spark, table)
+    if table not in tables.existing_tables(loader.spark, [table]):
+        newest_row = max(position.newest.values(), key=lambda row: row.batch_id)
+        loader.kind_of(newest_row).make_table(loader.spark, table)
+    table_id, newest = tables.table_state(loader.spark, table)
     made_anew = bool(position.table_ids - {table_id})
     first = 1 if made_anew else newest + 1
     whole = not made_anew and newest >= position.last_batch_with_data
@@ -199,7 +199,7 @@ def accept_table(
         )
         raise ConfigurationError(message, table=table)
     if position.unfinished:
-        marked = not made_anew and land.was_written(loader.spark, position.unfinished[0])
+        marked = not made_anew and tables.was_written(loader.spark, position.unfinished[0])
         if whole and not marked:
             _refuse_unfinished(position)
         rows = [
@@ -212,8 +212,8 @@ def accept_table(
         return Outcome(rows, [])
     rows = [
         table_accepted(row, lost, table_id)
-        for row in _feeds(survey, table, position)
-        if row.section in getattr(loader.settings, row.source.split(".")[0])
+        for row in _feeds(loader, position)
+        if row.section in loader.kind_of(row).sections
     ]
     if not rows:
         message = (
@@ -243,18 +243,14 @@ def withdraw(loader: Loader, table: str, batch_id: int, reason: str) -> tuple[li
     for row in rows:
         if row.owner != loader.ledger.owner and is_alive(row.owner):
             raise fenced_by(row, row.owner)
-    held = 0
+    held = False
     spark, first = loader.spark, rows[0]
-    if table in land.existing_tables(spark, [table], make_schemas=False):
-        if not land.holds(spark, first):
-            land.mark(spark, first)
-        held = spark.table(table).where(f"batch_id = {batch_id}").count()
-    if held and first.topic is not None:
-        # What is there is counted; nothing is read from the cluster.
-        closing = land.land_topics(spark, Kafka(), rows, 0.0)
-    elif held:
-        size = sum(file.size for file in first.files)
-        closing = [replace(first, records=held, bytes=size)]
+    if table in tables.existing_tables(spark, [table], make_schemas=False):
+        if not tables.holds(spark, first):
+            tables.mark(spark, first)
+        held = tables.holds(spark, first)
+    if held:
+        closing = loader.kind_of(first).count(rows)
     else:
         closing = [withdrawn(row, reason) for row in rows]
         for row in closing:
@@ -265,42 +261,39 @@ def withdraw(loader: Loader, table: str, batch_id: int, reason: str) -> tuple[li
     return closed, not held
 
 
-def _feeds(survey: Survey, table: str, position: Position) -> list[Batch]:
-    """The newest row of each topic of ``table``, or of what else feeds it, under its source's name
-    of today: the rows from before a section was renamed are of the same.
+def _feeds(loader: Loader, position: Position) -> list[Batch]:
+    """The newest row of each topic of a table, or of what else feeds it, under its source's name
+    of today.
     """
-    today = {
-        state.topic_id: f"kafka.{key[0]}"
-        for key, state in survey.topics.items()
-        if survey.tables[key] == table
-    }
     newest = {
-        row.topic: replace(row, source=today.get(row.topic_id or "", row.source))
+        row.topic: loader.kind_of(row).as_found(row)
         for row in sorted(position.newest.values(), key=lambda row: row.batch_id)
     }
     return list(newest.values())
 
 
-def _survey(loader: Loader, key: Key) -> Survey:
-    if key[0] not in loader.settings.kafka:
-        message = f"loader.toml has no section [kafka.{key[0]}]."
-        raise ConfigurationError(message, cluster=key[0])
-    survey = loader.survey(cluster=key[0])
-    if key[0] not in survey.reached:
+def _survey(loader: Loader, key: TopicKey) -> tuple[Survey, Topics]:
+    """What the cluster of ``key`` holds; raises what keeps the topic from being read."""
+    cluster, topic = key
+    if cluster not in loader.settings.kafka:
+        message = f"loader.toml has no section [kafka.{cluster}]."
+        raise ConfigurationError(message, cluster=cluster)
+    topics, survey = loader.kind(Topics), loader.survey(only=(Topics, cluster))
+    if cluster not in topics.found.reached:
         raise survey.errors[0]
-    if key not in survey.entries:
-        message = f"Topic {key[1]} is not in [kafka.{key[0]}] of loader.toml."
-        raise ConfigurationError(message, topic=key[1])
-    if key in survey.unreadable:
-        raise survey.unreadable[key]
-    return survey
+    if key not in topics.found.entries:
+        message = f"Topic {topic} is not in [kafka.{cluster}] of loader.toml."
+        raise ConfigurationError(message, topic=topic)
+    if key in topics.found.unreadable:
+        raise topics.found.unreadable[key]
+    return survey, topics
 
 
-def _raise_errors(survey: Survey, key: Key) -> None:
+def _raise_errors(survey: Survey, key: TopicKey, table: str) -> None:
     """What is wrong with the topic or its table stops a replay as it stops a load."""
     for error in survey.errors:
-        if error.facts.get("topic") == key[1] or error.facts.get("table") == survey.tables[key]:
-            if isinstance(error, DataLoss) and "earliest" in error.facts:
+        if error.topic == key[1] or error.table == table:
+            if isinstance(error, DataLoss) and error.earliest is not None:
                 continue  # what is lost further on does not matter here
             raise error
 
@@ -309,16 +302,18 @@ def _refuse_unfinished(position: Position) -> None:
     for batch in position.unfinished:
         if is_alive(batch.owner):
             raise fenced_by(batch, batch.owner)
+        remedy = Command("run")
         message = (
-            f"Batch {batch.batch_id} of {batch.table_name} is unfinished; `python -m loader run` "
-            "finishes it. Then try this again."
+            f"Batch {batch.batch_id} of {batch.table_name} is unfinished; {remedy} finishes it. "
+            "Then try this again."
         )
-        raise ConfigurationError(message, table=batch.table_name, batch_id=batch.batch_id)
+        table, batch_id = batch.table_name, batch.batch_id
+        raise ConfigurationError(message, remedy=remedy, table=table, batch_id=batch_id)
 
 
-def _offsets(loader: Loader, key: Key, state: TopicState, where: Where) -> dict[int, int]:
+def _offsets(topics: Topics, key: TopicKey, state: TopicState, where: Where) -> dict[int, int]:
     if isinstance(where, datetime):
-        return loader.cluster(key[0]).offsets_at(state, where)
+        return topics.clusters.get(key[0]).offsets_at(state, where)
     if isinstance(where, Mapping):
         for partition in where:
             if partition not in state.begin:
@@ -333,5 +328,5 @@ def _execute(
     position = survey.positions[table]
     survey.batches = number(position, loader.table_id(table, position), batches)
     errors: list[LoaderError] = []
-    ours = loader.planned(survey, errors)
+    ours = loader.planned(survey, noted, errors)
     return Outcome(loader.land(survey, ours, told, noted, errors), errors)

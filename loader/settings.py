@@ -1,23 +1,11 @@
-"""The configuration of the loader: ``loader.toml``, the environment and flags.
-
-A flag (``--set limits.max_records=1000``) wins over an environment variable
-(``LOADER_LIMITS__MAX_RECORDS=1000``), which wins over the file. Within the file a string may hold
-``${NAME}``, an environment variable, or ``${file:/path}``, the content of a file. The two addresses
-that nearly everyone sets have variables of their own, ``KAFKA_BOOTSTRAP_SERVERS`` and
-``SPARK_REMOTE``, which hold where nothing else names them; without those, this checkout's stack
-is meant (``loader.own_stack``). Unknown keys are refused, with the nearest known one.
-"""
+"""The sections of the configuration, and what their values may be."""
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import sys
-from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timezone
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -27,25 +15,14 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loader import own_stack
-from loader.errors import ConfigurationError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from loader.redaction import unset_variables
 
 DEFAULT_FILE = "loader.toml"
-SECRET = re.compile(r"password|secret|token|jaas|credential|private|(^|\.)key$", re.IGNORECASE)
-_TOKEN = re.compile(r"((?:token|user_id|password)=)[^;]*", re.IGNORECASE)
-_WRITTEN = re.compile(r'password\s*=\s*"[^"$]', re.IGNORECASE)
-_VARIABLE = re.compile(r"\$\{(file:[^}]+|credential:[^}]+|\w+)\}")
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _TABLE = rf"^{_NAME}\.{_NAME}$"
 _TOPIC_TABLE = rf"^{_NAME}\.({_NAME}(\{{topic\}})?|\{{topic\}})[A-Za-z0-9_]*$"
@@ -59,7 +36,6 @@ _Table = Annotated[str, Field(pattern=_TABLE), AfterValidator(str.lower)]
 _FileTable = Annotated[str, Field(pattern=_FILE_TABLE), AfterValidator(str.lower)]
 _ImportTable = Annotated[str, Field(pattern=_IMPORT_TABLE), AfterValidator(str.lower)]
 _TopicTable = Annotated[str, Field(pattern=_TOPIC_TABLE), AfterValidator(str.lower)]
-
 # What the loader decides itself, and why: a value given here would break what it promises.
 _OWNED = {
     "bootstrap.servers": "set bootstrap_servers of the section instead",
@@ -77,7 +53,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
-def _instant(value: Any) -> Any:
+def _instant(value: object) -> object:
     """``2026-01-31`` or ``2026-01-31T12:00:00+01:00``; UTC where no zone is given."""
     if isinstance(value, str) and re.match(r"^\d{4}-\d\d-\d\d", value):
         value = datetime.fromisoformat(value.replace("Z", "+00:00"))
@@ -93,10 +69,14 @@ Start = Annotated[
 ]
 
 
-def _seconds(value: Any) -> Any:
+def _seconds(value: object) -> object:
     """``30s``, ``10m``, ``24h`` or ``7d`` as seconds; a number stays what it is."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|d)", str(value))
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else value
+
+
+def _schema(table: str) -> str:
+    return table.partition(".")[0]
 
 
 class Topic(_Section):
@@ -150,7 +130,8 @@ class Kafka(_Section):
     """One Kafka cluster: ``[kafka.<name>]``.
 
     ``properties`` are those of Kafka's Java client (``security.protocol``, ``sasl.jaas.config``,
-    ``ssl.truststore.location`` …) and reach both clients that the loader uses: ``loader.kafka``.
+    ``ssl.truststore.location`` …) and reach both clients that the loader uses; see
+    ``sources.kafka.client``.
     ``group_id`` is the consumer group whose offsets follow ours, for lag tools; empty: none.
     ``bootstrap_servers`` is empty where nobody named any: see ``located``.
     """
@@ -163,6 +144,11 @@ class Kafka(_Section):
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
     group_id: str = "lacustre-loader"
     properties: dict[str, str] = {}
+
+    @property
+    def schemas(self) -> set[str]:
+        """The schemas of the raw tables."""
+        return {_schema(topic.table) for topic in self.topics}
 
     @field_validator("properties")
     @classmethod
@@ -213,6 +199,11 @@ class Files(_Section):
     columns: tuple[str, ...] = ()
     encoding: str = "UTF-8"
 
+    @property
+    def schemas(self) -> set[str]:
+        """The schemas of the raw tables."""
+        return {_schema(self.table)}
+
     @model_validator(mode="after")
     def _columns_without_header(self) -> Files:
         if self.columns and (self.header or self.format != "csv"):
@@ -250,7 +241,7 @@ class JdbcTable(_Section):
 
     @field_validator("key", "split_by", mode="before")
     @classmethod
-    def _one_or_more(cls, value: Any) -> Any:
+    def _one_or_more(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -311,6 +302,11 @@ class Jdbc(_Section):
         return kind, match[3], match[4], match[5] or ""
 
     @property
+    def schemas(self) -> set[str]:
+        """The schemas of the raw tables."""
+        return {_schema(each) for each in (self.table, *(e.table for e in self.tables)) if each}
+
+    @property
     def login(self) -> str | None:
         """The user's name, from ``user`` or the url."""
         match = _URL.match(self.url)
@@ -334,11 +330,12 @@ class Settings(_Section):
     @property
     def schemas(self) -> set[str]:
         """The schemas of everything that the loader writes."""
-        tables = [self.ledger, *(files.table for files in self.files.values())]
-        tables += [topic.table for kafka in self.kafka.values() for topic in kafka.topics]
-        for jdbc in self.jdbc.values():
-            tables += [jdbc.table, *(each.table for each in jdbc.tables if each.table)]
-        return {table.partition(".")[0] for table in tables}
+        sections: list[Kafka | Files | Jdbc] = [
+            *self.kafka.values(),
+            *self.files.values(),
+            *self.jdbc.values(),
+        ]
+        return {self.ledger.partition(".")[0]}.union(*(each.schemas for each in sections))
 
     @model_validator(mode="after")
     def _one_source_per_table(self) -> Settings:
@@ -369,105 +366,12 @@ def _claim(owners: dict[str, str], table: str, claimant: str) -> None:
         raise ValueError(message)
 
 
-def unset_variables(text: str) -> list[str]:
-    """Names of the ``${NAME}`` references in ``text`` that still stand for nothing."""
-    return _VARIABLE.findall(text)
-
-
-class _Environment(BaseSettings):
-    """What the environment says, as nested text; read by the library, checked by ``Settings``."""
-
-    model_config = SettingsConfigDict(
-        extra="ignore", env_prefix="LOADER_", env_nested_delimiter="__"
-    )
-    spark_remote: Any = None
-    spark_timeout_seconds: Any = None
-    ledger: Any = None
-    limits: dict[str, Any] = {}
-    kafka: dict[str, Any] = {}
-    files: dict[str, Any] = {}
-    jdbc: dict[str, Any] = {}
-
-
-def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None) -> Settings:
-    """Read ``path``, the environment and ``flags`` (dotted keys).
-
-    Raises ``ConfigurationError`` for a missing or unreadable file, an unknown key, a bad value, or
-    a secret that is written out in the file, naming the key.
-    """
-    file = Path(path)
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        message = f"No configuration at {file}; copy loader.toml.example there, or use --config."
-        raise ConfigurationError(message, path=str(file)) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        message = f"Cannot read the configuration {file}: {error}."
-        raise ConfigurationError(message, path=str(file)) from error
-    _refuse_written_secrets(content, file)
-    content = _expand(content, file)
-    for key, text in _texts(content):
-        missing = unset_variables(text)
-        if missing and not _is_skipped(key, content):
-            message = f"{file}: {key} needs the environment variable {missing[0]}; set it."
-            raise ConfigurationError(message, path=str(file), key=key, variable=missing[0])
-    for name in os.environ:
-        field = name.removeprefix("LOADER_").split("__")[0].lower()
-        if name.startswith("LOADER_") and field not in Settings.model_fields:
-            close = difflib.get_close_matches(field, list(Settings.model_fields), n=1)
-            hint = f"; did you mean LOADER_{close[0].upper()}?" if close else ""
-            message = f"The environment variable {name} is none of the loader{hint}."
-            raise ConfigurationError(message, variable=name)
-    try:
-        environment = _Environment().model_dump(exclude_unset=True)
-    except Exception as error:  # of the library, which names the variable
-        message = f"The environment's LOADER_ variables cannot be read: {error}."
-        raise ConfigurationError(message) from error
-    content = _merged(content, environment)
-    for key, value in (flags or {}).items():
-        if _is_secret(key, value) or re.fullmatch(r"jdbc\..*password", key):
-            message = (
-                f"--set {key} would show the password or token to everyone here; set it in the "
-                "environment, or name a file or a credential provider in the configuration."
-            )
-            raise ConfigurationError(message, key=key)
-        nested: dict[str, Any] = {}
-        inner = nested
-        # A Kafka property has dots of its own.
-        path, _, name = key.partition(".properties.")
-        *parents, last = [*path.split("."), "properties", name] if name else path.split(".")
-        for parent in parents:
-            inner = inner.setdefault(parent, {})
-        inner[last] = value
-        content = _merged(content, nested)
-    try:
-        return Settings(**content)
-    except ValidationError as error:
-        # A misspelt key is also a missing one; the former says more.
-        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        if first["type"] == "extra_forbidden":
-            reason = "unknown key" + _nearest(first)
-        else:
-            reason = first["msg"].removeprefix("Value error, ")
-        message = f"{file}: {key}: {reason}."
-        raise ConfigurationError(message, path=str(file), key=key) from None
-
-
-def _is_skipped(key: str, content: Mapping[str, Any]) -> bool:
-    """Whether ``key`` may name a variable that is not set, since its section is left out then."""
-    if re.fullmatch(r"files\.[^.]*\.path", key):
-        return True
-    kind, name = [*key.split("."), ""][:2]
-    return kind == "jdbc" and bool(unset_variables(str(content["jdbc"][name].get("url", ""))))
-
-
 def located(settings: Settings) -> Settings:
     """``settings`` with the own stack's addresses where nobody named any.
 
     Raises what ``own_stack.address`` raises, so that no command ends up at somebody else's server.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     if settings.spark_remote is None:
         found["spark_remote"] = own_stack.address("connect", "SPARK_REMOTE")
     if any(not kafka.bootstrap_servers for kafka in settings.kafka.values()):
@@ -479,141 +383,3 @@ def located(settings: Settings) -> Settings:
             for name, kafka in settings.kafka.items()
         }
     return settings.model_copy(update=found)
-
-
-def shown_remote(remote: str) -> str:
-    """``host:port`` of a Spark Connect address; what follows it (``/;token=…``) may be a secret."""
-    return re.split(r"[/;?]", remote.partition("://")[2], maxsplit=1)[0]
-
-
-def redacted(settings: Settings) -> dict[str, Any]:
-    """``settings`` as nested plain values, with every secret as ``***``."""
-
-    def hide(key: str, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: hide(str(name), item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [hide(key, item) for item in value]
-        if key == "spark_remote":
-            return _TOKEN.sub(r"\1***", value)  # sc://host:port/;token=…
-        return "***" if SECRET.search(key) and value else value
-
-    plain: dict[str, Any] = hide("", settings.model_dump(mode="json", exclude_none=True))
-    return plain
-
-
-def _is_secret(key: str, text: str) -> bool:
-    """Whether a property of Kafka's client, or the address of Spark, is or has a secret."""
-    if key == "spark_remote":
-        return "token=" in text.lower()
-    return ".properties." in key and bool(SECRET.search(key))
-
-
-def _refuse_written_secrets(content: Any, file: Path) -> None:
-    for key, text in _texts(content):
-        is_password = re.fullmatch(r"jdbc\.[^.]*\.password", key)
-        if not is_password and not _is_secret(key, text):
-            continue
-        if is_password and _VARIABLE.fullmatch(text):
-            continue
-        if not _VARIABLE.search(text) or _WRITTEN.search(text):
-            message = (
-                f"{file}: {key} is a secret and must not be written into the file: give it as "
-                '"${NAME}", an environment variable, or "${file:/path}".'
-            )
-            raise ConfigurationError(message, path=str(file), key=key)
-
-
-def _expand(value: Any, file: Path) -> Any:
-    if isinstance(value, str):
-
-        def known(match: re.Match[str]) -> str:
-            name = match[1]
-            if name.startswith("credential:"):
-                return _credential(name.removeprefix("credential:"), file)
-            if not name.startswith("file:"):
-                return os.environ.get(name) or match[0]
-            try:
-                return Path(name.removeprefix("file:")).read_text(encoding="utf-8").rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                message = f"{file}: {match[0]} cannot be read: {error}."
-                raise ConfigurationError(message, path=str(file)) from error
-
-        return _VARIABLE.sub(known, value)
-    if isinstance(value, dict):
-        return {key: _expand(item, file) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_expand(item, file) for item in value]
-    return value
-
-
-def _credential(reference: str, file: Path) -> str:
-    """The secret ``provider#alias`` of a Hadoop credential provider (``jceks://file/path#alias``),
-    as Hadoop itself reads it: the keystore's password is in ``HADOOP_CREDSTORE_PASSWORD``.
-    """
-    from pyspark.java_gateway import launch_gateway  # starts a JVM of a second
-
-    provider, _, alias = reference.rpartition("#")
-    gateway = launch_gateway()  # type: ignore[no-untyped-call]
-    try:
-        configuration = gateway.jvm.org.apache.hadoop.conf.Configuration()
-        configuration.set("hadoop.security.credential.provider.path", provider)
-        found = configuration.getPassword(alias) if provider else None
-        secret = "".join(found) if found else None
-    except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        message = f"{file}: the credential provider {provider} cannot be read: {first}."
-        raise ConfigurationError(message, path=str(file)) from None
-    finally:
-        gateway.shutdown()
-        gateway.proc.stdin.close()
-        gateway.proc.wait(timeout=30)
-    if secret is None:
-        message = (
-            f"{file}: the credential provider {provider or reference} has no alias {alias!r}; "
-            'write "${credential:jceks://file/path/to.jceks#alias}" and make it with `hadoop '
-            "credential create`."
-        )
-        raise ConfigurationError(message, path=str(file))
-    return secret
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            value = _merged(merged[key], value)
-        merged[key] = value
-    return merged
-
-
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "kafka": Kafka,
-    "files": Files,
-    "jdbc": Jdbc,
-    "limits": Limits,
-}
-
-
-def _nearest(error: Mapping[str, Any]) -> str:
-    """The key that a person probably meant, for an unknown key's message."""
-    path = [part for part in error["loc"] if isinstance(part, str)]
-    model: type[BaseModel] = Settings
-    if len(path) > 1:
-        model = _SECTIONS[path[0]]
-        model = Topic if "topics" in path[:-1] else model
-        model = JdbcTable if "tables" in path[:-1] else model
-    close = difflib.get_close_matches(str(path[-1]), list(model.model_fields), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Each string within ``value``, with its dotted key."""
-    if isinstance(value, str):
-        yield key, value
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _texts(item, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _texts(item, f"{key}.{index}")

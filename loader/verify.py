@@ -8,28 +8,24 @@ compares checksums of key, value, headers and timestamp over a sample, or over e
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as f
 
-from loader import land, spark_errors
+from loader.batch import COMMITTED, Batch, TopicKey, positions
+from loader.content import ACCEPT, ADOPT, LOAD, REPLAY, Range
 from loader.errors import DataLoss, LoaderError
-from loader.kafka import TopicState, Unreadable
-from loader.ledger import positions
-from loader.plan import (
-    ACCEPT,
-    ADOPT,
-    COMMITTED,
-    LOAD,
-    REPLAY,
-    Batch,
-    Range,
-    command,
-)
-from loader.run import Key, Loader, Survey, as_ours
+from loader.lake import tables
+from loader.lake.frames import united
+from loader.lake.spark_errors import as_ours, is_gone
+from loader.remedies import of_topic
+from loader.round import Loader
+from loader.sources.kafka.reading import exactly, is_odd, layers, records_of
+from loader.sources.kafka.source import Topics
+from loader.sources.kafka.topic import TopicState, Unreadable
 
 _SLICES = 5
 _LOOK_BACK = 10_000
@@ -70,151 +66,155 @@ def verify(
     ``sample`` is the number of offsets per partition to compare with Kafka, in slices whose places
     follow from ``seed``; with ``full`` everything that Kafka still holds is compared.
     """
-    survey = loader.survey(make_tables=False)
-    keys = [key for key in sorted(survey.tables) if not topics or key[1] in topics]
-    tables = sorted({survey.tables[key] for key in keys})
-    existing = land.existing_tables(loader.spark, tables, make_schemas=False)
-    history = loader.ledger.history(tables) if survey.rows else []
+    survey, topics_kind = loader.survey(make_tables=False), loader.kind(Topics)
+    found = topics_kind.found
+    keys = [key for key in sorted(found.tables) if not topics or key[1] in topics]
+    names = sorted({found.tables[key] for key in keys})
+    existing = tables.existing_tables(loader.spark, names, make_schemas=False)
+    history = loader.ledger.history(names) if survey.rows else []
     findings = []
     errors: list[LoaderError] = []
     for key in keys:
-        table = survey.tables[key]
-        mine = [row for row in history if row.table_name == table and row.topic == key[1]]
-        if not mine or table not in existing:
+        table = found.tables[key]
+        rows = [row for row in history if row.table_name == table and row.topic == key[1]]
+        if not rows or table not in existing:
             continue
         newest = max(row.batch_id for row in history if row.table_name == table)
         try:
-            findings.append(
-                _finding(loader, survey, key, mine, newest, sample=sample, full=full, seed=seed)
-            )
+            one = _OfTopic(loader, topics_kind, key, table, rows)
+            findings.append(one.finding(newest, sample=sample, full=full, seed=seed))
         except Exception as error:
-            if spark_errors.is_gone(error):
+            if is_gone(error):
                 raise
             what = f"Topic {key[1]} could not be verified"
             errors.append(as_ours(error, what, topic=key[1], table=table))
-    of_topics = {key[1] for key in keys} | set(tables) | {None}
+    of_topics = {key[1] for key in keys} | set(names) | {None}
     errors += [
-        error
-        for error in survey.errors
-        if not topics or {error.facts.get("topic"), error.facts.get("table")} & of_topics
+        error for error in survey.errors if not topics or {error.topic, error.table} & of_topics
     ]
     return findings, errors
 
 
-def _finding(
-    loader: Loader,
-    survey: Survey,
-    key: Key,
-    rows: Sequence[Batch],
-    newest: int,
-    *,
-    sample: int,
-    full: bool,
-    seed: int,
-) -> Finding:
-    table, topic, last_known = survey.tables[key], key[1], newest
-    damages = [*follow_on(rows)]
-    held = _held(loader, table, topic)
-    lost = {
-        batch_id
-        for row in rows
-        for gap in row.gaps
-        if gap.is_of_table
-        for batch_id in range(gap.from_offset, gap.until_offset)
-    }
-    closed = [row for row in rows if row.state == COMMITTED]
-    recorded, in_table = 0, sum(each.rows for each in held.values())
-    for row in closed:
-        for each in row.ranges:
-            wanted = each.records or 0
-            recorded += wanted
-            found = held.pop((row.batch_id, each.partition), _Held(0, 0, None, None))
-            if found.rows < wanted and (_is_replayed(closed, row, each) or row.batch_id in lost):
-                continue
-            wrong = []
-            if found.rows != wanted:
-                wrong.append(f"the ledger counted {wanted}")
-            if found.offsets != found.rows:
-                wrong.append(f"{found.rows - found.offsets} are there twice")
-            if (
-                found.first is not None
-                and found.last is not None
-                and (found.first < each.from_offset or found.last >= each.until_offset)
-            ):
-                wrong.append(
-                    f"offsets {found.first} to {found.last} are not within {each.from_offset} to "
-                    f"{each.until_offset - 1}, which the ledger has"
-                )
-            if wrong:
-                damages.append(
-                    _damage(
+@dataclass(frozen=True)
+class _OfTopic:
+    """The comparison of one topic (``key``) with its ``table`` and its ledger ``rows``."""
+
+    loader: Loader
+    topics: Topics
+    key: TopicKey
+    table: str
+    rows: Sequence[Batch]
+
+    def finding(self, newest: int, *, sample: int, full: bool, seed: int) -> Finding:
+        """What is wrong; ``newest`` is the newest batch of the table that the ledger has."""
+        closed = [row for row in self.rows if row.state == COMMITTED]
+        held = _held(self.loader, self.table, self.key[1])
+        in_table = sum(each.rows for each in held.values())
+        damages = [
+            *follow_on(self.rows),
+            *self._miscounted(closed, held),
+            *self._unknown(held, newest),
+        ]
+        compared, differences = self._compared(closed, sample, full=full, seed=seed)
+        damages += [self._difference(each) for each in differences]
+        counts = {
+            kind: sum(each.records for each in differences if each.kind == kind)
+            for kind in ("missing", "changed", "extra")
+        }
+        loads = [row for row in closed if row.kind == LOAD]
+        return Finding(
+            table=self.table,
+            topic=self.key[1],
+            batches=len(self.rows),
+            rows=in_table,
+            recorded=sum(each.records or 0 for row in closed for each in row.ranges),
+            holes=sum(row.span - (row.records or 0) for row in loads),
+            compared=compared,
+            **counts,
+            damages=tuple(damages),
+        )
+
+    def _miscounted(
+        self, closed: Sequence[Batch], held: dict[tuple[int, int], _Held]
+    ) -> Iterator[DataLoss]:
+        """Batches that do not have the rows that the ledger counted; they are taken from ``held``.
+
+        What a later replay landed again, and batches that were accepted as lost, may be missing.
+        """
+        lost = {
+            batch_id
+            for row in self.rows
+            for gap in row.gaps
+            if gap.is_of_table
+            for batch_id in range(gap.from_offset, gap.until_offset)
+        }
+        for row in closed:
+            for each in row.ranges:
+                wanted = each.records or 0
+                found = held.pop((row.batch_id, each.partition), _Held(0, 0, None, None))
+                if found.rows < wanted and (
+                    _is_replayed(closed, row, each) or row.batch_id in lost
+                ):
+                    continue
+                wrong = found.differs(each)
+                if wrong:
+                    yield _damage(
                         row,
                         f"batch {row.batch_id} has {found.rows} rows of partition "
                         f"{each.partition}: {', '.join(wrong)}",
                         each if found.rows < wanted else None,
                     )
-                )
-    open_ids = {row.batch_id for row in rows if row.state != COMMITTED}
-    unknown = {key: found for key, found in held.items() if key[0] not in open_ids}
-    if any(batch_id > newest for batch_id, _ in unknown):
-        # Another loader may have written it since the ledger was read.
-        newest = positions(loader.ledger.current(), [table])[table].last_batch_id
-        unknown = {
-            key: found for key, found in unknown.items() if not last_known < key[0] <= newest
-        }
-    for (batch_id, partition), found in sorted(unknown.items()):
-        message = (
-            f"Table {table}: {found.rows} rows of topic {topic} partition {partition} say that "
-            f"they are of batch {batch_id}, which the ledger does not have of it. Something else "
-            "than the loader wrote them; remove them."
-        )
-        damages.append(DataLoss(message, table=table, topic=topic, partition=partition))
-    compared, missing, changed, extra = 0, 0, 0, 0
-    state = survey.topics.get(key)
-    covered = loaded(closed, state) if state is not None else []
-    if state is not None and covered:
-        wanted_ranges = (
-            [covered] if full else slices(covered, sample, random.Random(seed))  # noqa: S311
-        )
-        compared, differences = _compare(loader, key, table, wanted_ranges, state)
-        compacted = loader.cluster(key[0]).is_compacted(topic)
-        for kind, partition, first, last, count in differences:
-            if kind == "same" or (kind == "extra" and compacted):
-                continue
-            missing += count if kind == "missing" else 0
-            changed += count if kind == "changed" else 0
-            extra += count if kind == "extra" else 0
-            words = {
-                "missing": "are in Kafka, but not in the table",
-                "changed": "differ from Kafka's",
-                "extra": "are in the table, but not in Kafka, which does not compact the topic",
+
+    def _unknown(self, held: Mapping[tuple[int, int], _Held], newest: int) -> Iterator[DataLoss]:
+        """Rows of batches that the ledger does not have of the topic."""
+        last_known, topic, table = newest, self.key[1], self.table
+        open_ids = {row.batch_id for row in self.rows if row.state != COMMITTED}
+        unknown = {key: found for key, found in held.items() if key[0] not in open_ids}
+        if any(batch_id > newest for batch_id, _ in unknown):
+            # Another loader may have written it since the ledger was read.
+            newest = positions(self.loader.ledger.current(), [table])[table].last_batch_id
+            unknown = {
+                key: found for key, found in unknown.items() if not last_known < key[0] <= newest
             }
-            damages.append(
-                _damage(
-                    rows[-1],
-                    f"{count} records of partition {partition} between the offsets {first} and "
-                    f"{last} {words[kind]}",
-                    Range(partition, first, last + 1) if kind == "missing" else None,
-                )
+        for (batch_id, partition), found in sorted(unknown.items()):
+            message = (
+                f"Table {table}: {found.rows} rows of topic {topic} partition {partition} say that "
+                f"they are of batch {batch_id}, which the ledger does not have of it. Something "
+                "else than the loader wrote them; remove them."
             )
-    loads = [row for row in closed if row.kind == LOAD]
-    return Finding(
-        table=table,
-        topic=topic,
-        batches=len(rows),
-        rows=in_table,
-        recorded=recorded,
-        holes=sum(row.span - (row.records or 0) for row in loads),
-        compared=compared,
-        missing=missing,
-        changed=changed,
-        extra=extra,
-        damages=tuple(damages),
-    )
+            yield DataLoss(message, table=table, topic=topic, partition=partition)
+
+    def _compared(
+        self, closed: Sequence[Batch], sample: int, *, full: bool, seed: int
+    ) -> tuple[int, list[_Difference]]:
+        """How many records were compared with Kafka's, and where they differ."""
+        state = self.topics.found.topics.get(self.key)
+        covered = loaded(closed, state) if state is not None else []
+        if state is None or not covered:
+            return 0, []
+        dice = random.Random(seed)  # noqa: S311
+        wanted = [covered] if full else slices(covered, sample, dice)
+        compared, differences = _compare(self.topics, self.key, self.table, wanted, state)
+        compacted = self.topics.clusters.get(self.key[0]).is_compacted(self.key[1])
+        left_out = {"same", "extra"} if compacted else {"same"}
+        return compared, [each for each in differences if each.kind not in left_out]
+
+    def _difference(self, each: _Difference) -> DataLoss:
+        words = {
+            "missing": "are in Kafka, but not in the table",
+            "changed": "differ from Kafka's",
+            "extra": "are in the table, but not in Kafka, which does not compact the topic",
+        }
+        return _damage(
+            self.rows[-1],
+            f"{each.records} records of partition {each.partition} between the offsets "
+            f"{each.first} and {each.last} {words[each.kind]}",
+            Range(each.partition, each.first, each.last + 1) if each.kind == "missing" else None,
+        )
 
 
 def rewound_at(
-    loader: Loader, key: Key, last: Batch, state: TopicState, partition: int, offset: int
+    topics: Topics, key: TopicKey, last: Batch, state: TopicState, partition: int, offset: int
 ) -> int | None:
     """Where ``partition`` begins to have other records than were loaded from it, at ``offset`` or
     before; None where it has the same there.
@@ -224,8 +224,8 @@ def rewound_at(
         """The first offset of what is the same, and of what is not."""
         if begin >= end:
             return {}
-        _, parts = _compare(loader, key, last.table_name, [[Range(partition, begin, end)]], state)
-        return {kind: at for kind, _, at, _, _ in parts}
+        _, parts = _compare(topics, key, last.table_name, [[Range(partition, begin, end)]], state)
+        return {each.kind: each.first for each in parts}
 
     done = last.committed_offset(partition) or 0
     found = first(offset, min(state.end[partition], done))
@@ -343,6 +343,36 @@ class _Held(NamedTuple):
     first: int | None
     last: int | None
 
+    def differs(self, planned: Range) -> list[str]:
+        """How that is not what the ledger has of it."""
+        wrong = []
+        if self.rows != (planned.records or 0):
+            wrong.append(f"the ledger counted {planned.records or 0}")
+        if self.offsets != self.rows:
+            wrong.append(f"{self.rows - self.offsets} are there twice")
+        if (
+            self.first is not None
+            and self.last is not None
+            and (self.first < planned.from_offset or self.last >= planned.until_offset)
+        ):
+            wrong.append(
+                f"offsets {self.first} to {self.last} are not within {planned.from_offset} to "
+                f"{planned.until_offset - 1}, which the ledger has"
+            )
+        return wrong
+
+
+class _Difference(NamedTuple):
+    """``records`` of a partition between two offsets (inclusive) that are the ``same`` in Kafka and
+    in the table, ``missing`` from the table, ``changed``, or ``extra`` there.
+    """
+
+    kind: str
+    partition: int
+    first: int
+    last: int
+    records: int
+
 
 def _held(loader: Loader, table: str, topic: str) -> dict[tuple[int, int], _Held]:
     rows = (
@@ -356,43 +386,27 @@ def _held(loader: Loader, table: str, topic: str) -> dict[tuple[int, int], _Held
 
 
 def _compare(
-    loader: Loader,
-    key: Key,
+    topics: Topics,
+    key: TopicKey,
     table: str,
     wanted: Sequence[Sequence[Range]],
     state: TopicState | None,
-) -> tuple[int, list[tuple[str, int, int, int, int]]]:
+) -> tuple[int, list[_Difference]]:
     """How many records Kafka has in ``wanted``, and where the table is the same and where it
-    differs: the kind, partition, first and last offset, and number.
+    differs.
     """
-    spark, topic = loader.spark, key[1]
-    config = loader.settings.kafka[key[0]]
+    spark, topic = topics.spark, key[1]
+    config = topics.settings.kafka[key[0]]
     pieces = [each for ranges in wanted for each in ranges]
-    parts = land.layers({topic: pieces})
-    polls = loader.polls(key, pieces, state)
-    columns = ["key", "value", "headers", "timestamp", "timestamp_type"]
+    parts = layers({topic: pieces})
+    polls = topics.scales.polls(key, pieces, state)
     held = spark.table(table).where(f.col("topic") == topic)
+    columns = ["key", "value", "headers", "timestamp", "timestamp_type"]
     if "timestamp_ms" in held.columns:  # a table from before it was kept has none such
         columns.append("timestamp_ms")
     checksum = f.xxhash64(*columns)
-    # Rows to join, and no expression: there may be thousands.
-    bounds = spark.createDataFrame(
-        [(each.partition, each.from_offset, each.until_offset) for each in pieces],
-        "of_partition int, from_offset bigint, until_offset bigint",
-    )
-    inside = (
-        (f.col("partition") == f.col("of_partition"))
-        & (f.col("offset") >= f.col("from_offset"))
-        & (f.col("offset") < f.col("until_offset"))
-    )
     ours = (
-        held.where(
-            f.col("offset").between(
-                min(each.from_offset for each in pieces),
-                max(each.until_offset for each in pieces) - 1,
-            )
-        )
-        .join(f.broadcast(bounds), inside, "left_semi")
+        _within(held, pieces)
         .groupBy("partition", "offset")
         .agg(f.collect_set(checksum).alias("ours"))
     )
@@ -402,22 +416,40 @@ def _compare(
         return _differences(theirs.join(ours, ["partition", "offset"], "full"))
 
     try:
-        theirs = [land.records_of(spark, config, each, 0, polls) for each in parts]
-        rows = compared_with(land.united(theirs))
+        theirs = [records_of(spark, config, each, 0, polls) for each in parts]
+        rows = compared_with(united(theirs))
     except Exception as error:
-        if not land.is_odd(error):
+        if not is_odd(error):
             raise
-        read = loader.reader(key[0])
+        read = topics.clusters.reader(key[0])
         try:
-            rows = compared_with(land.exactly(spark, config, {topic: pieces}, read, polls))
+            rows = compared_with(exactly(spark, config, {topic: pieces}, read, polls))
         except Unreadable as bad:
             message = (
-                f"Topic {topic} partition {bad.facts['partition']}: the record at offset "
-                f"{bad.offset} cannot be read ({bad}), so the topic was not compared with Kafka."
+                f"Topic {topic} partition {bad.partition}: the record at offset {bad.offset} "
+                f"cannot be read ({bad}), so the topic was not compared with Kafka."
             )
             raise DataLoss(message, table=table, topic=topic) from error
     compared = sum(row["records"] for row in rows if row["kind"] != "extra")
-    return compared, [tuple(row) for row in rows]
+    return compared, [_Difference(*row) for row in rows]
+
+
+def _within(held: DataFrame, pieces: Sequence[Range]) -> DataFrame:
+    """Those rows of ``held`` that lie in ``pieces``."""
+    # Rows to join, and no expression: there may be thousands.
+    bounds = held.sparkSession.createDataFrame(
+        [(each.partition, each.from_offset, each.until_offset) for each in pieces],
+        "of_partition int, from_offset bigint, until_offset bigint",
+    )
+    inside = (
+        (f.col("partition") == f.col("of_partition"))
+        & (f.col("offset") >= f.col("from_offset"))
+        & (f.col("offset") < f.col("until_offset"))
+    )
+    first = min(each.from_offset for each in pieces)
+    last = max(each.until_offset for each in pieces) - 1
+    near = held.where(f.col("offset").between(first, last))
+    return near.join(f.broadcast(bounds), inside, "left_semi")
 
 
 def _differences(joined: DataFrame) -> list[Row]:
@@ -441,9 +473,13 @@ def _differences(joined: DataFrame) -> list[Row]:
 
 
 def _damage(row: Batch, what: str, again: Range | None) -> DataLoss:
-    todo = "find out what wrote to the table."
+    todo, remedy = "find out what wrote to the table.", None
     if again is not None:
-        at = f"{again.partition}:{again.from_offset} --until {again.partition}:{again.until_offset}"
-        todo = f"to land them again: {command('replay', row, f'--from {at}')}"
+        bounds = (
+            f"--from {again.partition}:{again.from_offset}",
+            f"--until {again.partition}:{again.until_offset}",
+        )
+        remedy = of_topic("replay", row, *bounds)
+        todo = f"to land them again: {remedy}"
     sentence = f"Table {row.table_name}, topic {row.topic}: {what}; {todo}"
-    return DataLoss(sentence, table=row.table_name, topic=row.topic)
+    return DataLoss(sentence, remedy=remedy, table=row.table_name, topic=row.topic)

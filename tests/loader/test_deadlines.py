@@ -20,8 +20,8 @@ import pytest
 from pydantic import SecretStr
 
 from loader.errors import SourceUnavailable
-from loader.jdbc import Database
 from loader.settings import Jdbc
+from loader.sources.jdbc.database import Database
 from tests.conftest import DATABASES, PLANTED, ROOT
 from tests.loader.conftest import every, text_of
 

@@ -20,11 +20,17 @@ import pyarrow.parquet
 import pyspark
 import pytest
 
-from loader import imports, jdbc
+from loader.batch import Batch
+from loader.configuration import load
+from loader.content import Import
 from loader.errors import ConfigurationError, SourceUnavailable
-from loader.jdbc import Column
-from loader.plan import Batch, Import
-from loader.settings import Jdbc, JdbcTable, load
+from loader.settings import Jdbc, JdbcTable
+from loader.sources.jdbc.columns import Column, Typed
+from loader.sources.jdbc.database import DIALECTS
+from loader.sources.jdbc.imports import proposed
+from loader.sources.jdbc.postgresql import PostgreSQL
+from loader.sources.jdbc.types import takes
+from loader.sources.jdbc.watermark import lowered
 from simulator.databases import fill
 from simulator.meters import MeterSettings, meter_park, write_meters
 from tests.conftest import DATABASES, PLANTED, ROOT
@@ -310,7 +316,7 @@ def test_a_type_that_raw_cannot_take_is_an_error_before_anything_is_planned(
     ],
 )
 def test_a_raw_column_takes_only_what_it_keeps_whole(held: str, new: str, taken: bool) -> None:
-    assert imports.takes(held, new) == taken
+    assert takes(held, new) == taken
 
 
 @pytest.mark.exhaustive
@@ -560,9 +566,9 @@ def test_an_import_is_due_by_its_plan_and_a_twentieth_early(
     last = None
     if hours is not None:
         planned = now - timedelta(hours=hours)
-        last = Batch("raw.t", 1, "jdbc.x", None, None, "", imported=Import("t", "full", ()),
+        last = Batch("raw.t", 1, "jdbc.x", Import("t", "full", ()),
                      planned_at=planned, committed_at=planned + timedelta(hours=3))  # fmt: skip
-    assert (imports.proposed(source, last, now) is not None) == is_due
+    assert (proposed(source, last, now) is not None) == is_due
 
 
 # --- splits
@@ -781,7 +787,7 @@ def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
     configured(lake, mariadb, 'include = ["moving"]')
     one = loader()
     survey = one.survey()
-    one.bound_imports(survey, imports.bounded, lambda note: None, survey.errors)
+    one.bound(survey, lambda note: None, survey.errors)
     ours, _ = one.ledger.propose(survey.batches)
     mariadb.ask("insert into moving values (101)")
     errors: list[Any] = []
@@ -803,7 +809,7 @@ def test_all_parts_of_postgresql_read_one_snapshot(
     configured(lake, postgres, '[[jdbc.src.tables]]\nname = "still"\nsplits = 4\nmode = "full"')
     one = loader()
     survey = one.survey()
-    one.bound_imports(survey, imports.bounded, lambda note: None, survey.errors)
+    one.bound(survey, lambda note: None, survey.errors)
     ours, _ = one.ledger.propose(survey.batches)
     postgres.ask("delete from still where id <= 300; update still set v = 1")
     errors: list[Any] = []
@@ -903,12 +909,12 @@ def test_both_clients_of_mariadb_use_tls_or_neither_connects(
 def test_tls_is_the_same_for_both_clients_or_refused(
     dialect: str, parameters: dict[str, str], understood: Any
 ) -> None:
-    mapped = jdbc._DIALECTS[dialect]().tls
+    mapped = DIALECTS[dialect]().tls
     if isinstance(understood, str):
         with pytest.raises(ConfigurationError, match=understood):
             mapped(parameters)
         return
-    found = mapped(parameters)
+    found: Any = dict(mapped(parameters))
     if isinstance(understood, tuple):
         context = found.pop("ssl")
         found = found or (context.check_hostname, context.verify_mode.name)
@@ -916,10 +922,10 @@ def test_tls_is_the_same_for_both_clients_or_refused(
 
 
 def test_infinity_of_a_number_is_asked_only_where_postgresql_knows_it() -> None:
-    server = jdbc._PostgreSQL()
+    server = PostgreSQL()
     refused = []
     for server.version in (130014, 140000):
-        refused.append(server.column(("n", "numeric(5,2)", True, "n"), None).refused)
+        refused.append(server.column(Typed("n", "numeric(5,2)", True, "n"), None).refused)
     assert refused == ["\"n\" = 'NaN'", "\"n\" = 'NaN' or abs(\"n\") = 'Infinity'"]
 
 
@@ -963,10 +969,10 @@ def test_a_highest_value_that_orders_nothing_is_named(
         relation=SimpleNamespace(name="t"), database=SimpleNamespace(where="d")
     )
     if low is not None:
-        assert imports.lowered(value, overlap, column, source) == low
+        assert lowered(value, overlap, column, source) == low
         return
     with pytest.raises(ConfigurationError, match=f"at .*{value}.*mode full"):
-        imports.lowered(value, overlap, column, source)
+        lowered(value, overlap, column, source)
 
 
 def test_passwords_come_from_the_environment_a_file_or_a_credential_provider(

@@ -18,10 +18,11 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from pyspark.sql import functions as f
 
-from loader import land
+from loader.configuration import load
 from loader.errors import DataLoss, Fenced
-from loader.run import repeat
-from loader.settings import load
+from loader.lake import session as spark_session
+from loader.lake import tables
+from loader.repeat import repeat
 from tests.conftest import ROOT
 from tests.loader.conftest import every, text_of
 
@@ -372,7 +373,7 @@ def test_a_loop_goes_on_when_the_server_dropped_its_session(
     for key, value in stack.env().items():
         monkeypatch.setenv(key, value)
     sessions: list[Any] = []
-    real = land.connect
+    real = spark_session.connect
 
     def connect(settings: Any, *, small: bool = False) -> Any:
         session = real(settings, small=small)
@@ -380,7 +381,7 @@ def test_a_loop_goes_on_when_the_server_dropped_its_session(
             sessions.append(session)
         return session
 
-    monkeypatch.setattr(land, "connect", connect)
+    monkeypatch.setattr(spark_session, "connect", connect)
     stop, landed = threading.Event(), [0]
 
     def ended(outcome: Any) -> None:
@@ -445,7 +446,7 @@ def test_an_unfinished_batch_goes_on_from_its_stored_range(lake: Any, loader: An
     assert (len(ours), fenced) == (len(names), [])
     by_name = {batch.table_name.split(".")[1]: batch for batch in ours}
     for name in ("write", "stored"):
-        dead._write([by_name[name]])
+        dead.write([by_name[name]], [])
     lake.sql(f"update {lake.ledger} set owner = '{me}' where table_name = '{lake.table('alive')}'")
     assert lake.states() == [(name, 1, "planned") for name in sorted(names)]
 
@@ -505,8 +506,8 @@ def test_of_two_loaders_with_one_plan_one_is_fenced(lake: Any, loader: Any) -> N
     assert theirs == []
     assert [type(error) for error in fenced] == [Fenced]
     # A loader that was thought dead writes and closes; so does its successor.
-    written = one._write(ours)
-    assert two._write(ours)[0].records == 10
+    written = one.write(ours, [])
+    assert two.write(ours, [])[0].records == 10
     assert two.ledger.close(written) == (written, [])
     closed, fenced = one.ledger.close(written)
     assert closed == []
@@ -708,7 +709,7 @@ def test_a_file_that_changes_under_the_loader_is_not_taken_for_another(
     table = f"{lake.schema}.f_{{name}}"
     lake.configure(tail=f'[files.f]\npath = "{tmp_path}/*.csv"\ntable = "{table}"')
     first = loader()
-    propose, append = first.ledger.propose, land._append
+    propose, append = first.ledger.propose, tables.append
 
     def changed_after_planning(batches: Any) -> Any:
         answer = propose(batches)
@@ -723,7 +724,7 @@ def test_a_file_that_changes_under_the_loader_is_not_taken_for_another(
 
     with monkeypatch.context() as patch:
         patch.setattr(first.ledger, "propose", changed_after_planning)
-        patch.setattr(land, "_append", changed_while_reading)
+        patch.setattr(tables, "append", changed_while_reading)
         outcome = first.round(lambda landed: None, lambda note: None)
     assert outcome.errors == []
     checksums = {

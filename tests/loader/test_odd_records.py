@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
+from loader.sources.kafka import fetching
+from loader.sources.kafka.topic import Unreadable
 from tests.loader.conftest import commands_of, every, text_of
 
 pytestmark = pytest.mark.stack
@@ -94,16 +96,16 @@ def test_a_record_that_cannot_be_read_is_set_aside(lake: Any, loader: Any) -> No
         for at in range(6):
             producer.send(lake.topic("odd"), b"%d" % at, timestamp_ms=NANOSECONDS).get(20)
     with pytest.MonkeyPatch.context() as patch:
-        from loader import kafka
-
-        real = kafka._record
+        real = fetching.record_of
 
         def damaged(found: Any) -> Any:
             if found.value == b"3":
-                raise kafka.Unreadable(found.offset, "its header is no text")
+                raise Unreadable(
+                    found.topic, found.partition, found.offset, "its header is no text"
+                )
             return real(found)
 
-        patch.setattr(kafka, "_record", damaged)
+        patch.setattr(fetching, "record_of", damaged)
         answer = lake.load()
         assert answer.code == 3, answer.text
         said = text_of(answer)

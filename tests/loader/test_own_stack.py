@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from loader import cli, own_stack
+from loader.configuration import load
 from loader.errors import ConfigurationError, SourceUnavailable
-from loader.settings import Settings, load, located
+from loader.settings import Settings, located
 
 ROOT = Path(__file__).resolve().parents[2]
 TOPIC = '[[kafka.default.topics]]\ntopic = "a"\ntable = "raw.a"\n'

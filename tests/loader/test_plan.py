@@ -10,33 +10,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loader.errors import ConfigurationError, DataLoss
-from loader.kafka import TopicState
-from loader.ledger import retirable
-from loader.plan import (
-    ACCEPT,
+from loader.batch import (
     COMMITTED,
     PLANNED,
-    REPLAY,
-    Acceptance,
     Batch,
-    File,
-    Gap,
     Position,
-    Range,
-    accepted,
-    changed_files,
+    number,
+    position,
+    retirable,
+    table_accepted,
+)
+from loader.content import ACCEPT, REPLAY, File, Files, Gap, Offsets, Range
+from loader.errors import ConfigurationError, DataLoss
+from loader.sources.files.listing import changed_files
+from loader.sources.kafka.losses import Acceptance, accepted, spelt
+from loader.sources.kafka.offsets import (
     check_unfinished,
     first_offsets,
     limited,
     next_ranges,
-    number,
-    position,
     replayed,
-    spelt,
-    table_accepted,
     without,
 )
+from loader.sources.kafka.topic import TopicState
 from loader.verify import follow_on, loaded
 
 TABLE = "raw.t"
@@ -48,17 +44,11 @@ def state(
     return TopicState("t", topic_id, {**dict.fromkeys(end, 0), **(begin or {})}, dict(end))
 
 
-def batch(*ranges: tuple[int, int, int], batch_id: int = 1, state: str = COMMITTED) -> Batch:
-    return Batch(
-        table_name=TABLE,
-        batch_id=batch_id,
-        source="kafka.default",
-        topic="t",
-        topic_id="id-1",
-        table_id="delta-1",
-        ranges=tuple(Range(*each) for each in ranges),
-        state=state,
-    )
+def batch(
+    *ranges: tuple[int, int, int], batch_id: int = 1, state: str = COMMITTED, topic: str = "t"
+) -> Batch:
+    content = Offsets(topic, "id-1", tuple(Range(*each) for each in ranges))
+    return Batch(TABLE, batch_id, "kafka.default", content, "delta-1", state=state)
 
 
 def test_a_topic_seen_first_starts_at_what_kafka_still_holds() -> None:
@@ -215,7 +205,7 @@ def test_no_order_of_events_loses_or_doubles_an_offset(
         if not any(each.span for each in ranges):
             return
         ledger.append(
-            replace(batch(state=PLANNED), batch_id=len(ledger) + 1, ranges=ranges),
+            batch(state=PLANNED, batch_id=len(ledger) + 1).with_ranges(ranges),
         )
         if stop == "kill planned":
             return
@@ -255,7 +245,7 @@ def test_no_order_of_events_loses_or_doubles_an_offset(
 )
 def test_a_cap_is_kept_and_shared_by_lag(lags: list[list[int]], cap: int) -> None:
     batches = [
-        replace(batch(*((p, 7, 7 + lag) for p, lag in enumerate(of_topic))), topic=f"t{at}")
+        batch(*((p, 7, 7 + lag) for p, lag in enumerate(of_topic)), topic=f"t{at}")
         for at, of_topic in enumerate(lags)
     ]
     sizes = {each.topic or "": 1.0 for each in batches}
@@ -273,8 +263,8 @@ def test_a_cap_is_kept_and_shared_by_lag(lags: list[list[int]], cap: int) -> Non
 
 def test_a_cap_of_bytes_counts_records_by_their_size() -> None:
     batches = [
-        replace(batch((0, 0, 1000)), topic="small"),
-        replace(batch((0, 0, 1000)), topic="big"),
+        batch((0, 0, 1000), topic="small"),
+        batch((0, 0, 1000), topic="big"),
     ]
     capped = limited(batches, {"small": 10.0, "big": 90.0}, max_records=None, max_bytes=10_000)
     assert [each.span for each in capped] == [100, 100]
@@ -491,9 +481,7 @@ def test_a_batch_that_goes_into_the_table_made_anew_is_missed_when_that_is_lost(
 def test_files_of_lost_batches_are_landed_again() -> None:
     def imported(batch_id: int, *names: str) -> Batch:
         files = tuple(File(each, 1, datetime(2024, 1, 1), f"sum-{each}") for each in names)
-        return Batch(
-            TABLE, batch_id, "files.f", None, None, "delta-1", files=files, state=COMMITTED
-        )
+        return Batch(TABLE, batch_id, "files.f", Files(files), "delta-1", state=COMMITTED)
 
     rows = [imported(1, "a", "b"), imported(2, "a"), imported(3, "c")]
     row = replace(table_accepted(rows[2], (1, 2), "delta-1"), batch_id=4, state=COMMITTED)

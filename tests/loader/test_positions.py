@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
+from loader.configuration import load
 from loader.errors import DataLoss
-from loader.run import repeat
-from loader.settings import load
+from loader.repeat import repeat
 from tests.loader.conftest import commands_of, every, text_of
 
 pytestmark = pytest.mark.stack
@@ -218,7 +218,7 @@ def test_accepting_the_loss_of_a_table_gives_up_nothing_that_kafka_still_has(
     dead.ledger.owner = "elsewhere/1/1/x"
     ours, _ = dead.ledger.propose(dead.survey().batches)
     assert sorted(batch.batch_id for batch in ours) == [3, 3, 3]
-    dead._write([batch for batch in ours if batch.table_name == lake.table("marked")])
+    dead.write([batch for batch in ours if batch.table_name == lake.table("marked")], [])
     table = {name: lake.table(name) for name in names}
     lake.sql(f"restore table {table['unwritten']} to version as of 1")
     lake.sql(f"restore table {table['marked']} to version as of 2")
@@ -554,7 +554,7 @@ def test_limits_cut_a_round_by_lag_and_rounds_end_where_the_run_began(
     assert lake.ranges("b") == [(1, "load", 0, 0, 5)]
     assert "45 records" in text_of(once)
     assert "lag 45" in text_of(once)
-    arrived = []
+    arrived: list[bool] = []
 
     def told(landed: Any) -> None:
         if not arrived:

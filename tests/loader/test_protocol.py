@@ -14,10 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loader import land
+from loader.batch import COMMITTED, PLANNED, Batch, positions
+from loader.content import LOAD, REPLAY, Offsets, Range
 from loader.errors import Fenced
-from loader.ledger import Ledger, positions
-from loader.plan import COMMITTED, LOAD, PLANNED, REPLAY, Batch, Range
+from loader.lake import tables
+from loader.lake.ledger import Ledger
+from loader.lake.schema import rows_of
 from tests.loader.conftest import every
 
 pytestmark = pytest.mark.stack
@@ -48,7 +50,7 @@ def test_the_mark_survives_checkpoints_log_cleanup_vacuum_and_optimize(
         "'delta.logRetentionDuration' = 'interval 1 day', "
         "'delta.deletedFileRetentionDuration' = 'interval 0 hours')"
     )
-    land.compact(one.spark, table, "128MB")
+    tables.compact(one.spark, table, "128MB")
     folder = Path(detail(one, table)["location"].removeprefix("file:").replace("%20", " "))
     # Log files are removed by their day; these are of the day before yesterday.
     old = time.time() - 3 * 86400
@@ -63,9 +65,9 @@ def test_the_mark_survives_checkpoints_log_cleanup_vacuum_and_optimize(
     lake.sql(f"vacuum {table} retain 0 hours")
     # A write of any batch that is there is skipped, as after a takeover that knows nothing.
     for batch_id in (1, 2, 3, 4):
-        twin = replace(first, batch_id=batch_id, planned_at=None, ranges=(Range(0, 0, 40),))
+        twin = replace(first.with_ranges([Range(0, 0, 40)]), batch_id=batch_id, planned_at=None)
         # Written, it would have added forty rows; skipped, it counts the ten that are there.
-        assert one._write([twin])[0].records == 10
+        assert one.write([twin], [])[0].records == 10
     assert lake.offsets("a") == every(40)
 
 
@@ -80,7 +82,7 @@ def test_in_flight_twins_of_one_batch_land_it_once(lake: Any, loader: Any) -> No
 
     def write() -> int:
         gate.wait()
-        return sum(batch.records or 0 for batch in one._write(ours))
+        return sum(batch.records or 0 for batch in one.write(ours, []))
 
     with ThreadPoolExecutor(3) as pool:
         counts = [each.result() for each in [pool.submit(write) for _ in range(3)]]
@@ -101,7 +103,7 @@ def test_compaction_disturbs_no_load_and_leaves_old_batches_to_be_skipped(
         try:
             while not over.is_set():
                 for table in (lake.table("a"), lake.ledger):
-                    land.compact(one.spark, table, "128MB")
+                    tables.compact(one.spark, table, "128MB")
         except Exception as error:
             errors.append(error)
 
@@ -118,7 +120,7 @@ def test_compaction_disturbs_no_load_and_leaves_old_batches_to_be_skipped(
         thread.join()
     assert errors == []
     assert lake.offsets("a") == every(300)
-    land.compact(one.spark, lake.table("a"), "128MB")
+    tables.compact(one.spark, lake.table("a"), "128MB")
     assert detail(one, lake.table("a"))["numFiles"] == 1
     lake.produce("a", 50)
     quiet(one)
@@ -137,16 +139,17 @@ def test_rows_of_the_ledger_are_retired_and_nothing_is_forgotten(lake: Any, load
     quiet(one)
     last: list[Batch] = []
     for number in range(1, 62):
+        ranges = (Range(0, number, number + 1),)
         rows = [
-            Batch("t.a", number, "kafka.c", "x", "id", "d", (Range(0, number, number + 1),)),
-            Batch("t.a", number, "kafka.c", "y", "id2", "d", (Range(0, number, number + 1),)),
+            Batch("t.a", number, "kafka.c", Offsets(topic, f"id-{topic}", ranges), "d")
+            for topic in ("x", "y")
         ]
         last = rows if number % 20 else rows[:1]
         # One statement plans and closes many: this is about what is read afterwards.
         if number == 1:
             batches = []
         batches.extend(last)
-    frame = ledger._rows([replace(row, records=1) for row in batches])
+    frame = rows_of(ledger.spark, [replace(row, records=1) for row in batches])
     frame.createOrReplaceTempView("many_batches")
     columns = ", ".join(column for column in frame.columns if column != "state")
     ledger.spark.sql(
@@ -193,13 +196,13 @@ def test_any_history_of_loaders_is_one_history(lake: Any, loader: Any) -> None:
     def check(steps: list[tuple[str, int, str]]) -> None:
         nonlocal number
         number += 1
-        tables = {table: f"{table}{number}" for table in ("t.a", "t.b")}
+        names = {table: f"{table}{number}" for table in ("t.a", "t.b")}
         loaders = [Ledger(base.spark, base.ledger.name) for _ in range(3)]
         views: list[dict[str, list[Batch]]] = [{} for _ in range(3)]
-        planned: dict[str, list[Batch]] = {table: [] for table in tables.values()}
-        closed: dict[str, list[int]] = {table: [] for table in tables.values()}
+        planned: dict[str, list[Batch]] = {table: [] for table in names.values()}
+        closed: dict[str, list[int]] = {table: [] for table in names.values()}
         for step, who, short in steps:
-            table, ledger = tables[short], loaders[who]
+            table, ledger = names[short], loaders[who]
             if step == "late":
                 # Looked before the others acted; acts on that view later.
                 rows = [row for row in ledger.current() if row.table_name == table]
@@ -208,8 +211,9 @@ def test_any_history_of_loaders_is_one_history(lake: Any, loader: Any) -> None:
             if step == "retire":
                 ledger.close([], [r for r in ledger.current() if r.table_name == table])
                 continue
-            rows = views[who].pop(table, None)
-            if rows is None:
+            known = views[who].pop(table) if table in views[who] else None
+            rows = known or []
+            if known is None:
                 rows = [row for row in ledger.current() if row.table_name == table]
             here = positions(rows, [table])[table]
             if step in ("plan", "replay"):
@@ -222,7 +226,8 @@ def test_any_history_of_loaders_is_one_history(lake: Any, loader: Any) -> None:
                 span = Range(0, at, at + 3) if kind == LOAD else Range(0, 0, at)
                 if kind == REPLAY and not at:
                     continue
-                batch = Batch(table, batch_id, "kafka.c", "x", "id", "d", (span,), kind=kind)
+                content = Offsets("x", "id", (span,))
+                batch = Batch(table, batch_id, "kafka.c", content, "d", kind=kind)
                 ours, fenced = ledger.propose([batch])
                 free = all(each.batch_id < batch_id for each in planned[table])
                 assert bool(ours) == free, "planned exactly when the number was free"
@@ -235,7 +240,7 @@ def test_any_history_of_loaders_is_one_history(lake: Any, loader: Any) -> None:
                     assert bool(done) == first, "closed exactly once"
                     assert bool(fenced) != first
                     closed[table] += [each.batch_id for each in done]
-        for table in tables.values():
+        for table in names.values():
             history = base.ledger.history([table])
             assert [row.batch_id for row in history] == list(range(1, len(history) + 1))
             assert [row.batch_id for row in history] == [row.batch_id for row in planned[table]]

@@ -29,10 +29,10 @@ from kafka.admin import (
     ResourceType,
 )
 
-from loader import land, spark_errors
-from loader.ledger import Ledger
-from loader.run import opened
-from loader.settings import load
+from loader.configuration import load
+from loader.lake import spark_errors, tables
+from loader.lake.ledger import Ledger
+from loader.repeat import opened
 from tests.conftest import ROOT
 from tests.loader.conftest import text_of
 from tests.spark_ui import SparkUi
@@ -196,7 +196,7 @@ def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
         monkeypatch.setenv(key, value)
     owner, function = {
         "plan": (Ledger, "propose"),
-        "write": (land, "_append"),
+        "write": (tables, "append"),
         "close": (Ledger, "close"),
     }[step]
     real = getattr(owner, function)

@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from loader.configuration import load
 from loader.errors import ConfigurationError
-from loader.kafka import python_properties
-from loader.settings import Settings, load, redacted
+from loader.redaction import redacted
+from loader.settings import Settings
+from loader.sources.kafka.client import python_properties
 
 ROOT = Path(__file__).resolve().parents[2]
+Read = Callable[[str], Settings]
+Write = Callable[[str], Path]
 
 
 @pytest.fixture
-def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "SPARK_REMOTE", "PARK_DIR", "SOME_HOST"):
         monkeypatch.delenv(name, raising=False)
 
@@ -28,7 +32,7 @@ def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Callable[[str], Path]:
+def written(tmp_path: Path) -> Write:
     def write(text: str) -> Path:
         path = tmp_path / "loader.toml"
         path.write_text(text, encoding="utf-8")
@@ -37,7 +41,7 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-def refused(toml, text: str) -> str:
+def refused(toml: Read, text: str) -> str:
     with pytest.raises(ConfigurationError) as caught:
         toml(text)
     assert "my loader.toml" in str(caught.value)
@@ -54,7 +58,7 @@ def test_the_example_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     assert example.files["park"].path == "${PARK_DIR}/*.csv"
 
 
-def test_the_environment_gives_the_addresses(toml, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_gives_the_addresses(toml: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     assert toml(TOPIC).kafka["default"].bootstrap_servers == ""
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "")
     assert toml(TOPIC).kafka["default"].bootstrap_servers == ""
@@ -65,7 +69,9 @@ def test_the_environment_gives_the_addresses(toml, monkeypatch: pytest.MonkeyPat
     assert settings.spark_remote == "sc://spark:2"
 
 
-def test_a_variable_stands_for_its_value_anywhere(toml, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_stands_for_its_value_anywhere(
+    toml: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOME_HOST", "broker")
     settings = toml('[kafka.default]\nbootstrap_servers = "${SOME_HOST}:1,${SOME_HOST}:2"\n')
     assert settings.kafka["default"].bootstrap_servers == "broker:1,broker:2"
@@ -79,11 +85,11 @@ def test_a_variable_stands_for_its_value_anywhere(toml, monkeypatch: pytest.Monk
         TOPIC.replace('"a"', '"${SOME_HOST}"'),
     ],
 )
-def test_an_unset_variable_is_named(toml, text: str) -> None:
+def test_an_unset_variable_is_named(toml: Read, text: str) -> None:
     assert "needs the environment variable SOME_HOST; set it" in refused(toml, text)
 
 
-def test_an_unset_variable_of_a_path_is_left_to_the_run(toml) -> None:
+def test_an_unset_variable_of_a_path_is_left_to_the_run(toml: Read) -> None:
     settings = toml('[files.park]\npath = "${PARK_DIR}/*.csv"\ntable = "raw.park_{name}"\n')
     assert settings.files["park"].path == "${PARK_DIR}/*.csv"
 
@@ -97,29 +103,29 @@ def test_an_unset_variable_of_a_path_is_left_to_the_run(toml) -> None:
         ('[files.f]\npath = "x"\ntable = "raw.f"\ndelimeter = ";"', "delimeter", "delimiter"),
     ],
 )
-def test_an_unknown_key_names_the_nearest(toml, text: str, key: str, nearest: str) -> None:
+def test_an_unknown_key_names_the_nearest(toml: Read, text: str, key: str, nearest: str) -> None:
     assert f"{key}: unknown key; did you mean '{nearest}'?" in refused(toml, text)
 
 
-def test_a_key_like_no_other_is_just_unknown(toml) -> None:
+def test_a_key_like_no_other_is_just_unknown(toml: Read) -> None:
     assert refused(toml, "zzz = 1").endswith("zzz: unknown key.")
 
 
 @pytest.mark.parametrize("table", ["a", "raw.a.b", "raw.a;b", "raw.`a`", "raw. a", ""])
-def test_a_bad_table_name_is_refused(toml, table: str) -> None:
+def test_a_bad_table_name_is_refused(toml: Read, table: str) -> None:
     assert "kafka.default.topics.0.table" in refused(toml, TOPIC.replace("raw.a", table))
 
 
-def test_a_topic_listed_twice_is_refused(toml) -> None:
+def test_a_topic_listed_twice_is_refused(toml: Read) -> None:
     assert "[kafka.default] lists topic 'a' twice" in refused(toml, TOPIC + TOPIC)
 
 
-def test_topics_of_a_cluster_may_share_a_table(toml) -> None:
+def test_topics_of_a_cluster_may_share_a_table(toml: Read) -> None:
     settings = toml(TOPIC + TOPIC.replace('"a"', '"b"'))
     assert [topic.table for topic in settings.kafka["default"].topics] == ["raw.a", "raw.a"]
 
 
-def test_names_that_differ_in_case_are_one_table(toml) -> None:
+def test_names_that_differ_in_case_are_one_table(toml: Read) -> None:
     # Otherwise two batches of the same number would go to one table, and Delta would skip one.
     other = '[[kafka.default.topics]]\ntopic = "b"\ntable = "RAW.A"\n'
     assert {topic.table for topic in toml(TOPIC + other).kafka["default"].topics} == {"raw.a"}
@@ -133,12 +139,12 @@ def test_names_that_differ_in_case_are_one_table(toml) -> None:
         'ledger = "raw.a"\n',
     ],
 )
-def test_a_table_of_two_sources_is_refused(toml, other: str) -> None:
+def test_a_table_of_two_sources_is_refused(toml: Read, other: str) -> None:
     assert "table raw.a is used by both" in refused(toml, other + TOPIC)
 
 
 @pytest.mark.parametrize("text", ["[kafka", 'a = "\\q"'])
-def test_a_file_that_is_no_toml_is_refused(toml, text: str) -> None:
+def test_a_file_that_is_no_toml_is_refused(toml: Read, text: str) -> None:
     assert "Cannot read the configuration" in refused(toml, text)
 
 
@@ -151,7 +157,7 @@ def test_a_missing_file_says_what_to_copy(tmp_path: Path) -> None:
 
 
 def test_flags_go_before_the_environment_and_that_before_the_file(
-    written, monkeypatch: pytest.MonkeyPatch
+    written: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = written("[limits]\nmax_records = 1\nmin_records = 1\nmax_bytes = '1kB'\n")
     monkeypatch.setenv("LOADER_LIMITS__MAX_RECORDS", "2")
@@ -164,7 +170,7 @@ def test_flags_go_before_the_environment_and_that_before_the_file(
 
 
 def test_an_unknown_variable_of_the_loader_names_the_nearest(
-    written, monkeypatch: pytest.MonkeyPatch
+    written: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOADER_LIMIT__MAX_RECORDS", "2")
     with pytest.raises(ConfigurationError, match=r"LOADER_LIMIT__MAX_RECORDS.*LOADER_LIMITS"):
@@ -182,7 +188,7 @@ def test_an_unknown_variable_of_the_loader_names_the_nearest(
         ("value.deserializer", "values are landed"),
     ],
 )
-def test_an_option_that_the_loader_owns_is_refused(written, key: str, why: str) -> None:
+def test_an_option_that_the_loader_owns_is_refused(written: Write, key: str, why: str) -> None:
     path = written(f"[kafka.default.properties]\n'{key}' = 'x'\n")
     with pytest.raises(ConfigurationError, match=f"{key} is the loader's own: {why}"):
         load(path)
@@ -199,13 +205,13 @@ JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
         f"""'sasl.jaas.config' = '{JAAS} username="${{HOME}}" password="hunter2";'""",
     ],
 )
-def test_a_secret_written_into_the_file_is_refused_and_not_shown(written, line: str) -> None:
+def test_a_secret_written_into_the_file_is_refused_and_not_shown(written: Write, line: str) -> None:
     with pytest.raises(ConfigurationError, match="is a secret") as caught:
         load(written(f"[kafka.default.properties]\n{line}\n"))
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_token_written_into_the_file_is_refused_and_not_shown(written) -> None:
+def test_a_token_written_into_the_file_is_refused_and_not_shown(written: Write) -> None:
     with pytest.raises(ConfigurationError, match="spark_remote is a secret") as caught:
         load(written('spark_remote = "sc://h:1/;token=hunter2"\n'))
     assert "hunter2" not in str(caught.value)
@@ -218,14 +224,14 @@ def test_a_token_written_into_the_file_is_refused_and_not_shown(written) -> None
         ("spark_remote", "sc://h:1/;token=hunter2"),
     ],
 )
-def test_a_secret_in_a_flag_is_refused_and_not_shown(written, key: str, value: str) -> None:
+def test_a_secret_in_a_flag_is_refused_and_not_shown(written: Write, key: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"--set {key} would show") as caught:
         load(written(""), {key: value})
     assert "hunter2" not in str(caught.value)
 
 
 def test_secrets_come_from_the_environment_or_a_file_and_are_never_shown(
-    written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    written: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pass").write_text("hunter2\n")
     monkeypatch.setenv("KAFKA_USER", "u")
@@ -247,13 +253,13 @@ def test_secrets_come_from_the_environment_or_a_file_and_are_never_shown(
     assert "sc://h:15002/;use_ssl=true;token=***;x=y" in shown
 
 
-def test_a_key_store_that_only_java_reads_is_refused(written) -> None:
+def test_a_key_store_that_only_java_reads_is_refused(written: Write) -> None:
     path = written("[kafka.default.properties]\n'ssl.truststore.location' = '/a.jks'\n")
     with pytest.raises(ConfigurationError, match=r"ssl\.truststore\.location must be a PEM file"):
         python_properties("default", load(path).kafka["default"].properties)
 
 
-def test_a_pattern_names_its_tables(written) -> None:
+def test_a_pattern_names_its_tables(written: Write) -> None:
     path = written(
         "[[kafka.default.topics]]\npattern = 'meters[.].*'\ntable = 'raw.{topic}'\n"
         "[[kafka.default.topics]]\npattern = '[0-9].*'\ntable = 'raw.{topic}'\n"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
-from loader import sizes
-from loader.sizes import Sizes
+from loader.sources.kafka import sizes
+from loader.sources.kafka.sizes import Sizes
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 

@@ -18,16 +18,28 @@ import psutil
 import pytest
 from rich.console import Console
 
-from loader import errors, land, telling
+from loader import errors, output
+from loader.batch import Batch, Position, position
+from loader.content import Files, Gap, Offsets, Range
 from loader.errors import ConfigurationError, DataLoss, Fenced, LoaderError, SourceUnavailable, some
-from loader.files import as_literal
-from loader.land import _column_names, check_table, connect, reason, until_no_conflict
-from loader.plan import Batch, Gap, Position, Range, position
+from loader.lake.session import connect
+from loader.lake.spark_errors import reason
+from loader.lake.tables import check_table, until_no_conflict
+from loader.metrics import Metrics
 from loader.process import is_alive, new_owner
-from loader.run import Outcome
+from loader.round import Outcome
 from loader.settings import Settings
+from loader.sources.files.listing import as_literal
+from loader.sources.files.rows import column_names
+from loader.sources.kafka.landing import wholly_counted
 
-KINDS = [ConfigurationError, DataLoss, Fenced, SourceUnavailable, errors.Bug]
+KINDS: list[type[LoaderError]] = [
+    ConfigurationError,
+    DataLoss,
+    Fenced,
+    SourceUnavailable,
+    errors.Bug,
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -76,7 +88,10 @@ def test_an_owner_that_cannot_be_looked_up_is_not_alive(owner: str) -> None:
 
 
 def test_a_conflict_is_asked_again_until_it_is_none() -> None:
-    answers = [RuntimeError("(x) [DELTA_CONCURRENT_APPEND.WITHOUT_HINT] y"), "done"]
+    answers: list[str | Exception] = [
+        RuntimeError("(x) [DELTA_CONCURRENT_APPEND.WITHOUT_HINT] y"),
+        "done",
+    ]
 
     def run() -> str:
         answer = answers.pop(0)
@@ -103,13 +118,13 @@ def test_endless_conflicts_end_in_a_sentence(monkeypatch: pytest.MonkeyPatch) ->
     def run() -> None:
         raise RuntimeError("[DELTA_CONCURRENT_TRANSACTION] once more")
 
-    monkeypatch.setattr("loader.land.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("loader.lake.tables.time.sleep", lambda seconds: None)
     with pytest.raises(Fenced, match=r"raw\.t had a conflicting writer .*once more"):
         until_no_conflict(run, "raw.t")
 
 
 def test_a_dropped_and_a_remade_table_are_loss() -> None:
-    last = Batch("raw.t", 4, "kafka.default", "t", "id-1", "delta-1", state="committed")
+    last = Batch("raw.t", 4, "kafka.default", Offsets("t", "id-1"), "delta-1", state="committed")
     known = position([last])
     check_table(known, "raw.t", "delta-1")
     check_table(Position(), "raw.t", None)
@@ -129,7 +144,7 @@ def test_a_dropped_and_a_remade_table_are_loss() -> None:
 )
 def test_a_header_names_the_columns(header: str, names: list[str]) -> None:
     cells = next(csv.reader([header.lstrip("\ufeff")], delimiter=";"))
-    assert _column_names(cells, "f.csv") == names
+    assert column_names(cells, "f.csv") == names
 
 
 @pytest.mark.parametrize(
@@ -138,7 +153,7 @@ def test_a_header_names_the_columns(header: str, names: list[str]) -> None:
 )
 def test_a_header_that_cannot_name_columns_is_refused(header: str, named: str) -> None:
     with pytest.raises(ConfigurationError, match=f"header of f.csv .*{named}"):
-        _column_names(header.split(";"), "f.csv")
+        column_names(header.split(";"), "f.csv")
 
 
 def test_globs_in_a_file_name_are_taken_literally() -> None:
@@ -174,14 +189,12 @@ def test_a_batch_is_told_in_a_line() -> None:
         "raw.t",
         3,
         "kafka.default",
-        "t",
-        "id",
+        Offsets("t", "id", (Range(0, 10, 26), Range(1, 5, 5))),
         "delta",
-        ranges=(Range(0, 10, 26), Range(1, 5, 5)),
         records=15,
         bytes=61_234,
     )
-    assert telling.batch_line(batch) == (
+    assert output.batch_line(batch) == (
         "raw.t batch 3: t 0:10-25, 15 records, 61.2 kB, 1 offsets without a record"
     )
 
@@ -191,9 +204,9 @@ def test_times_are_told_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     time.tzset()
     try:
         last = Batch(
-            "raw.t", 3, "files.f", None, None, "delta", committed_at=datetime(2024, 1, 1, 20, 0)
+            "raw.t", 3, "files.f", Files(), "delta", committed_at=datetime(2024, 1, 1, 20, 0)
         )
-        assert telling._last_batch(last) == {"batch_id": 3, "loaded_at": "2024-01-02 01:00"}
+        assert output.last_batch(last) == {"batch_id": 3, "loaded_at": "2024-01-02 01:00"}
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -214,9 +227,9 @@ def test_only_a_row_for_every_offset_spares_the_count_in_the_table(
 ) -> None:
     ranges = (Range(0, 5, 15), Range(1, 0, 10), Range(2, 3, 3))
     lost = (Gap(1, 0, 5, "retention"),)
-    one = Batch("raw.t", 2, "kafka.c", "one", "id", "d", ranges, gaps=lost)
-    two = Batch("raw.t", 2, "kafka.c", "two", "id", "d", (Range(0, 0, 7),))
-    counted = land._wholly_counted([one, two], observed)
+    one = Batch("raw.t", 2, "kafka.c", Offsets("one", "id", ranges), "d", gaps=lost)
+    two = Batch("raw.t", 2, "kafka.c", Offsets("two", "id", (Range(0, 0, 7),)), "d")
+    counted = wholly_counted([one, two], observed)
     assert [batch.records for batch in counted] == records
     if counted:
         assert [each.records for each in counted[0].ranges] == [10, 5, 0]
@@ -229,12 +242,12 @@ def test_a_terminal_shows_how_far_a_long_read_is(
 ) -> None:
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=is_terminal, width=100)
-    monkeypatch.setattr(telling, "_err", console)
+    monkeypatch.setattr(output, "ERRORS", console)
     handlers: list[Any] = []
     spark: Any = SimpleNamespace(
         registerProgressHandler=handlers.append, removeProgressHandler=handlers.remove
     )
-    with telling.Teller().working(spark):
+    with output.Teller().working(spark):
         for handler in handlers:
             stage = SimpleNamespace(num_tasks=8, num_completed_tasks=3)
             handler(stages=[stage], operation_id="one", done=False)
@@ -243,7 +256,7 @@ def test_a_terminal_shows_how_far_a_long_read_is(
 
 
 def test_metrics_say_nothing_of_the_lag_of_a_topic_that_is_gone(tmp_path: Path) -> None:
-    metrics = telling.Metrics(tmp_path / "metrics.txt")
+    metrics = Metrics(tmp_path / "metrics.txt")
     metrics.ended(Outcome([], [], {("default", "a"): {0: 3, 1: 4}, ("default", "b"): {0: 5}}))
     metrics.ended(Outcome([], [], {("default", "a"): {0: 2}}))
     lags = [

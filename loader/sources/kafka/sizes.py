@@ -12,13 +12,12 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 # How many records Spark's consumer may take at a time, and how many bytes these may be. Fewer at a
 # time cost time, so the most that fit are taken.
 POLLS = (5000, 500, 50, 5)
 POLL_BYTES = 64 << 20
-
 # Base offset, length, leader epoch, magic, CRC, attributes, last offset delta, two timestamps,
 # producer, its epoch, sequence, records.
 _HEADER = struct.Struct(">qiibIhiqqqhii")
@@ -241,7 +240,7 @@ def _unsnapped(body: memoryview) -> Iterator[bytes]:
         at += 4 + length
 
 
-def heads(unpacked: Iterator[Any], base: int) -> Iterator[tuple[int, int, int]]:
+def heads(unpacked: Iterator[bytes | memoryview], base: int) -> Iterator[tuple[int, int, int]]:
     """Offset, size and difference of time of each record of an ``unpacked`` batch whose first
     offset is ``base``.
 

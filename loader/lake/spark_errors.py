@@ -7,6 +7,8 @@ from contextlib import suppress
 
 from pyspark.errors import PySparkException
 
+from loader.errors import LoaderError, SourceUnavailable
+
 # How it reads when the Spark server, or our session in it, is no more.
 _GONE = (
     "UNAVAILABLE",
@@ -69,3 +71,20 @@ def is_gone(error: Exception) -> bool:
     """Whether ``error`` says that the Spark server, or our session in it, is no more."""
     text = str(error)
     return any(sign in text for sign in _GONE)
+
+
+def as_ours(
+    error: Exception,
+    what: str,
+    *,
+    topic: str | None = None,
+    table: str | None = None,
+    **facts: object,
+) -> LoaderError:
+    """``error`` where it is a ``LoaderError``, else one that says that ``what`` failed, and why."""
+    if isinstance(error, LoaderError):
+        return error
+    message = f"{what}: {reason(error)}."
+    ours = SourceUnavailable(message, is_gone=is_gone(error), topic=topic, table=table)
+    ours.facts |= facts
+    return ours

@@ -18,10 +18,10 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
+from loader.content import File
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
-from loader.plan import File, changed_files
+from loader.lake.spark_errors import cause, is_gone
 from loader.settings import Files
-from loader.spark_errors import cause, is_gone
 
 _NAME = re.compile(r"^[A-Za-z0-9_]+$")
 # A file up to this size is one value of a task, which holds about five copies of it.
@@ -250,3 +250,12 @@ def _say(file: File, error: Exception, errors: list[LoaderError]) -> None:
     _raise_if_gone(error)
     message = f"{file.path} cannot be read: {cause(error)}. Nothing of it was loaded."
     errors.append(SourceUnavailable(message, path=file.path))
+
+
+def changed_files(known: Mapping[str, File], found: Sequence[File]) -> tuple[File, ...]:
+    """The files of ``found`` whose content the table does not hold yet, by checksum."""
+    return tuple(
+        file
+        for file in found
+        if file.path not in known or known[file.path].checksum != file.checksum
+    )

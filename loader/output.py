@@ -1,305 +1,37 @@
-"""What a person or a log sees: a line per batch, tables for ``status`` and ``verify``, and metrics
-for a monitor.
-"""
+"""What a person or a log sees: a line per batch, and tables for ``status`` and ``verify``."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from pyspark.sql import SparkSession
 from pythonjsonlogger.json import JsonFormatter
 from rich.console import Console
 from rich.table import Table
 
-from loader.errors import LoaderError, some
-from loader.imports import Source
-from loader.plan import ACCEPT, ADOPT, LOAD, SKIPPED, Batch, Import
-from loader.run import Key, Landed, Outcome, Survey
-from loader.settings import Settings, shown_remote
+from loader.batch import Batch, Position, TopicKey
+from loader.content import ACCEPT, ADOPT, SKIPPED
+from loader.errors import PROGRAM, LoaderError, Remark, rendered, some
+from loader.redaction import shown_remote
+from loader.round import Landed
+from loader.settings import Settings
+from loader.sources.base import Explanation
+from loader.sources.kafka.found import Found
 
 # What only some commands need is imported there: a run with nothing new is little but imports.
 if TYPE_CHECKING:
-    from prometheus_client import Counter, Gauge
-
     from loader.verify import Finding
 
 # A file or a pipe has no width that a table would have to fit.
 _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
 _out = Console(highlight=False, markup=False, soft_wrap=True, width=_WIDTH)
-_err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-
-
-class Teller:
-    """Says things on the terminal, or with ``json`` as one JSON object a line on stdout.
-
-    ``config`` is the configuration's path where it is not the usual one, for commands in sentences.
-    """
-
-    def __init__(self, *, json: bool = False, config: str | None = None) -> None:
-        self.json = json
-        self._command = f"python -m loader --config {config} " if config else ""
-        self._log = logging.getLogger("lacustre.loader")
-        if json:
-            handler = logging.StreamHandler(sys.stdout)
-            handler.setFormatter(
-                JsonFormatter(
-                    ["levelname", "event"],
-                    rename_fields={"levelname": "level"},
-                    timestamp="time",
-                )
-            )
-            self._log.handlers = [handler]
-            self._log.setLevel(logging.INFO)
-            self._log.propagate = False
-
-    def _typed(self, text: str) -> str:
-        """``text`` with its commands as they are to be typed here."""
-        return text.replace("python -m loader ", self._command) if self._command else text
-
-    def servers(self, settings: Settings) -> None:
-        """The Kafka clusters, the Spark server and the schemas that a command is about to use."""
-        remote = settings.spark_remote or ""
-        spark = shown_remote(remote) or "a session of its own"
-        kafka = {name: each.bootstrap_servers for name, each in settings.kafka.items()}
-        schemas = sorted(settings.schemas)
-        if self.json:
-            facts = {"spark": spark, "kafka": kafka, "schemas": schemas}
-            self._log.info(None, extra={"event": "servers", **facts})
-        else:
-            parts = [f"Kafka {name} at {servers}" for name, servers in kafka.items()]
-            parts += [f"Spark at {spark}" if remote else f"Spark: {spark}"]
-            parts += [f"schemas {', '.join(schemas)}"]
-            _out.print("; ".join(parts), style="dim")
-
-    def note(self, text: str) -> None:
-        """A remark that is no error."""
-        text = self._typed(text)
-        if self.json:
-            self._log.info(None, extra={"event": "note", "text": text})
-        else:
-            _out.print(f"note: {text}", style="dim")
-
-    def error(self, problem: LoaderError) -> None:
-        """An error's sentence, on stderr."""
-        sentence = self._typed(str(problem))
-        if self.json:
-            extra = {"event": "error", "kind": type(problem).__name__, "text": sentence}
-            facts = {key: str(value) for key, value in problem.facts.items() if value is not None}
-            self._log.error(None, extra={**extra, "exit_code": problem.exit_code, "facts": facts})
-        else:
-            _err.print(f"error: {sentence}", style="red")
-
-    def landed(self, landed: Landed) -> None:
-        """A batch that was closed."""
-        if self.json:
-            facts = {"seconds": round(landed.seconds, 3), "lag": landed.lag}
-            self._log.info(None, extra={"event": "batch", **_facts(landed.batch), **facts})
-        else:
-            line = batch_line(landed.batch)
-            if landed.batch.has_data:
-                line += f", {landed.seconds:.1f} s"
-                line += f", lag {landed.lag:,}" if landed.batch.topic else ""
-            _out.print(line)
-
-    def planned(self, verb: str, batch: Batch) -> None:
-        """A batch that a run would finish or load."""
-        if self.json:
-            self._log.info(None, extra={"event": verb, **_facts(batch)})
-        else:
-            _out.print(f"{verb} {batch_line(batch)}")
-
-    def import_plan(self, imported: Import, source: Source, statements: list[str]) -> None:
-        """The parts, estimated rows and types of an import that a run would make."""
-        database = source.database
-        snapshot = "share one snapshot" if database.shares_snapshot else "share no snapshot"
-        if len(statements) == 1:
-            snapshot = "is one statement"
-        elif not database.shares_snapshot:
-            snapshot += f", which {database.title} cannot"
-        parts = [
-            {"part": number, "rows": split.rows, "sql": statement}
-            for number, (split, statement) in enumerate(
-                zip(imported.splits, statements, strict=True), start=1
-            )
-        ]
-        if self.json:
-            names = ("name", "kind", "landed_as")
-            columns = [dict(zip(names, each, strict=True)) for each in imported.columns]
-            facts = {"relation": imported.relation, "mode": imported.mode, "snapshot": snapshot}
-            bounds = {"low": imported.low, "high": imported.high}
-            extra = {"event": "import", **facts, **bounds, "columns": columns, "parts": parts}
-            self._log.info(None, extra=extra)
-            return
-        for column in imported.columns:
-            _out.print(f"  {column[0]}: {column[1]} -> {column[2]}")
-        _out.print(
-            f"  {len(parts)} {'parts' if len(parts) > 1 else 'part'}, at most "
-            f"{min(len(parts), database.config.connections)} at the same time; the read {snapshot}"
-        )
-        for part in parts:
-            _out.print(f"  part {part['part']}, about {part['rows']:,} rows: {part['sql']}")
-
-    def done(self, records: int, batches: int, seconds: float) -> None:
-        """Report the end of a run, with the ``records`` and ``batches`` that it landed."""
-        if self.json:
-            facts = {"records": records, "batches": batches, "seconds": round(seconds, 3)}
-            self._log.info(None, extra={"event": "done", **facts})
-        else:
-            _out.print(f"{records:,} records in {batches} batches, {seconds:.1f} s")
-
-    def text(self, text: str) -> None:
-        """A text that is the answer of a command."""
-        _out.print(text)
-
-    def rows(self, event: str, columns: Mapping[str, str], rows: list[dict[str, Any]]) -> None:
-        """A table: ``columns`` maps keys of ``rows`` to headings; each row an event in JSON."""
-        if self.json:
-            for row in rows:
-                self._log.info(None, extra={"event": event, **row})
-            return
-        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-        for key, heading in columns.items():
-            is_name = key in ("table", "topic", "source", "verdict")
-            numeric = not is_name and key != "loaded_at"
-            table.add_column(
-                heading,
-                justify="right" if numeric else "left",
-                overflow="fold" if is_name else "ellipsis",
-                no_wrap=not is_name,
-            )
-        for row in rows:
-            table.add_row(*(_cell(row[key]) for key in columns))
-        if rows:
-            _out.print(table, "")
-
-    @contextmanager
-    def working(self, spark: SparkSession | None = None) -> Iterator[None]:
-        """Show on a terminal that something goes on, and of long reads how far it is."""
-        if self.json or not _err.is_terminal:
-            yield
-            return
-        from rich import progress
-
-        bar = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
-            progress.TextColumn("{task.completed}/{task.total} tasks"),
-            progress.TimeElapsedColumn(),
-            progress.TimeRemainingColumn(),
-            console=_err,
-            transient=True,
-        )
-        operations: dict[str, Any] = {}
-
-        def progressed(*, stages: Any, operation_id: str | None, done: bool, **_: Any) -> None:
-            if operation_id is None:
-                return
-            total = sum(stage.num_tasks for stage in stages or ())
-            # Answers of a moment would only flicker.
-            if operation_id not in operations and total > 2 and not done:
-                operations[operation_id] = bar.add_task("writing", total=total)
-            if operation_id in operations:
-                at = sum(stage.num_completed_tasks for stage in stages or ())
-                bar.update(operations[operation_id], completed=at, total=total, visible=not done)
-
-        register = getattr(spark, "registerProgressHandler", None)
-        with bar if register else _err.status("loading"):
-            if register:
-                register(progressed)
-            try:
-                yield
-            finally:
-                if register and spark is not None:
-                    spark.removeProgressHandler(progressed)  # type: ignore[arg-type]
-
-
-def batch_line(batch: Batch) -> str:
-    """``raw.matomo batch 3: matomo 0:10-25, 15 records, 61.2 kB``; last offsets are inclusive."""
-    name = f"{batch.table_name} batch {batch.batch_id}"
-    if batch.kind in (ADOPT, ACCEPT):
-        at = some([f"{each.partition}:{each.from_offset}" for each in batch.ranges], " ")
-        lost = some(
-            [_gap(e.partition, e.from_offset, e.until_offset, e.reason) for e in batch.gaps], "; "
-        )
-        what = f"accepted, {lost}" if lost else "adopted"
-        source = batch.topic or some([file.path.rsplit("/", 1)[-1] for file in batch.files])
-        return f"{name}: {source} {what}" + (f"; goes on at {at}" if at else "")
-    if batch.imported is not None:
-        imported = batch.imported
-        what = f"{imported.relation} {imported.mode.replace('_', ' ')}"
-        if imported.column is not None and imported.high is not None:
-            begin = f"from {imported.low} " if imported.low is not None else ""
-            what += f", {imported.column} {begin}to {imported.high}"
-    elif batch.files:
-        what = some([file.path.rsplit("/", 1)[-1] for file in batch.files])
-    else:
-        moved = [
-            f"{each.partition}:{each.from_offset}-{each.until_offset - 1}"
-            for each in batch.ranges
-            if each.span
-        ]
-        replay = "" if batch.kind == LOAD else f"{batch.kind} of "
-        what = f"{replay}{batch.topic} {some(moved, ' ') or 'nothing new'}"
-    line = f"{name}: {what}"
-    if batch.records is not None:
-        line += f", {batch.records:,} records, {_size(batch.bytes or 0)}"
-        changed = [file.path.rsplit("/", 1)[-1] for file in batch.files if not file.checksum]
-        if changed:
-            line += f"; {some(changed)} changed meanwhile and will be loaded again"
-        if batch.ranges and batch.records < batch.span:
-            line += f", {batch.span - batch.records:,} offsets without a record"
-    return line
-
-
-def _gap(partition: int | None, begin: int, end: int, reason: str) -> str:
-    why = reason.replace("_", " ")
-    if partition is not None:
-        what = f"partition {partition} offsets {begin}-{end - 1}"
-        return f"{what} {reason}" if reason.startswith(SKIPPED) else f"{what} lost ({why})"
-    return f"batches {begin}-{end - 1} lost ({why})" if end else why
-
-
-def _facts(batch: Batch) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "table": batch.table_name,
-        "batch_id": batch.batch_id,
-        "kind": batch.kind,
-        "source": batch.source,
-    }
-    if batch.topic is not None:
-        facts["topic"] = batch.topic
-        facts["ranges"] = [
-            {"partition": e.partition, "from": e.from_offset, "until": e.until_offset}
-            for e in batch.ranges
-        ]
-    if batch.imported is not None:
-        imported = batch.imported
-        facts |= {"relation": imported.relation, "mode": imported.mode}
-        facts |= {"low": imported.low, "high": imported.high}
-    if batch.files:
-        facts["files"] = [file.path for file in batch.files]
-    if batch.gaps:
-        facts["gaps"] = [
-            {
-                "partition": g.partition,
-                "from": g.from_offset,
-                "until": g.until_offset,
-                "reason": g.reason,
-            }
-            for g in batch.gaps
-        ]
-    if batch.records is not None:
-        facts |= {"records": batch.records, "bytes": batch.bytes}
-    return facts
-
-
+ERRORS = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 STATUS = {
     "table": "table",
     "topic": "topic",
@@ -333,22 +65,244 @@ FINDINGS = {
 }
 
 
+class _Stage(Protocol):
+    """What Spark Connect tells of a stage of a statement."""
+
+    num_tasks: int
+    num_completed_tasks: int
+
+
+class Teller:
+    """Says things on the terminal, or with ``json`` as one JSON object a line on stdout.
+
+    ``config`` is the configuration's path where it is not the usual one, for commands in sentences.
+    """
+
+    def __init__(self, *, json: bool = False, config: str | None = None) -> None:
+        self.json = json
+        self._program = f"{PROGRAM} --config {config}" if config else PROGRAM
+        self._log = logging.getLogger("lacustre.loader")
+        if json:
+            handler = logging.StreamHandler(sys.stdout)
+            handler.setFormatter(
+                JsonFormatter(
+                    ["levelname", "event"],
+                    rename_fields={"levelname": "level"},
+                    timestamp="time",
+                )
+            )
+            self._log.handlers = [handler]
+            self._log.setLevel(logging.INFO)
+            self._log.propagate = False
+
+    def servers(self, settings: Settings) -> None:
+        """The Kafka clusters, the Spark server and the schemas that a command is about to use."""
+        remote = settings.spark_remote or ""
+        spark = shown_remote(remote) or "a session of its own"
+        kafka = {name: each.bootstrap_servers for name, each in settings.kafka.items()}
+        schemas = sorted(settings.schemas)
+        if self.json:
+            facts = {"spark": spark, "kafka": kafka, "schemas": schemas}
+            self._log.info(None, extra={"event": "servers", **facts})
+        else:
+            parts = [f"Kafka {name} at {servers}" for name, servers in kafka.items()]
+            parts += [f"Spark at {spark}" if remote else f"Spark: {spark}"]
+            parts += [f"schemas {', '.join(schemas)}"]
+            _out.print("; ".join(parts), style="dim")
+
+    def note(self, text: str) -> None:
+        """A remark that is no error."""
+        if isinstance(text, Remark):
+            text = rendered(text, text.remedy, self._program)
+        if self.json:
+            self._log.info(None, extra={"event": "note", "text": text})
+        else:
+            _out.print(f"note: {text}", style="dim")
+
+    def error(self, problem: LoaderError) -> None:
+        """An error's sentence, on stderr."""
+        sentence = problem.told(self._program)
+        if self.json:
+            extra = {"event": "error", "kind": type(problem).__name__, "text": sentence}
+            facts = {key: str(value) for key, value in problem.facts.items() if value is not None}
+            self._log.error(None, extra={**extra, "exit_code": problem.exit_code, "facts": facts})
+        else:
+            ERRORS.print(f"error: {sentence}", style="red")
+
+    def landed(self, landed: Landed) -> None:
+        """A batch that was closed."""
+        if self.json:
+            facts = {"seconds": round(landed.seconds, 3), "lag": landed.lag}
+            self._log.info(None, extra={"event": "batch", **_facts(landed.batch), **facts})
+        else:
+            line = batch_line(landed.batch)
+            if landed.batch.has_data:
+                line += f", {landed.seconds:.1f} s"
+                line += f", lag {landed.lag:,}" if landed.batch.topic else ""
+            _out.print(line)
+
+    def planned(self, verb: str, batch: Batch) -> None:
+        """A batch that a run would finish or load."""
+        if self.json:
+            self._log.info(None, extra={"event": verb, **_facts(batch)})
+        else:
+            _out.print(f"{verb} {batch_line(batch)}")
+
+    def explained(self, explanation: Explanation) -> None:
+        """How a batch that a run would load would be read."""
+        if self.json:
+            self._log.info(None, extra={"event": "import", **explanation.facts})
+            return
+        for line in explanation.lines:
+            _out.print(line)
+
+    def done(self, records: int, batches: int, seconds: float) -> None:
+        """Report the end of a run, with the ``records`` and ``batches`` that it landed."""
+        if self.json:
+            facts = {"records": records, "batches": batches, "seconds": round(seconds, 3)}
+            self._log.info(None, extra={"event": "done", **facts})
+        else:
+            _out.print(f"{records:,} records in {batches} batches, {seconds:.1f} s")
+
+    def text(self, text: str) -> None:
+        """A text that is the answer of a command."""
+        _out.print(text)
+
+    def rows(self, event: str, columns: Mapping[str, str], rows: list[dict[str, object]]) -> None:
+        """A table: ``columns`` maps keys of ``rows`` to headings; each row an event in JSON."""
+        if self.json:
+            for row in rows:
+                self._log.info(None, extra={"event": event, **row})
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        for key, heading in columns.items():
+            is_name = key in ("table", "topic", "source", "verdict")
+            numeric = not is_name and key != "loaded_at"
+            table.add_column(
+                heading,
+                justify="right" if numeric else "left",
+                overflow="fold" if is_name else "ellipsis",
+                no_wrap=not is_name,
+            )
+        for row in rows:
+            table.add_row(*(_cell(row[key]) for key in columns))
+        if rows:
+            _out.print(table, "")
+
+    @contextmanager
+    def working(self, spark: SparkSession | None = None) -> Iterator[None]:
+        """Show on a terminal that something goes on, and of long reads how far it is."""
+        if self.json or not ERRORS.is_terminal:
+            yield
+            return
+        from rich import progress
+
+        bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.completed}/{task.total} tasks"),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+            console=ERRORS,
+            transient=True,
+        )
+        operations: dict[str, progress.TaskID] = {}
+
+        def progressed(
+            *, stages: Iterable[_Stage] | None, operation_id: str | None, done: bool, **_: object
+        ) -> None:
+            parts = list(stages or ())
+            if operation_id is None:
+                return
+            total = sum(stage.num_tasks for stage in parts)
+            # Answers of a moment would only flicker.
+            if operation_id not in operations and total > 2 and not done:
+                operations[operation_id] = bar.add_task("writing", total=total)
+            if operation_id in operations:
+                at = sum(stage.num_completed_tasks for stage in parts)
+                bar.update(operations[operation_id], completed=at, total=total, visible=not done)
+
+        register = getattr(spark, "registerProgressHandler", None)
+        with bar if register else ERRORS.status("loading"):
+            if register:
+                register(progressed)
+            try:
+                yield
+            finally:
+                if register and spark is not None:
+                    spark.removeProgressHandler(progressed)  # type: ignore[arg-type]
+
+
+def batch_line(batch: Batch) -> str:
+    """``raw.matomo batch 3: matomo 0:10-25, 15 records, 61.2 kB``; last offsets are inclusive."""
+    name = f"{batch.table_name} batch {batch.batch_id}"
+    if batch.kind in (ADOPT, ACCEPT):
+        at = some([f"{each.partition}:{each.from_offset}" for each in batch.ranges], " ")
+        lost = some(
+            [_gap(e.partition, e.from_offset, e.until_offset, e.reason) for e in batch.gaps], "; "
+        )
+        what = f"accepted, {lost}" if lost else "adopted"
+        source = batch.topic or batch.content.text(batch.kind)
+        return f"{name}: {source} {what}" + (f"; goes on at {at}" if at else "")
+    what = batch.content.text(batch.kind)
+    line = f"{name}: {what}"
+    if batch.records is not None:
+        line += f", {batch.records:,} records, {_size(batch.bytes or 0)}"
+        changed = [file.path.rsplit("/", 1)[-1] for file in batch.files if not file.checksum]
+        if changed:
+            line += f"; {some(changed)} changed meanwhile and will be loaded again"
+        if batch.ranges and batch.records < batch.span:
+            line += f", {batch.span - batch.records:,} offsets without a record"
+    return line
+
+
+def _gap(partition: int | None, begin: int, end: int, reason: str) -> str:
+    why = reason.replace("_", " ")
+    if partition is not None:
+        what = f"partition {partition} offsets {begin}-{end - 1}"
+        return f"{what} {reason}" if reason.startswith(SKIPPED) else f"{what} lost ({why})"
+    return f"batches {begin}-{end - 1} lost ({why})" if end else why
+
+
+def _facts(batch: Batch) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "table": batch.table_name,
+        "batch_id": batch.batch_id,
+        "kind": batch.kind,
+        "source": batch.source,
+    }
+    facts |= batch.content.facts()
+    if batch.gaps:
+        facts["gaps"] = [
+            {
+                "partition": g.partition,
+                "from": g.from_offset,
+                "until": g.until_offset,
+                "reason": g.reason,
+            }
+            for g in batch.gaps
+        ]
+    if batch.records is not None:
+        facts |= {"records": batch.records, "bytes": batch.bytes}
+    return facts
+
+
 def status_rows(
-    survey: Survey, oldest: Mapping[Key, Mapping[int, int]], now: datetime
-) -> list[dict[str, Any]]:
+    found: Found, oldest: Mapping[TopicKey, Mapping[int, int]], now: datetime
+) -> list[dict[str, object]]:
     """Per topic and partition where the lake is, where the source is, and what lies between.
 
     ``oldest`` are the timestamps (ms) of the first records that are not loaded; ``behind`` is
     their age in seconds.
     """
     rows = []
-    for key, state in sorted(survey.topics.items()):
-        last, lag = survey.last(key), survey.lag(key)
+    for key, state in sorted(found.topics.items()):
+        last, lag = found.last(key), found.lag(key)
         for partition, end in sorted(state.end.items()):
             first = oldest.get(key, {}).get(partition)
             rows.append(
                 {
-                    "table": survey.tables[key],
+                    "table": found.tables[key],
                     "topic": key[1],
                     "partition": partition,
                     "committed": last.committed_offset(partition) if last else None,
@@ -357,28 +311,28 @@ def status_rows(
                     "behind": Age(max(0.0, now.timestamp() - first / 1000))
                     if first is not None and lag[partition] > 0
                     else None,
-                    **_last_batch(last),
+                    **last_batch(last),
                 }
             )
     return rows
 
 
-def import_rows(survey: Survey) -> list[dict[str, Any]]:
+def import_rows(positions: Mapping[str, Position]) -> list[dict[str, object]]:
     """The newest import of each table of files or of a database."""
     return [
         {
             "table": name,
-            "source": last.source + (f" {last.imported.relation}" if last.imported else ""),
+            "source": f"{last.source} {last.content.name}".rstrip(),
             "records": last.records or 0,
-            **_last_batch(last),
+            **last_batch(last),
         }
-        for name, position in sorted(survey.positions.items())
+        for name, position in sorted(positions.items())
         for last in position.newest.values()
-        if last.files or last.imported
+        if last.content.is_import
     ]
 
 
-def finding_row(finding: Finding) -> dict[str, Any]:
+def finding_row(finding: Finding) -> dict[str, object]:
     """One line of ``verify``."""
     row = {key: getattr(finding, key) for key in FINDINGS if key != "verdict"}
     return {**row, "verdict": "DAMAGED" if finding.damages else "true"}
@@ -394,7 +348,8 @@ class Age(float):
         return f"{self:.0f}s"
 
 
-def _last_batch(last: Batch | None) -> dict[str, Any]:
+def last_batch(last: Batch | None) -> dict[str, object]:
+    """Number and time of a topic's or an import's last batch, for a table."""
     if last is None:
         return {"batch_id": None, "loaded_at": "not yet"}
     if last.committed_at is None:
@@ -404,7 +359,7 @@ def _last_batch(last: Batch | None) -> dict[str, Any]:
     return {"batch_id": last.batch_id, "loaded_at": f"{at:%Y-%m-%d %H:%M}"}
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if type(value) is int else str(value)
@@ -417,57 +372,3 @@ def _size(count: int) -> str:
             break
         value /= 1000
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-
-
-class Metrics:
-    """What a monitor reads: OpenMetrics text in ``file``, replaced after every round.
-
-    Counters count since this process began; lag and errors are those of the last round.
-    """
-
-    def __init__(self, file: Path) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge
-
-        self._file = file
-        self._registry = CollectorRegistry()
-        labels = ("table", "topic")
-
-        def gauge(name: str, text: str, *names: str) -> Gauge:
-            return Gauge(f"lacustre_loader_{name}", text, names, registry=self._registry)
-
-        def counter(name: str, text: str) -> Counter:
-            return Counter(f"lacustre_loader_{name}", text, labels, registry=self._registry)
-
-        self._records = counter("records", "Rows landed in raw tables")
-        self._bytes = counter("bytes", "Bytes of keys and values landed in raw tables")
-        self._batches = counter("batches", "Batches closed in the ledger")
-        self._lag = gauge("lag_records", "Offsets not loaded yet", "cluster", "topic", "partition")
-        self._errors = gauge("errors", "Errors of the last round by kind", "kind")
-        self._round = gauge("last_round_timestamp_seconds", "When the last round ended")
-        self._good = gauge(
-            "last_success_timestamp_seconds", "When the last round without an error ended"
-        )
-
-    def ended(self, outcome: Outcome) -> None:
-        """Write what ``outcome``, a round's, changed."""
-        for batch in outcome.batches:
-            labels = (batch.table_name, batch.topic or "")
-            self._records.labels(*labels).inc(batch.records or 0)
-            self._bytes.labels(*labels).inc(batch.bytes or 0)
-            self._batches.labels(*labels).inc()
-        self._lag.clear()  # of a topic that is gone, or cannot be asked, nothing is known
-        for (cluster, topic), partitions in outcome.lag.items():
-            for partition, lag in partitions.items():
-                self._lag.labels(cluster, topic, str(partition)).set(lag)
-        self._errors.clear()
-        for error in outcome.errors:
-            self._errors.labels(type(error).__name__).inc()
-        self._round.set_to_current_time()
-        if not outcome.errors:
-            self._good.set_to_current_time()
-        from prometheus_client.openmetrics.exposition import generate_latest
-
-        # A reader never finds half a file.
-        part = self._file.with_name(f".{self._file.name}.{os.getpid()}")
-        part.write_bytes(generate_latest(self._registry))  # type: ignore[no-untyped-call]
-        part.replace(self._file)

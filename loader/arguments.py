@@ -1,0 +1,100 @@
+"""Types of the command line's options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+
+import click
+
+# Stands for every partition of which a run says that it lost something.
+ALL = "all"
+
+
+class Seconds(click.ParamType):  # type: ignore[type-arg]
+    """``30s``, ``5m``, ``2h``, or a number of seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """What the option's text means; a click error where it means nothing."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", str(value))
+        if match is None:
+            self.fail(f"{value!r} is no duration; write 30s, 5m or 2h.", param, ctx)
+        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
+
+
+class Where(click.ParamType):  # type: ignore[type-arg]
+    """A time, ``earliest``, or offsets by partition (``0:120,1:99``)."""
+
+    name = "time|earliest|offsets"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | str | Mapping[int, int]:
+        """What the option's text means; a click error where it means nothing."""
+        if value == "earliest":
+            return value
+        if re.fullmatch(r"\d+:\d+(,\d+:\d+)*", value):
+            return {int(p): int(at) for p, _, at in (e.partition(":") for e in value.split(","))}
+        try:
+            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither earliest, nor a time (2026-01-31T12:00:00Z), nor offsets "
+                "by partition (0:120,1:99).",
+                param,
+                ctx,
+            )
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+class Lost(click.ParamType):  # type: ignore[type-arg]
+    """``0:120-169``: partition, first and last offset; ``0:120`` is one offset."""
+
+    name = "partition:first-last"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int, int] | str:
+        """What the option's text means; a click error where it means nothing."""
+        if value == ALL and param is not None and param.name == "lost":
+            return value
+        match = re.fullmatch(r"(\d+):(\d+)(?:-(\d+))?", value)
+        if match is None:
+            self.fail(f"{value!r} is not like 0:120-169.", param, ctx)
+        return int(match[1]), int(match[2]), int(match[3] or match[2])
+
+
+class At(click.ParamType):  # type: ignore[type-arg]
+    """``0:120``: partition and offset."""
+
+    name = "partition:offset"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int] | str:
+        """What the option's text means; a click error where it means nothing."""
+        if value == ALL:
+            return value
+        match = re.fullmatch(r"(\d+):(\d+)", value)
+        if match is None:
+            self.fail(f"{value!r} is not like 0:120.", param, ctx)
+        return int(match[1]), int(match[2])
+
+
+class Gone(click.ParamType):  # type: ignore[type-arg]
+    """``3``: a partition."""
+
+    name = "partition"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """What the option's text means; a click error where it means nothing."""
+        if value != ALL and not str(value).isdecimal():
+            self.fail(f"{value!r} is no partition.", param, ctx)
+        return value if value == ALL else int(value)

@@ -1,0 +1,1 @@
+"""Spark's side of the loader: sessions, raw tables and the ledger."""

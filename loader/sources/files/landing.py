@@ -1,0 +1,132 @@
+"""The write of a batch of files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from loader import settings
+from loader.batch import Batch
+from loader.content import File, Files
+from loader.errors import ConfigurationError, Fenced, LoaderError
+from loader.lake import tables
+from loader.lake.frames import united
+from loader.lake.spark_errors import cause, is_gone
+from loader.sources.files.listing import as_unreadable, check_lines, unchanged
+from loader.sources.files.rows import file_rows, fitted
+
+
+def create_file_table(spark: SparkSession, table: str) -> None:
+    """Make the raw table for a reference file; its data columns come with the first file."""
+    tables.make_table(
+        spark,
+        table,
+        """
+        batch_id bigint comment 'Batch of raw.loader_batches that landed the row',
+        file_path string comment 'File that the row was read from',
+        loaded_at timestamp comment 'When the batch was written (UTC)',
+        corrupt_record string comment 'The whole line, where it does not fit the header'
+        """,
+        comment="Rows of reference files as text; only the loader writes here",
+    )
+
+
+def land_files(
+    spark: SparkSession, config: settings.Files, batch: Batch, errors: list[LoaderError]
+) -> Batch:
+    """Write the files of ``batch`` and count the rows.
+
+    Column names are the file's in lower case with underscores (``Code INSEE`` becomes
+    ``code_insee``). A line that does not fit the header, or is no JSON object, keeps its text in
+    ``corrupt_record``.
+
+    A file that is not what was planned, before or after it was read, loses its checksum in the
+    returned batch: the ledger then does not know its content, and the next run lands it again. A
+    file that cannot be read, or whose columns the table cannot take, is marked as such there, and
+    an error is added to ``errors``; the other files land.
+    """
+    planned = [file for file in batch.files if unchanged(spark, file)]
+    frames, bad = _frames(spark, config, batch, planned)
+    try:
+        _append_files(frames, batch)
+    except Exception as error:
+        if isinstance(error, Fenced) or is_gone(error):
+            raise
+        # Only those that can be read as a whole are tried once more.
+        for file in list(frames):
+            try:
+                frames[file].write.format("noop").mode("overwrite").save()
+            except Exception as problem:
+                bad[file] = _of_file(problem, file.path)
+                del frames[file]
+        if not bad:
+            raise
+        _append_files(frames, batch)
+    rows = spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id)
+    found = {row[0]: row[1] for row in rows.groupBy("file_path").count().collect()}
+    count = sum(found.values())
+    # Of a batch that an earlier run wrote, Delta skips what was no part of it then.
+    absent = {
+        file for file in frames if file.path not in found and not frames[file].isEmpty()
+    }  # fmt: skip
+    landed = []
+    for file in batch.files:
+        if file not in planned or file in absent or not unchanged(spark, file):
+            landed.append(replace(file, checksum=""))
+        elif file in bad:
+            landed.append(as_unreadable(config, file))
+            errors.append(bad[file])
+        else:
+            landed.append(file)
+    size = sum(file.size for file in planned if file not in bad)
+    return replace(batch, content=Files(tuple(landed)), records=count, bytes=size)
+
+
+def _frames(
+    spark: SparkSession, config: settings.Files, batch: Batch, planned: Sequence[File]
+) -> tuple[dict[File, DataFrame], dict[File, LoaderError]]:
+    """The rows of each of the ``planned`` files, and the error of each that cannot be read."""
+    bad: dict[File, LoaderError] = {}
+    frames: dict[File, DataFrame] = {}
+    held = {name.lower(): kind for name, kind in spark.table(batch.table_name).dtypes}
+    for file in planned:
+        try:
+            check_lines(file)
+            frame = file_rows(spark, config, file.path)
+            if frame is None:
+                continue
+            frame = fitted(batch.table_name, held, frame, file.path)
+        except Exception as error:
+            bad[file] = _of_file(error, file.path)
+            continue
+        frames[file] = frame.select(
+            f.lit(batch.batch_id).cast("bigint").alias("batch_id"),
+            f.lit(file.path).alias("file_path"),
+            f.current_timestamp().alias("loaded_at"),
+            "corrupt_record",
+            *[f.col(f"`{name}`") for name in frame.columns if name != "corrupt_record"],
+        )
+    return frames, bad
+
+
+def _append_files(frames: Mapping[File, DataFrame], batch: Batch) -> None:
+    if not frames:
+        return
+    rows = united(list(frames.values()), by_name=True)
+    tables.append(rows, batch, {"files": [file.path for file in frames]})
+
+
+def _of_file(error: Exception, path: str) -> LoaderError:
+    """``error`` as one of the file at ``path`` alone; raises it where it is not the file's."""
+    if isinstance(error, ConfigurationError):
+        return error
+    if isinstance(error, LoaderError) or is_gone(error):
+        raise error
+    message = (
+        f"{path} cannot be read: {cause(error)}. Nothing of it was loaded; correct the file, or "
+        "its section in loader.toml, and run again."
+    )
+    return ConfigurationError(message, path=path)

@@ -1,0 +1,94 @@
+"""Which relation of a database lands in which raw table, and by which columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loader.errors import ConfigurationError, LoaderError
+from loader.settings import JdbcTable
+from loader.sources.jdbc.catalogue import relations
+from loader.sources.jdbc.columns import Column, Relation
+from loader.sources.jdbc.database import Database
+
+
+@dataclass(frozen=True)
+class Source:
+    """A relation of a database and the raw table that it lands in."""
+
+    section: str
+    database: Database
+    relation: Relation
+    table: str
+
+    @property
+    def entry(self) -> JdbcTable:
+        """What the configuration says of it."""
+        return self.database.entry(self.relation)
+
+    @property
+    def key(self) -> tuple[Column, ...]:
+        """The columns that name a row; empty where nothing does."""
+        names = self.entry.key or self.relation.key
+        return tuple(self.relation.column(name, "key") for name in names)
+
+    @property
+    def watermark(self) -> Column | None:
+        """The column that decides what is new, of an incremental import."""
+        name = self.entry.column
+        return self.relation.column(name, "column") if name else None
+
+    @property
+    def columns(self) -> tuple[tuple[str, str, str], ...]:
+        """As ``Import.columns``."""
+        return tuple((each.name, each.kind, each.landed_as) for each in self.relation.columns)
+
+
+def sources(section: str, database: Database) -> tuple[list[Source], list[LoaderError]]:
+    """Everything that ``[jdbc.<section>]`` names, and an error for each that cannot be imported."""
+    found: dict[str, Source] = {}
+    named, errors = relations(database)
+    for relation in named:
+        source = Source(section, database, relation, database.raw_table(relation))
+        if source.table in found:
+            message = (
+                f"[jdbc.{section}] would load {relation.name} into {source.table}, which "
+                f"{found[source.table].relation.name} feeds; put {{schema}} into table, or give "
+                "one of them another."
+            )
+            errors.append(ConfigurationError(message, section=section, table=source.table))
+            continue
+        try:
+            _check(source)
+        except LoaderError as error:
+            errors.append(error)
+            continue
+        found[source.table] = source
+    return list(found.values()), errors
+
+
+def _check(source: Source) -> None:
+    watermark, entry = source.watermark, source.entry
+    if watermark is None:
+        return
+    wanted = (
+        ("time", "date") if entry.mode == "last_modified" else ("number", "time", "date", "text")
+    )
+    if watermark.family not in wanted:
+        message = (
+            f"{source.relation.name} of {source.database.where}: column {watermark.source} "
+            f"({watermark.kind}) cannot decide what is new in mode {entry.mode}; name "
+            + ("a timestamp or date." if entry.mode == "last_modified" else "one that grows.")
+        )
+        raise ConfigurationError(message, relation=source.relation.name, column=watermark.source)
+    if entry.mode == "last_modified" and not source.key:
+        message = (
+            f"{source.relation.name} of {source.database.where} has no primary key, so which row "
+            "was modified cannot be told; set key in its entry, or import it in mode full."
+        )
+        raise ConfigurationError(message, relation=source.relation.name)
+    if entry.compare_keys and not source.key:
+        message = (
+            f"{source.relation.name} of {source.database.where} has no primary key to compare; set "
+            "key in its entry."
+        )
+        raise ConfigurationError(message, relation=source.relation.name)
