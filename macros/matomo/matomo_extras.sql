@@ -20,20 +20,3 @@
     {%- endfor -%}
     ^({{ wanted | join('|') if wanted else 'none' }})$
 {%- endmacro %}
-
-
-{% macro matomo_coordinate(text) -%}
-    {#- A latitude or longitude in degrees, rounded to `matomo_coordinate_decimals` (2, about a
-        kilometre); null for -1, which keeps none, and
-        where it is no number of degrees. text: an SQL expression. -#}
-    {%- set decimals = var('matomo_coordinate_decimals', 6) | int -%}
-    {%- if decimals < 0 -%}
-        cast(null as double)
-    {%- else -%}
-        if(
-            abs(try_cast({{ text }} as double)) <= 180,
-            round(try_cast({{ text }} as double), {{ decimals }}),
-            null
-        )
-    {%- endif -%}
-{%- endmacro %}

@@ -22,7 +22,7 @@
         'query_parameters': {'default': {}, 'allowed': 'allow or deny'},
         'patterns': {'default': [], 'allowed': 'patterns'},
         'coordinate_decimals': {
-            'default': var('matomo_coordinate_decimals', 'all'),
+            'default': matomo_coordinate_decimals(),
             'allowed': ['all', -1, 0, 1, 2, 3, 4, 5, 6]
         },
         'resolution': {'default': 'keep', 'allowed': ['keep', 'drop']},
@@ -255,10 +255,11 @@
 
 
 {% macro matomo_hides_nothing(policy) -%}
-    {#- Whether every option of `policy` is at its default. -#}
+    {#- Whether every option of `policy` has the value that hides nothing. -#}
     {%- for option, facts in matomo_privacy_options().items() -%}
-        {%- if policy[option] != facts.default or (option == 'coordinate_decimals'
-            and policy[option] != 'all') -%}
+        {#- The default of this one is a variable, which may hide. -#}
+        {%- set nothing = 'all' if option == 'coordinate_decimals' else facts.default -%}
+        {%- if policy[option] != nothing -%}
             {%- do return(false) -%}
         {%- endif -%}
     {%- endfor -%}
