@@ -14,10 +14,7 @@
     {%- set order = version | join(', ') -%}
     {%- set is_new = newer_than(seen, clock=clock) if seen is not none else 'true' -%}
     {%- set fresh = '(select ' ~ block ~ ' from ' ~ relation ~ ' where ' ~ is_new ~ ')' -%}
-    {%- set is_near = 'true' -%}
-    {%- if execute and seen is not none -%}
-        {%- set is_near = near_rows(block, fresh, 'versions.') or 'false' -%}
-    {%- endif -%}
+    {%- set blocks = values_of(block, fresh) if execute and seen is not none else none -%}
     with fresh as (
         select *, struct({{ order }}) as version
         from {{ relation }}
@@ -29,7 +26,7 @@
         select versions.{{ key }}, max(struct({{ order }})) as version
         from {{ relation }} as versions
         left semi join fresh on versions.{{ key }} = fresh.{{ key }}
-        where {{ is_near }}
+        where {{ has_value_of(blocks, 'versions.' ~ block) }}
         group by versions.{{ key }}
     )
 
@@ -45,7 +42,7 @@
     {%- if seen is not none %}
     left join {{ seen }} as held
         on fresh.{{ key }} = held.{{ key }} and held.dbt_valid_to is null
-        and {{ is_near | replace('versions.', 'held.') }}
+        and {{ has_value_of(blocks, 'held.' ~ block) }}
     {%- endif %}
     qualify row_number() over (
         partition by fresh.{{ key }}

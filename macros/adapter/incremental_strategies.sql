@@ -83,27 +83,39 @@
 {% endmacro %}
 
 
-{% macro near_rows(near, source, prefix='') %}
-    {#- A predicate, by which Delta skips files: the column `near` has a value that it has in `source`, a
-        relation. Of many values their range. None where there are none. prefix: of the column. -#}
-    {% set literals = literals_of(near, source) %}
-    {% if literals | length > 400 %}
-        {% set ends = run_query(
-            'select cast(min(' ~ near ~ ') as string), cast(max(' ~ near ~ ') as string) from ' ~ source
-        ).rows[0] %}
-        {% do return(prefix ~ near ~ " between '" ~ ends[0] ~ "' and '" ~ ends[1] ~ "'") %}
+{% macro values_of(column, relation) %}
+    {#- The values of `column` in `relation`, for `has_value_of`: their literals, and of more than 400
+        values the first and the last. -#}
+    {% set literals = literals_of(column, relation) %}
+    {% if literals | length <= 400 %}
+        {% do return({'literals': literals}) %}
     {% endif %}
-    {% do return(one_of(prefix ~ near, literals) if literals else none) %}
+    {% set ends = run_query(
+        'select cast(min(' ~ column ~ ') as string), cast(max(' ~ column ~ ') as string) from ' ~ relation
+    ).rows[0] %}
+    {% do return({'literals': literals, 'first': "'" ~ ends[0] ~ "'", 'last': "'" ~ ends[1] ~ "'"}) %}
+{% endmacro %}
+
+
+{% macro has_value_of(values, column) %}
+    {#- A predicate by which Delta skips files: `column`, with its alias, has one of `values` (an answer of
+        `values_of`), or lies in their range. True without an answer, false where there are no values. -#}
+    {% if values is none %}
+        {% do return('true') %}
+    {% elif values.first is defined %}
+        {% do return(column ~ ' between ' ~ values.first ~ ' and ' ~ values.last) %}
+    {% endif %}
+    {% do return(one_of(column, values.literals)) %}
 {% endmacro %}
 
 
 {% macro get_merge_near_sql(source, target, unique_key, near) %}
-    {% set here = near_rows(near, source, 'held.') %}
-    {% if here %}
+    {% set values = values_of(near, source) %}
+    {% if values.literals %}
     merge into {{ target }} as held
     using {{ source }} as fresh
     on
-        {{ here }}
+        {{ has_value_of(values, 'held.' ~ near) }}
         {% for column in unique_key %}
         and held.{{ column }} = fresh.{{ column }}
         {% endfor %}
@@ -117,8 +129,8 @@
 
 {% macro get_replace_keys_sql(source, target, unique_key, replace_key) %}
     {% set near = config.get('near', replace_key) %}
-    {% set here = near_rows(near, source, 'old_rows.') %}
-    {% if here %}
+    {% set values = values_of(near, source) %}
+    {% if values.literals %}
     merge into {{ target }} as current_rows
     using (
         select new_rows.*, false as is_removed from {{ source }} as new_rows
@@ -129,10 +141,10 @@
             on old_rows.{{ replace_key }} = touched.{{ replace_key }}
         left anti join {{ source }} as kept
             on old_rows.{{ unique_key }} = kept.{{ unique_key }}
-        where {{ here }}
+        where {{ has_value_of(values, 'old_rows.' ~ near) }}
     ) as changes
     on current_rows.{{ unique_key }} = changes.{{ unique_key }}
-        and {{ here | replace('old_rows.', 'current_rows.') }}
+        and {{ has_value_of(values, 'current_rows.' ~ near) }}
     when matched and changes.is_removed then delete
     when matched then update set *
     when not matched and changes.{{ unique_key }} is not null then insert *

@@ -2,28 +2,41 @@
     dbt's snapshot reads and merges into its whole table, so its cost grows with the history. With
     `meta: {near: <column>}` it looks only where the keys at hand may be, as the strategy merge_near does:
     the column never changes for a key, and its values in the snapshot's input become literals.
-    Both macros override dbt's by name and call them.
 -#}
 {% macro spark__snapshot_staging_table(strategy, source_sql, target_relation) %}
     {%- set near = model.config.meta.get('near') -%}
     {%- set held = target_relation -%}
     {%- if near -%}
-        {%- set here = near_rows(near, '(' ~ source_sql ~ ')') or 'false' -%}
-        {%- set held = '(select * from ' ~ target_relation ~ ' where ' ~ here ~ ')' -%}
+        {%- set values = values_of(near, '(' ~ source_sql ~ ')') -%}
+        {%- set held = '(select * from ' ~ target_relation ~ ' where ' ~ has_value_of(values, near) ~ ')' -%}
     {%- endif -%}
     {{ dbt.default__snapshot_staging_table(strategy, source_sql, held) }}
 {% endmacro %}
 
 
 {% macro spark__snapshot_merge_sql(target, source, insert_cols) %}
+    {#- dbt-spark's has no place for a predicate, so a snapshot with `near` has a merge of its own. -#}
     {%- set near = model.config.meta.get('near') -%}
-    {%- set merge = dbt.spark__snapshot_merge_sql(target, source, insert_cols) -%}
-    {%- if near -%}
-        {%- set here = near_rows(near, '(' ~ model['compiled_code'] ~ ')', 'DBT_INTERNAL_DEST.')
-            or 'false' -%}
-        {%- set merge = merge | replace('when matched', 'and ' ~ here ~ '\n    when matched', 1) -%}
+    {%- if not near -%}
+        {{ dbt.spark__snapshot_merge_sql(target, source, insert_cols) }}
+    {%- else -%}
+        {%- if config.get('dbt_valid_to_current') -%}
+            {%- do exceptions.raise_compiler_error(
+                model.name ~ ': a snapshot with meta near cannot have dbt_valid_to_current; teach'
+                ~ ' spark__snapshot_merge_sql to write it.'
+            ) -%}
+        {%- endif -%}
+        {%- set columns = config.get('snapshot_table_column_names') or get_snapshot_table_column_names() -%}
+        {%- set values = values_of(near, '(' ~ model['compiled_code'] ~ ')') -%}
+    merge into {{ target }} as held
+    using {{ source }} as fresh
+    on fresh.{{ columns.dbt_scd_id }} = held.{{ columns.dbt_scd_id }}
+        and {{ has_value_of(values, 'held.' ~ near) }}
+    when matched and held.{{ columns.dbt_valid_to }} is null and fresh.dbt_change_type in ('update', 'delete')
+        then update set {{ columns.dbt_valid_to }} = fresh.{{ columns.dbt_valid_to }}
+    when not matched and fresh.dbt_change_type = 'insert'
+        then insert *
     {%- endif -%}
-    {{ merge }}
 {% endmacro %}
 
 

@@ -27,7 +27,7 @@
     {%- set relation, key = ref('stg_matomo__' ~ catalogue), matomo_catalogues()[catalogue].key -%}
     {%- set columns = matomo_catalogues()[catalogue].columns -%}
     {%- set seen = snapshot_relation('snap_matomo__' ~ catalogue) -%}
-    {%- set order = 'struct(' ~ matomo_catalogue_order() | map('replace', '', 'entries.', 1) | join(', ') ~ ')' -%}
+    {%- set order = 'struct(entries.' ~ matomo_catalogue_order() | join(', entries.') ~ ')' -%}
     with states as (
         {{ matomo_catalogue_states(catalogue) | indent(8) }}
     ),
@@ -51,7 +51,7 @@
         qualify row_number() over (
             partition by entries.{{ key }}
             -- An entry that came with nothing but its number describes nothing.
-            order by coalesce({{ columns | map('replace', '', 'entries.', 1) | join(', ') }}) is null,
+            order by coalesce(entries.{{ columns | join(', entries.') }}) is null,
                 {{ order }} desc, entries.document_index desc, entries.row_hash
         ) = 1
     )

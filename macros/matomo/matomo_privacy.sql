@@ -495,12 +495,12 @@
         the same digits within a site and, where the policy rotates, within the UTC month or year of the
         visit's first action. Two rounds, as in HMAC, so that no digits can be carried on. -#}
     {%- set key = matomo_key('hash_key') -%}
-    {%- set period = {
-        'month': "date_format(timestamp_seconds(first_action), 'yyyy-MM')",
-        'year': "date_format(timestamp_seconds(first_action), 'yyyy')"
-    }[policy.hash_rotation] | replace(
-        'first_action', epoch_seconds("fields['firstActionTimestamp']")
-    ) if policy.hash_rotation != 'none' else "''" -%}
+    {%- set period = "''" -%}
+    {%- if policy.hash_rotation != 'none' -%}
+        {%- set first_action = epoch_seconds("fields['firstActionTimestamp']") -%}
+        {%- set pattern = {'month': 'yyyy-MM', 'year': 'yyyy'}[policy.hash_rotation] -%}
+        {%- set period = 'date_format(timestamp_seconds(' ~ first_action ~ "), '" ~ pattern ~ "')" -%}
+    {%- endif -%}
     left(sha2(concat({{ key }}, sha2(
         concat_ws('|', {{ key }}, site_id, {{ period }}, {{ text }}), 256
     )), 256), {{ length }})
@@ -580,8 +580,8 @@
                 ~ '|(?<![0-9A-Z])([(]|%28)?[2-9][0-9]{2}([)]|%29)?([ .-]|%20)[0-9]{3}([ .-]|%20)[0-9]{4}(?![0-9A-Z])'
                 ~ "', 'hidden-phone')" -%}
         {%- else -%}
-            {%- set result.sql = "regexp_replace(" ~ result.sql ~ ", '"
-                ~ pattern.regex | replace('\\', '\\\\') | replace("'", "\\'") ~ "', 'hidden')" -%}
+            {%- set result.sql = 'regexp_replace(' ~ result.sql ~ ', ' ~ text_literal(pattern.regex)
+                ~ ", 'hidden')" -%}
         {%- endif -%}
     {%- endfor -%}
     {{ result.sql }}

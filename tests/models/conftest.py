@@ -44,7 +44,7 @@ def macro() -> Callable[..., Any]:
     """
     project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
     environment, templates = get_environment(), {}
-    for path in sorted((ROOT / "macros" / "matomo").glob("*.sql")):
+    for path in sorted((ROOT / "macros").rglob("*.sql")):
         source = path.read_text(encoding="utf-8")
         template = environment.from_string(source)
         templates.update(dict.fromkeys(re.findall(r"{%-? macro (\w+)", source), template))

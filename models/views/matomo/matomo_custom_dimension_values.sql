@@ -35,7 +35,7 @@ conversion_sums as (
         {{ matomo_summed_money('conversions.revenue') }} as revenue
     from {{ ref('matomo_conversions') }} as conversions
         lateral view explode(conversions.custom_dimensions) exploded as name, value
-        {{ each_period('conversions.conversion_date') | replace('exploded', 'exploded_periods') }}
+        {{ each_period('conversions.conversion_date', alias='exploded_periods') }}
     where conversions.conversion_type != 'abandoned_cart'
     group by
         conversions.site_id, periods.period, periods.period_start, exploded.name,
