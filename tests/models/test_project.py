@@ -167,3 +167,41 @@ def test_sqlfluff_has_a_stand_in_with_the_same_arguments_for_each_macro_that_sql
         if isinstance(call.node, nodes.Name) and call.node.name in ours
     }
     assert stand_ins == {name: ours[name] for name in called}
+
+
+def test_a_macro_stands_in_a_file_of_its_name_or_beside_the_only_one_that_uses_it(
+    manifests: dict[str, dict[str, Any]],
+) -> None:
+    ours = {
+        name: macro
+        for name, macro in manifests["local"]["macros"].items()
+        if macro["package_name"] == "lacustre" and macro["original_file_path"].startswith("macros/")
+    }
+    files: dict[str, set[str]] = {}
+    for macro in ours.values():
+        name = macro["name"].removeprefix("test_")  # dbt's prefix of a generic test
+        files.setdefault(macro["original_file_path"], set()).add(name)
+    assert [path for path, names in files.items() if Path(path).stem not in names] == []
+    # What stands beside the macro of the file's name is used in that file only.
+    inner = {
+        name
+        for name, macro in ours.items()
+        if macro["name"].removeprefix("test_") != Path(macro["original_file_path"]).stem
+    }
+    users = [
+        (user["original_file_path"], used)
+        for kind in ("macros", "nodes")
+        for user in manifests["local"][kind].values()
+        for used in user["depends_on"].get("macros", [])
+        if used in inner
+    ]
+    assert [used for path, used in users if path != ours[used]["original_file_path"]] == []
+    assert {used for _, used in users} == inner
+
+
+def test_no_macro_has_the_name_of_a_model(manifests: dict[str, dict[str, Any]]) -> None:
+    ours = {
+        macro["name"] for macro in manifests["local"]["macros"].values()
+        if macro["package_name"] == "lacustre"
+    }  # fmt: skip
+    assert ours & {node["name"] for node in relations(manifests["local"])} == set()
