@@ -4,7 +4,7 @@
         for a statement that has another one. -#}
     lateral view explode(array(
         named_struct('period', 'day', 'period_start', {{ day }}),
-        named_struct('period', 'week', 'period_start', cast(date_trunc('week', {{ day }}) as date)),
+        named_struct('period', 'week', 'period_start', {{ iso_week(day, 'start') }}),
         named_struct('period', 'month', 'period_start', cast(trunc({{ day }}, 'month') as date)),
         named_struct('period', 'year', 'period_start', cast(trunc({{ day }}, 'year') as date))
     )) {{ alias }} as periods

@@ -3,14 +3,15 @@
         period: annual, monthly, weekly (ISO week and ISO year) or daily. -#}
     {%- set year = 'extract(year from occurred_on) as year' -%}
     {%- set month = 'extract(month from occurred_on) as month' -%}
-    {%- set week = 'extract(yearofweek from occurred_on) as iso_year,'
-        ~ ' extract(week from occurred_on) as iso_week, extract(week from occurred_on) as week' -%}
+    {%- set number = iso_week('occurred_on', 'number') -%}
+    {%- set week = iso_week('occurred_on', 'year') ~ ' as iso_year, '
+        ~ number ~ ' as iso_week, ' ~ number ~ ' as week' -%}
     {%- if period == 'annual' -%}
     cast(trunc(occurred_on, 'year') as date) as period_start, {{ year }}
     {%- elif period == 'monthly' -%}
     cast(trunc(occurred_on, 'month') as date) as period_start, {{ year }}, {{ month }}
     {%- elif period == 'weekly' -%}
-    cast(date_trunc('week', occurred_on) as date) as period_start, {{ week }}
+    {{ iso_week('occurred_on', 'start') }} as period_start, {{ week }}
     {%- elif period == 'daily' -%}
     occurred_on as period_start, {{ year }}, {{ month }}, {{ week }},
     extract(day from occurred_on) as day_of_month,

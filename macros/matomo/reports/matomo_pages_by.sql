@@ -62,7 +62,7 @@
             coalesce(sum(visit_action_count) filter (where fact = 'entry'), 0) as entry_nb_actions,
             coalesce(sum(visit_duration_seconds) filter (where fact = 'entry'), 0)
                 as entry_sum_visit_length,
-            count_if(fact = 'entry' and visit_action_count in (0, 1)) as entry_bounce_count,
+            count_if(fact = 'entry' and {{ matomo_is_bounce('visit_action_count') }}) as entry_bounce_count,
             {%- endif %}
             {%- if exit %}
             count_if(fact = 'exit') as exit_nb_visits,

@@ -7,6 +7,6 @@
     coalesce(sum(action_count){{ of }}, 0) as nb_actions{{ suffix }},
     coalesce(max(action_count){{ of }}, 0) as max_actions{{ suffix }},
     coalesce(sum(visit_duration_seconds){{ of }}, 0) as sum_visit_length{{ suffix }},
-    count_if(action_count in (0, 1)){{ of }} as bounce_count{{ suffix }},
+    count_if({{ matomo_is_bounce('action_count') }}){{ of }} as bounce_count{{ suffix }},
     count_if(is_converted){{ of }} as nb_visits_converted{{ suffix }}
 {%- endmacro %}

@@ -71,7 +71,7 @@ action_sums as (
         count(distinct if(visitor_key is null, null, struct(visitor_key, address)))
             as nb_uniq_visitors,
         coalesce(sum({{ matomo_whole('time_spent_seconds') }}), 0) as sum_time_spent,
-        count_if(visit_action_count in (0, 1)) as bounce_count,
+        count_if({{ matomo_is_bounce('visit_action_count') }}) as bounce_count,
         count_if(is_last) as exit_nb_visits
     from action_values
         {{ each_period('action_date') }}
