@@ -2,7 +2,7 @@
 
 dbt imports every module whose name begins with ``dbt_`` before it parses a project. ``make
 install`` puts this folder on the path of its Python. Without it builds still keep out of each
-other's way, but nobody sees that the process of one is dead (``macros/adapter/builds.sql``).
+other's way, but nobody sees that the process of one is dead (``macros/builds``).
 """
 
 from __future__ import annotations

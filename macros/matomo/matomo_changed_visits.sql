@@ -55,38 +55,3 @@
         )
     )
 {%- endmacro %}
-
-
-{% macro matomo_utc(local, visit) -%}
-    {#- The instant of an action from its wall clock. Where the clocks changed during the visit: by the
-        site's time zone, where it is known; of two possible instants the one within the visit.
-        local: an SQL expression, timestamp_ntz; visit: alias of matomo_changed_visits. -#}
-    {%- set seconds = 'unix_seconds(cast(' ~ local ~ ' as timestamp))' -%}
-    {%- set before = 'timestamp_seconds(' ~ seconds ~ ' - ' ~ visit ~ '.first_utc_offset_seconds)' -%}
-    {%- set after = 'timestamp_seconds(' ~ seconds ~ ' - ' ~ visit ~ '.site_utc_offset_seconds)' -%}
-    case
-        when coalesce({{ visit }}.first_utc_offset_seconds, {{ visit }}.site_utc_offset_seconds)
-            = {{ visit }}.site_utc_offset_seconds
-            then {{ after }}
-        when to_utc_timestamp({{ local }}, {{ visit }}.time_zone)
-            between {{ visit }}.first_action_at and {{ visit }}.last_action_at
-            then to_utc_timestamp({{ local }}, {{ visit }}.time_zone)
-        when {{ before }} between {{ visit }}.first_action_at and {{ visit }}.last_action_at
-            then {{ before }}
-        else {{ after }}
-    end
-{%- endmacro %}
-
-
-{% macro matomo_visit_dimensions() -%}
-    {#- Columns of a visit that its actions and conversions carry, too: reports group by them, and people
-        filter by them as Matomo's segments do. -#}
-    {%- do return([
-        'visitor_key', 'user_id', 'visitor_type', 'device_type', 'device_brand', 'device_model',
-        'operating_system_code', 'operating_system_name', 'operating_system_version',
-        'browser_family', 'browser_family_name', 'browser_code', 'browser_name', 'browser_version',
-        'resolution', 'language_code', 'language_name', 'continent_code', 'continent_name',
-        'country_code', 'country_name', 'region_code', 'region_name', 'city', 'visitor_local_time',
-        'last_action_at_local'
-    ]) -%}
-{%- endmacro %}

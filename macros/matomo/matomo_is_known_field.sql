@@ -1,29 +1,20 @@
 {% macro matomo_is_known_field(kind, name) -%}
     {#- A predicate: the models read the field, or leave it out on purpose (texts in the reader's
         language, icons, links to them). What is not known ends in `rest`. Names before patterns, so that
-        most fields are looked up in a set and matched by nothing.
+        most fields are looked up in a set and matched by nothing. What a column of matomo_visit_columns
+        reads is known without being named here; coordinates are named, because with
+        matomo_coordinate_decimals -1 no column reads them.
         kind: visit or action; name: an SQL expression. -#}
     {%- set fields = {
         'visit': {
             'names': [
-                'idSite', 'idVisit', 'visitIp', 'visitorId', 'fingerprint', 'userId', 'siteName',
-                'siteCurrency', 'siteCurrencySymbol', 'firstActionTimestamp', 'lastActionTimestamp',
-                'serverTimestamp', 'lastActionDateTime', 'visitServerHour', 'visitLocalTime',
-                'visitLocalHour', 'visitorType', 'visitCount', 'visitDuration', 'actions',
-                'interactions', 'searches', 'events', 'goalConversions', 'visitConverted',
-                'visitEcommerceStatus', 'daysSinceFirstVisit', 'daysSinceLastVisit',
-                'daysSinceLastEcommerceOrder', 'secondsSinceFirstVisit', 'secondsSinceLastVisit',
-                'secondsSinceLastEcommerceOrder', 'deviceType', 'deviceBrand', 'deviceModel',
-                'resolution', 'plugins', 'language', 'languageCode', 'continent', 'continentCode',
-                'country', 'countryCode', 'region', 'regionCode', 'city', 'location', 'latitude',
-                'longitude', 'customVariables', 'totalAbandonedCarts', 'truncatedActionsCount',
-                'campaignId', 'campaignName', 'campaignKeyword', 'campaignSource', 'campaignMedium',
-                'campaignContent', 'campaignGroup', 'campaignPlacement', 'provider', 'providerName',
-                'providerUrl', 'experiments', 'formConversions', 'sessionReplayUrl', 'actionDetails',
-                'referrerType', 'referrerName', 'referrerKeyword', 'referrerUrl',
-                'operatingSystemCode', 'operatingSystemName', 'operatingSystemVersion',
-                'browserFamily', 'browserFamilyDescription', 'browserCode', 'browserName',
-                'browserVersion'
+                'idSite', 'idVisit', 'siteName', 'siteCurrency', 'siteCurrencySymbol',
+                'firstActionTimestamp', 'lastActionTimestamp', 'serverTimestamp', 'lastActionDateTime',
+                'visitServerHour', 'daysSinceFirstVisit', 'daysSinceLastEcommerceOrder', 'location',
+                'totalAbandonedCarts', 'campaignId', 'campaignName', 'campaignKeyword',
+                'campaignSource', 'campaignMedium', 'campaignContent', 'campaignGroup',
+                'campaignPlacement', 'provider', 'providerName', 'providerUrl', 'experiments',
+                'formConversions', 'sessionReplayUrl', 'actionDetails', 'latitude', 'longitude'
             ],
             'patterns': [
                 'server(Time|Date).*', 'referrer.*', 'operatingSystem.*', 'browser.*',
@@ -47,6 +38,10 @@
             ]
         }
     }[kind] -%}
-    ({{ name }} in ('{{ fields.names | join("', '") }}')
+    {%- set names = [] + fields.names -%}
+    {%- for _, roles, expression in matomo_visit_columns() if kind == 'visit' -%}
+        {%- do names.extend(modules.re.findall("fields\\['([A-Za-z]+)'\\]", expression)) -%}
+    {%- endfor -%}
+    ({{ name }} in ('{{ names | unique | join("', '") }}')
     or {{ name }} rlike '^({{ fields.patterns | join('|') }}|.*(Pretty|Icons?|SVG|Flag|icon|logo))$')
 {%- endmacro %}

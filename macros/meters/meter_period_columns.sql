@@ -3,14 +3,15 @@
         period: annual, monthly, weekly (ISO week and ISO year) or daily. -#}
     {%- set year = 'extract(year from occurred_on) as year' -%}
     {%- set month = 'extract(month from occurred_on) as month' -%}
-    {%- set week = 'extract(yearofweek from occurred_on) as iso_year,'
-        ~ ' extract(week from occurred_on) as iso_week, extract(week from occurred_on) as week' -%}
+    {%- set number = iso_week('occurred_on', 'number') -%}
+    {%- set week = iso_week('occurred_on', 'year') ~ ' as iso_year, '
+        ~ number ~ ' as iso_week, ' ~ number ~ ' as week' -%}
     {%- if period == 'annual' -%}
     cast(trunc(occurred_on, 'year') as date) as period_start, {{ year }}
     {%- elif period == 'monthly' -%}
     cast(trunc(occurred_on, 'month') as date) as period_start, {{ year }}, {{ month }}
     {%- elif period == 'weekly' -%}
-    cast(date_trunc('week', occurred_on) as date) as period_start, {{ week }}
+    {{ iso_week('occurred_on', 'start') }} as period_start, {{ week }}
     {%- elif period == 'daily' -%}
     occurred_on as period_start, {{ year }}, {{ month }}, {{ week }},
     extract(day from occurred_on) as day_of_month,
@@ -19,39 +20,4 @@
     {%- else -%}
     {{ exceptions.raise_compiler_error('meter_period_columns: unknown period ' ~ period) }}
     {%- endif -%}
-{%- endmacro %}
-
-
-{% macro meter_event_counts(by, period) -%}
-    {#- A whole statistic: events per period, event type and `by`: type, equipment, commune,
-        departement, region or pdk. Events without a place have no code. Beside our names of a
-        column stands the one of the system that was replaced, which readers know. -#}
-    {%- set dimension = {
-        'type': ['event_label', 'event_category', 'event_severity'],
-        'equipment': [
-            'counts.equipment_type', 'counts.equipment_id',
-            'counts.equipment_type as type_equipement', 'counts.equipment_id as id_equipement',
-        ],
-        'commune': [
-            'commune_code', 'commune_label', 'commune_label as commune_compteur', 'departement_code',
-        ],
-        'departement': [
-            'departement_code', 'departement_label', 'departement_label as departement_compteur',
-        ],
-        'region': ['region_code', 'region_label', 'region_label as region_compteur'],
-        'pdk': ['pdk_id', 'pdk_id as id_pdk'],
-    } -%}
-    select
-        {{ meter_period_columns(period) }},
-        counts.event_type,
-        counts.event_type as type_evt,
-        {{ dimension[by] | join(', ') }},
-        sum(counts.events) as events
-    from {{ ref('meter_event_counts') }} as counts
-    {%- if by == 'type' %}
-    left join {{ ref('meter_event_types') }} as types on counts.event_type = types.event_type
-    {%- elif by != 'equipment' %}
-    left join {{ ref('meter_park') }} as park on counts.park_key = park.park_key
-    {%- endif %}
-    group by all
 {%- endmacro %}

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from dbt_common.clients.jinja import BaseMacroGenerator, get_environment
 from dbt_common.exceptions.macros import MacroReturn
 
@@ -37,10 +38,14 @@ class Macro(BaseMacroGenerator):
 
 @pytest.fixture(scope="session")
 def macro() -> Callable[..., Any]:
-    """Render a macro: ``macro("matomo_masked_ip", "ip", 2)``; ``variables`` are dbt's `var`."""
+    """Render a macro: ``macro("matomo_masked_ip", "ip", 2)``.
+
+    dbt's `var` has the variables of ``dbt_project.yml``, with ``variables`` before them.
+    """
+    project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
     environment, templates = get_environment(), {}
-    for file in ("matomo_privacy", "matomo_is_known_field", "epoch_seconds"):
-        source = (ROOT / "macros" / "matomo" / f"{file}.sql").read_text(encoding="utf-8")
+    for path in sorted((ROOT / "macros").rglob("*.sql")):
+        source = path.read_text(encoding="utf-8")
         template = environment.from_string(source)
         templates.update(dict.fromkeys(re.findall(r"{%-? macro (\w+)", source), template))
 
@@ -51,8 +56,9 @@ def macro() -> Callable[..., Any]:
         def leave(value: Any = None) -> None:
             raise MacroReturn(value)
 
+        known = {**project["vars"], **(variables or {})}
         context: dict[str, Any] = {
-            "var": lambda name, default=None: (variables or {}).get(name, default),
+            "var": known.get,
             "modules": SimpleNamespace(re=re),
             "exceptions": SimpleNamespace(raise_compiler_error=refuse),
             "return": leave,

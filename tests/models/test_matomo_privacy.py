@@ -216,6 +216,27 @@ def test_without_configuration_nothing_is_added(column: str, macro: Render) -> N
     assert macro("matomo_anonymised", column, variables=nothing).strip() == column
 
 
+def test_without_configuration_a_coordinate_is_stored_as_it_was_sent(macro: Render) -> None:
+    assert macro("matomo_coordinate", "text").strip() == (
+        "if(abs(try_cast(text as double)) <= 180, try_cast(text as double), null)"
+    )
+
+
+@pytest.mark.parametrize("column", ["fields", "actions"])
+def test_decimals_of_coordinates_hide_at_every_site(column: str, macro: Render) -> None:
+    for decimals in (2, -1):
+        few = {"matomo_coordinate_decimals": decimals}
+        expression = macro("matomo_anonymised", column, variables=few)
+        assert "title" in expression
+        assert ("round(" in expression) == (decimals == 2)
+        assert ("|latitude|longitude" in expression) == (decimals == -1)
+
+
+def test_decimals_of_coordinates_that_are_no_number_are_refused(macro: Render) -> None:
+    with pytest.raises(Refused, match="matomo_coordinate_decimals: 'two' is none of all, -1, 0"):
+        macro("matomo_coordinate", "text", variables={"matomo_coordinate_decimals": "two"})
+
+
 @pytest.mark.parametrize(
     ("privacy", "words"),
     [

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dbt_common.clients.jinja import get_environment
+from jinja2 import nodes
 
 from tests.conftest import ROOT
 
@@ -128,3 +132,76 @@ def test_only_staging_reads_raw(manifests: dict[str, dict[str, Any]]) -> None:
         and node["schema"] not in ("staging", "quarantine")
     }
     assert readers == set()
+
+
+def parsed_jinja(text: str) -> nodes.Template:
+    """What dbt's own parser makes of a template."""
+    return get_environment().parse(text)
+
+
+def signatures(text: str) -> Iterator[tuple[str, tuple[list[str], list[str]]]]:
+    """The macros of a template: their names, their arguments, and their defaults."""
+    for macro in parsed_jinja(text).find_all(nodes.Macro):
+        if macro.name.startswith("dbt_macro__"):
+            arguments = [argument.name for argument in macro.args]
+            yield macro.name[11:], (arguments, [repr(default) for default in macro.defaults])
+
+
+def test_sqlfluff_has_a_stand_in_with_the_same_arguments_for_each_macro_that_sql_calls() -> None:
+    """The jinja templater of sqlfluff runs without dbt, so it does not know our macros."""
+    config = configparser.RawConfigParser()
+    config.read(ROOT / ".sqlfluff", encoding="utf-8")
+    section = dict(config["sqlfluff:templater:jinja:macros"])
+    stand_ins = dict(pair for text in section.values() for pair in signatures(text))
+    assert sorted(section) == sorted(f"dbt_{name}" for name in stand_ins)
+    ours = dict(
+        pair
+        for path in (ROOT / "macros").rglob("*.sql")
+        for pair in signatures(path.read_text(encoding="utf-8"))
+    )
+    called = {
+        call.node.name
+        for folder in ("models", "tests/data")
+        for path in (ROOT / folder).rglob("*.sql")
+        for call in parsed_jinja(path.read_text(encoding="utf-8")).find_all(nodes.Call)
+        if isinstance(call.node, nodes.Name) and call.node.name in ours
+    }
+    assert stand_ins == {name: ours[name] for name in called}
+
+
+def test_a_macro_stands_in_a_file_of_its_name_or_beside_the_only_one_that_uses_it(
+    manifests: dict[str, dict[str, Any]],
+) -> None:
+    ours = {
+        name: macro
+        for name, macro in manifests["local"]["macros"].items()
+        if macro["package_name"] == "lacustre" and macro["original_file_path"].startswith("macros/")
+    }
+    files: dict[str, set[str]] = {}
+    for macro in ours.values():
+        name = macro["name"].removeprefix("test_")  # dbt's prefix of a generic test
+        files.setdefault(macro["original_file_path"], set()).add(name)
+    assert [path for path, names in files.items() if Path(path).stem not in names] == []
+    # What stands beside the macro of the file's name is used in that file only.
+    inner = {
+        name
+        for name, macro in ours.items()
+        if macro["name"].removeprefix("test_") != Path(macro["original_file_path"]).stem
+    }
+    users = [
+        (user["original_file_path"], used)
+        for kind in ("macros", "nodes")
+        for user in manifests["local"][kind].values()
+        for used in user["depends_on"].get("macros", [])
+        if used in inner
+    ]
+    assert [used for path, used in users if path != ours[used]["original_file_path"]] == []
+    assert {used for _, used in users} == inner
+
+
+def test_no_macro_has_the_name_of_a_model(manifests: dict[str, dict[str, Any]]) -> None:
+    ours = {
+        macro["name"] for macro in manifests["local"]["macros"].values()
+        if macro["package_name"] == "lacustre"
+    }  # fmt: skip
+    assert ours & {node["name"] for node in relations(manifests["local"])} == set()

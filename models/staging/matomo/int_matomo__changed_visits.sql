@@ -4,9 +4,7 @@
     ref('stg_matomo__visits'),
     key='visit_key',
     snapshot='snap_matomo__visits',
-    version=[
-        'last_action_at', 'exported_at', 'action_count', 'visit_duration_seconds', 'row_hash'
-    ],
+    version=matomo_visit_version_order(),
     block='visit_block',
     clock=ref('stg_matomo__visits')
 ) }}

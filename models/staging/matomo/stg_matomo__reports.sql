@@ -62,7 +62,7 @@ placed as (
                         when first_day is null or last_day is null or last_day < first_day then null
                         when last_day = first_day then 'day'
                         when
-                            first_day = date_trunc('week', first_day)
+                            first_day = {{ iso_week('first_day', 'start') }}
                             and last_day = date_add(first_day, 6)
                             then 'week'
                         when

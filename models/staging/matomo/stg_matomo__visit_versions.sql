@@ -7,8 +7,7 @@ with exports as (
         *,
         lag(row_hash) over (
             partition by visit_key
-            order by
-                last_action_at, exported_at, action_count, visit_duration_seconds, row_hash
+            order by {{ matomo_visit_version_order() | join(', ') }}
         ) as previous_hash
     from {{ ref('stg_matomo__visits') }}
 ),
@@ -18,8 +17,7 @@ versions as (
         *,
         row_number() over (
             partition by visit_key
-            order by
-                last_action_at, exported_at, action_count, visit_duration_seconds, row_hash
+            order by {{ matomo_visit_version_order() | join(', ') }}
         ) as version_number
     from exports
     where row_hash is distinct from previous_hash

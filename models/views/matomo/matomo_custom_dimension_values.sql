@@ -35,7 +35,7 @@ conversion_sums as (
         {{ matomo_summed_money('conversions.revenue') }} as revenue
     from {{ ref('matomo_conversions') }} as conversions
         lateral view explode(conversions.custom_dimensions) exploded as name, value
-        {{ each_period('conversions.conversion_date') | replace('exploded', 'exploded_periods') }}
+        {{ each_period('conversions.conversion_date', alias='exploded_periods') }}
     where conversions.conversion_type != 'abandoned_cart'
     group by
         conversions.site_id, periods.period, periods.period_start, exploded.name,
@@ -71,7 +71,7 @@ action_sums as (
         count(distinct if(visitor_key is null, null, struct(visitor_key, address)))
             as nb_uniq_visitors,
         coalesce(sum({{ matomo_whole('time_spent_seconds') }}), 0) as sum_time_spent,
-        count_if(visit_action_count in (0, 1)) as bounce_count,
+        count_if({{ matomo_is_bounce('visit_action_count') }}) as bounce_count,
         count_if(is_last) as exit_nb_visits
     from action_values
         {{ each_period('action_date') }}

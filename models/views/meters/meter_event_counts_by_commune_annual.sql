@@ -1,1 +1,1 @@
-{{ meter_event_counts('commune', 'annual') }}
+{{ meter_event_statistic('commune', 'annual') }}

@@ -1,1 +1,1 @@
-{{ meter_event_counts('commune', 'daily') }}
+{{ meter_event_statistic('commune', 'daily') }}

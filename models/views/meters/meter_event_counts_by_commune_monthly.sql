@@ -1,1 +1,1 @@
-{{ meter_event_counts('commune', 'monthly') }}
+{{ meter_event_statistic('commune', 'monthly') }}

@@ -1,1 +1,1 @@
-{{ meter_event_counts('commune', 'weekly') }}
+{{ meter_event_statistic('commune', 'weekly') }}

@@ -1,1 +1,1 @@
-{{ meter_event_counts('departement', 'annual') }}
+{{ meter_event_statistic('departement', 'annual') }}

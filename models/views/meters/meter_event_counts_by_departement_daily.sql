@@ -1,1 +1,1 @@
-{{ meter_event_counts('departement', 'daily') }}
+{{ meter_event_statistic('departement', 'daily') }}

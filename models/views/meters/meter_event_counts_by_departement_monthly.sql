@@ -1,1 +1,1 @@
-{{ meter_event_counts('departement', 'monthly') }}
+{{ meter_event_statistic('departement', 'monthly') }}

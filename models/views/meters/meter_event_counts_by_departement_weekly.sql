@@ -1,1 +1,1 @@
-{{ meter_event_counts('departement', 'weekly') }}
+{{ meter_event_statistic('departement', 'weekly') }}

@@ -1,1 +1,1 @@
-{{ meter_event_counts('equipment', 'annual') }}
+{{ meter_event_statistic('equipment', 'annual') }}

@@ -1,1 +1,1 @@
-{{ meter_event_counts('equipment', 'daily') }}
+{{ meter_event_statistic('equipment', 'daily') }}

@@ -1,1 +1,1 @@
-{{ meter_event_counts('equipment', 'monthly') }}
+{{ meter_event_statistic('equipment', 'monthly') }}

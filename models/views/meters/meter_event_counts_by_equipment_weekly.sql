@@ -1,1 +1,1 @@
-{{ meter_event_counts('equipment', 'weekly') }}
+{{ meter_event_statistic('equipment', 'weekly') }}

@@ -1,1 +1,1 @@
-{{ meter_event_counts('pdk', 'annual') }}
+{{ meter_event_statistic('pdk', 'annual') }}

@@ -1,1 +1,1 @@
-{{ meter_event_counts('pdk', 'daily') }}
+{{ meter_event_statistic('pdk', 'daily') }}

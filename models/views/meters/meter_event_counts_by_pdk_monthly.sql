@@ -1,1 +1,1 @@
-{{ meter_event_counts('pdk', 'monthly') }}
+{{ meter_event_statistic('pdk', 'monthly') }}

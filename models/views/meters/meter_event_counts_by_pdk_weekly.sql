@@ -1,1 +1,1 @@
-{{ meter_event_counts('pdk', 'weekly') }}
+{{ meter_event_statistic('pdk', 'weekly') }}

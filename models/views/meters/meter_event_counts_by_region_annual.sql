@@ -1,1 +1,1 @@
-{{ meter_event_counts('region', 'annual') }}
+{{ meter_event_statistic('region', 'annual') }}

@@ -1,1 +1,1 @@
-{{ meter_event_counts('region', 'daily') }}
+{{ meter_event_statistic('region', 'daily') }}

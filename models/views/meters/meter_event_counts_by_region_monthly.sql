@@ -1,1 +1,1 @@
-{{ meter_event_counts('region', 'monthly') }}
+{{ meter_event_statistic('region', 'monthly') }}

@@ -1,1 +1,1 @@
-{{ meter_event_counts('region', 'weekly') }}
+{{ meter_event_statistic('region', 'weekly') }}

@@ -1,1 +1,1 @@
-{{ meter_event_counts('type', 'annual') }}
+{{ meter_event_statistic('type', 'annual') }}

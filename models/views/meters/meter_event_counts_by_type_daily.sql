@@ -1,1 +1,1 @@
-{{ meter_event_counts('type', 'daily') }}
+{{ meter_event_statistic('type', 'daily') }}

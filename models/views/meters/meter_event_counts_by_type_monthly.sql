@@ -1,1 +1,1 @@
-{{ meter_event_counts('type', 'monthly') }}
+{{ meter_event_statistic('type', 'monthly') }}

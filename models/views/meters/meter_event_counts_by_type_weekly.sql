@@ -1,1 +1,1 @@
-{{ meter_event_counts('type', 'weekly') }}
+{{ meter_event_statistic('type', 'weekly') }}

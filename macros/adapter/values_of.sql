@@ -1,0 +1,12 @@
+{% macro values_of(column, relation) %}
+    {#- The values of `column` in `relation`, for `has_value_of`: their literals, and of more than 400
+        values the first and the last. -#}
+    {% set literals = literals_of(column, relation) %}
+    {% if literals | length <= 400 %}
+        {% do return({'literals': literals}) %}
+    {% endif %}
+    {% set ends = run_query(
+        'select cast(min(' ~ column ~ ') as string), cast(max(' ~ column ~ ') as string) from ' ~ relation
+    ).rows[0] %}
+    {% do return({'literals': literals, 'first': "'" ~ ends[0] ~ "'", 'last': "'" ~ ends[1] ~ "'"}) %}
+{% endmacro %}

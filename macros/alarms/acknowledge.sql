@@ -1,0 +1,29 @@
+{% macro acknowledge(alarm, reason, subject='%') -%}
+    {#- `dbt run-operation acknowledge --args '{alarm: unknown_goals, subject: "site 5, %", reason: …}'`:
+        notes that a person has seen what is open of an alarm, so that it warns no more until what was
+        found changes. alarm: its name; reason: why it is all right; subject: what it is about, all by
+        default; % stands for any text. -#}
+    {%- if not (reason or '') | string | trim -%}
+        {%- do exceptions.raise_compiler_error('A decision needs a reason: add reason to --args.') -%}
+    {%- endif -%}
+    {%- if execute -%}
+        {%- set is_meant = 'is_open and alarm = ' ~ text_literal(alarm)
+            ~ ' and subject like ' ~ text_literal(subject) -%}
+        {%- set meant = run_query(
+            'select subject, version from ' ~ ref('matomo_alarms') ~ ' where ' ~ is_meant
+            ~ ' order by subject'
+        ).rows -%}
+        {%- if meant | length == 0 -%}
+            {%- do exceptions.raise_compiler_error(
+                'No open alarm ' ~ alarm ~ ' is about ' ~ subject ~ '; ' ~ ref('matomo_alarms')
+                ~ ' shows which are open.'
+            ) -%}
+        {%- endif -%}
+        {%- for row in meant -%}
+            {%- do record_decision('acknowledge', alarm ~ ': ' ~ row[0], row[1], reason) -%}
+        {%- endfor -%}
+        {%- do log(
+            'Acknowledged ' ~ alarm ~ ' about ' ~ meant | map(attribute=0) | join('; '), info=true
+        ) -%}
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,105 @@
+{#-
+    Builds keep out of each other's way: one that would write what another one reads or writes stops
+    with a sentence that names the first. Each build has a row in the table `builds` while it runs.
+    Appends are safe without it (`get_insert_into_sql`); merges, snapshots and `create or replace` of
+    two builds would conflict, or see half of each other's work.
+
+    A build whose process is dead does not count: `modules.lacustre` (`dbt_lacustre.py`) tells on the
+    machine where it ran. Where nobody can tell, the claim holds for `build_expires_after_hours`, or
+    until a person takes it away (`release_build`).
+-#}
+{% macro take_build() -%}
+    {#- Each run says first which server and schemas it uses. -#}
+    {%- if execute -%}
+        {%- do log(
+            'Spark Thrift at ' ~ target.host ~ ':' ~ target.port ~ '; raw schema '
+            ~ env_var('LACUSTRE_RAW_SCHEMA', 'raw') ~ ', schemas ' ~ generate_schema_name('staging', none)
+            ~ ', ' ~ generate_schema_name('lake', none) ~ ', …', info=true
+        ) -%}
+    {%- endif -%}
+    {%- set written = [] -%}
+    {%- if execute and flags.WHICH in ['build', 'run', 'snapshot', 'seed', 'retry', 'clone'] -%}
+        {%- for id in selected_resources
+            if id.split('.')[0] in ['model', 'snapshot', 'seed'] -%}
+            {%- do written.append(id) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- if written -%}
+        {%- set ours = modules.get('lacustre') or {} -%}
+        {%- set table, near = builds_table(), near_builds(written) -%}
+        {%- set now = modules.datetime.datetime.now(modules.pytz.utc) -%}
+        {%- set mine = [
+            invocation_id, ours.get('owner', ''), ours.get('user', target.user or ''),
+            now.strftime('%Y-%m-%d %H:%M:%S'), now.timestamp() | int | string, written | join(' ')
+        ] -%}
+        {%- if load_relation(table) is none -%}
+            {%- do run_query('create schema if not exists ' ~ table.without_identifier()) -%}
+            {%- do until_done(
+                'create table if not exists ' ~ table ~ ' (build string, owner string, user_name string,'
+                ~ ' since string, since_seconds string, nodes string) using delta'
+            ) -%}
+        {%- endif -%}
+        {%- set state = namespace(outcome='again') -%}
+        {%- for turn in range(30) if state.outcome != 'taken' -%}
+            {%- set known, dead = [''], [] -%}
+            {%- for row in run_query('select * from ' ~ table).rows -%}
+                {%- do known.append(row[0]) -%}
+                {%- set here = ours and ours.is_here(row[1]) -%}
+                {%- set age = now.timestamp() - row[4] | int -%}
+                {#- A process does one build at a time: an earlier one of ours has ended. -#}
+                {%- if row[1] == mine[1] and here or here and not ours.is_alive(row[1])
+                    or not here and age > var('build_expires_after_hours', 12) * 3600 -%}
+                    {%- do dead.append(row[0]) -%}
+                {%- else -%}
+                    {%- set same = row[5].split(' ') | select('in', near) | list -%}
+                    {%- if same -%}
+                        {%- set who = row[1].split('/') if row[1] else ['unknown host', '?'] -%}
+                        {{ exceptions.raise_compiler_error(
+                            'Another build is under way: ' ~ row[2] ~ ' on ' ~ who[0] ~ ', process ' ~ who[1]
+                            ~ ', since ' ~ row[3] ~ ' UTC. It writes ' ~ same | length
+                            ~ ' of what this one reads or writes, ' ~ same[0].split('.')[2]
+                            ~ ' first. Nothing was built; run again when it has ended. If it is dead and '
+                            ~ 'this machine cannot know: dbt run-operation release_build --args '
+                            ~ "'{build: " ~ row[0] ~ "}'"
+                        ) }}
+                    {%- endif -%}
+                {%- endif -%}
+            {%- endfor -%}
+            {#- Only where nobody came since the table was read. -#}
+            {%- set state.outcome = until_done(
+                'insert into ' ~ table ~ " select '" ~ mine | map('replace', "'", '') | join("', '")
+                ~ "' where not exists (select 1 from " ~ table ~ " where build not in ('"
+                ~ known | join("', '") ~ "'))",
+                "select if(count(*) > 0, 'taken', 'again') from (select build from " ~ table
+                ~ " where build = '" ~ invocation_id ~ "')"
+            ) -%}
+            {%- do this_build().update({'ended': dead + [invocation_id]}) -%}
+        {%- endfor -%}
+        {%- if state.outcome != 'taken' -%}
+            {{ exceptions.raise_compiler_error(
+                'Other builds begin and end so quickly that this one never had its turn; run again.'
+            ) }}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro near_builds(written) -%}
+    {%- set below, above = {}, {} -%}
+    {%- for id in written -%}
+        {%- do below.update({id: true}) -%}
+        {%- do above.update({id: true}) -%}
+    {%- endfor -%}
+    {%- set state = namespace(grows=true) -%}
+    {%- for turn in range(100) if state.grows -%}
+        {%- set size = below | length + above | length -%}
+        {%- for id, node in graph.nodes.items() if node.resource_type in ['model', 'snapshot', 'seed'] -%}
+            {%- for parent in node.depends_on.nodes or [] -%}
+                {%- if parent in below -%}{%- do below.update({id: true}) -%}{%- endif -%}
+                {%- if id in above -%}{%- do above.update({parent: true}) -%}{%- endif -%}
+            {%- endfor -%}
+        {%- endfor -%}
+        {%- set state.grows = below | length + above | length > size -%}
+    {%- endfor -%}
+    {%- do return(below.keys() | list + above.keys() | list) -%}
+{%- endmacro %}

@@ -1,0 +1,27 @@
+{% macro decide_about_versions(decision, version, reason) -%}
+    {#- Keep the decision about each version that is held and like `version`, a pattern in which % stands
+        for any text; their names as a list. -#}
+    {%- set version, found = version | string, [] -%}
+    {%- for model in ['park_held_versions', 'matomo_held_catalogues'] -%}
+        {%- if load_relation(ref(model)) is not none -%}
+            {%- do found.extend(run_query(
+                'select version from ' ~ ref(model) ~ ' where version like ' ~ text_literal(version)
+                ~ ' order by 1'
+            ).columns[0].values()) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {#- A table that is gone is in no view: the build stopped and named it. -#}
+    {%- if '/gone-after-' in version and version.split('/')[0][5:] in park_tables() -%}
+        {%- do found.append(version) -%}
+    {%- endif -%}
+    {%- if not found -%}
+        {%- do exceptions.raise_compiler_error(
+            'No version ' ~ version ~ ' is held; ' ~ ref('park_held_versions') ~ ' and '
+            ~ ref('matomo_held_catalogues') ~ ' show those that are.'
+        ) -%}
+    {%- endif -%}
+    {%- for held in found -%}
+        {%- do record_decision(decision, held.split('/')[0], held, reason) -%}
+    {%- endfor -%}
+    {%- do return(found) -%}
+{%- endmacro %}

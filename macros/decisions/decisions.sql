@@ -1,0 +1,14 @@
+{% macro decisions() -%}
+    {#- The decisions, as a relation for a `from`; none where the table is not there. -#}
+    {%- if execute and load_relation(decisions_table()) is not none -%}
+        {{- decisions_table() -}}
+    {%- else -%}
+        (
+            select
+                {%- for name, kind, comment in decision_columns() %}
+                cast(null as {{ kind }}) as {{ name }}{{ ',' if not loop.last }}
+                {%- endfor %}
+            where false
+        )
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,21 @@
+{% macro record_decision(decision, subject, version, reason) -%}
+    {#- Append one decision of whoever runs the command. decision: accept, reject or acknowledge. -#}
+    {%- if not (reason or '') | string | trim -%}
+        {%- do exceptions.raise_compiler_error('A decision needs a reason: add reason to --args.') -%}
+    {%- endif -%}
+    {%- do ensure_decisions() -%}
+    {%- set table = decisions_table() -%}
+    {%- if load_relation(table) is none -%}
+        {%- do exceptions.raise_compiler_error(
+            'There is no schema ' ~ table.schema ~ ' to keep the decision in; LACUSTRE_RAW_SCHEMA names it.'
+        ) -%}
+    {%- endif -%}
+    {%- set by = env_var('USER', env_var('LOGNAME', target.user or 'unknown')) -%}
+    {%- set values = [] -%}
+    {%- for value in [by, decision, subject, version, reason] -%}
+        {%- do values.append(text_literal(value)) -%}
+    {%- endfor -%}
+    {%- do run_query(
+        'insert into ' ~ table ~ ' select current_timestamp(), ' ~ values | join(', ')
+    ) -%}
+{%- endmacro %}

@@ -1,0 +1,24 @@
+{% macro park_clock() -%}
+    {#- When what the park's tables say now became known, as a timestamp literal: the time of the newest
+        current import, or of the decision to use it, whatever the clock of the server says. One time for
+        all snapshots of a build, and later than what they held, so that `park_known_at` sees each change. -#}
+    {%- set build = this_build() -%}
+    {%- if execute and 'park_clock' not in build -%}
+        {%- set versions = api.Relation.create(
+            schema=generate_schema_name('staging', none), identifier='stg_park__versions'
+        ) -%}
+        {%- set times = [
+            'select max(committed_at) as at from ' ~ versions ~ ' where is_current',
+            'select max(decided_at) as at from ' ~ versions_decided('accept') ~ ' as accepted'
+            ~ ' where version in (select version from ' ~ versions ~ ' where is_current)',
+        ] -%}
+        {%- for name in park_snapshots() if snapshot_relation(name) is not none -%}
+            {%- do times.append(
+                "select at + interval '0.000001' second as at from ("
+                ~ last_change_of(snapshot_relation(name)) ~ ') as held'
+            ) -%}
+        {%- endfor -%}
+        {%- do build.update({'park_clock': newest_of(times | join(' union all '))}) -%}
+    {%- endif -%}
+    {{- build.get('park_clock', 'current_timestamp()') -}}
+{%- endmacro %}

@@ -1,0 +1,8 @@
+{% macro park_date(text) -%}
+    {#- A date of the park: yyyyMMdd in files, yyyy-MM-dd (maybe with a time) from databases; null
+        where it is neither. -#}
+    cast(coalesce(
+        {{ timestamp_or_null(text, 'yyyyMMdd') }},
+        {{ timestamp_or_null('left(' ~ text ~ ', 10)', 'yyyy-MM-dd') }}
+    ) as date)
+{%- endmacro %}
