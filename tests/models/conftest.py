@@ -66,6 +66,7 @@ def macro() -> Callable[..., Any]:
             "api": SimpleNamespace(
                 Relation=SimpleNamespace(create=lambda schema, identifier: f"{schema}.{identifier}")
             ),
+            "target": SimpleNamespace(name="local", schema="default", user="me"),
             "generate_schema_name": lambda layer, node: layer,
         }
         for each, template in templates.items():
