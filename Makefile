@@ -14,7 +14,7 @@ PY := $(BIN)/python
 STACK_ENV := test -n "$${THRIFT_HOST:-}" || eval "$$($(PY) -m stack env)"
 STAMP := .venv/.installed
 
-.PHONY: help install up down status demo load build docs test test-fast test-odd torture bench-loader bench-imports bench-matomo bench-meters bench-simulator lint format clean
+.PHONY: help install up down status demo load build docs test test-fast test-odd torture bench-loader bench-imports bench-matomo bench-messages bench-meters bench-simulator lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' Makefile
@@ -87,6 +87,9 @@ bench-loader: install ## The loader against a stream, a driver loop and the bare
 
 bench-matomo: install ## 100,000 visits from raw to views, and one more day on a long history
 	@$(PY) -m benchmarks.matomo
+
+bench-messages: install ## Visits in one message against visits in messages of their own
+	@$(PY) -m benchmarks.messages
 
 bench-imports: install ## Imports from PostgreSQL against a plain JDBC read and COPY
 	@$(PY) -m benchmarks.imports
