@@ -76,8 +76,8 @@ test: install ## All tests, on real servers that they start themselves; two halv
 test-fast: install ## The tests that need no server
 	@$(PY) -m pytest -m "not stack"
 
-test-odd: install ## Every field set to every odd value, in one build (LACUSTRE_ODD=field=value: one)
-	@$(PY) -m pytest tests/odd tests/end_to_end/test_sweep.py
+test-odd: install ## Every field and column set to every odd value (LACUSTRE_ODD=field=value: one field)
+	@$(PY) -m pytest tests/odd tests/end_to_end/test_sweep.py tests/loader/test_odd_imports.py
 
 torture: install ## The loader under random kills for about half an hour (TORTURE_ROUNDS=…)
 	@TORTURE_ROUNDS=$${TORTURE_ROUNDS:-60} $(PY) -m pytest tests/loader/test_torture.py -s -o timeout=7200
