@@ -62,7 +62,7 @@ docs: install ## Build the documentation site and serve it on port 8080
 	$(BIN)/dbt docs serve --host 127.0.0.1 --port $${DOCS_PORT:-8080}
 
 # Half of the tests, by time: they share no server with the others, and none needs the demo's lake.
-APART := tests/loader $(addprefix tests/end_to_end/test_,meters.py overlaps.py park_versions.py)
+APART := tests/loader $(addprefix tests/end_to_end/test_,meters.py odd_park.py overlaps.py park_versions.py)
 
 test: install ## All tests, on real servers that they start themselves; two halves at once
 	@apart=$$(mktemp)
@@ -77,7 +77,7 @@ test-fast: install ## The tests that need no server
 	@$(PY) -m pytest -m "not stack"
 
 test-odd: install ## Every field and column set to every odd value (LACUSTRE_ODD=field=value: one field)
-	@$(PY) -m pytest tests/odd tests/end_to_end/test_sweep.py tests/loader/test_odd_imports.py
+	@$(PY) -m pytest tests/odd tests/end_to_end/test_sweep.py tests/loader/test_odd_imports.py tests/end_to_end/test_odd_park.py
 
 torture: install ## The loader under random kills for about half an hour (TORTURE_ROUNDS=…)
 	@TORTURE_ROUNDS=$${TORTURE_ROUNDS:-60} $(PY) -m pytest tests/loader/test_torture.py -s -o timeout=7200
