@@ -14,7 +14,7 @@ PY := $(BIN)/python
 STACK_ENV := test -n "$${THRIFT_HOST:-}" || eval "$$($(PY) -m stack env)"
 STAMP := .venv/.installed
 
-.PHONY: help install up down status demo load build docs test test-fast test-odd torture bench-loader bench-imports bench-matomo bench-messages bench-meters bench-simulator lint format clean
+.PHONY: help install up down status demo load build docs test test-fast test-odd torture torture-builds bench-loader bench-imports bench-matomo bench-messages bench-meters bench-simulator lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' Makefile
@@ -81,6 +81,9 @@ test-odd: install ## Every field and column set to every odd value (LACUSTRE_ODD
 
 torture: install ## The loader under random kills for about half an hour (TORTURE_ROUNDS=…)
 	@TORTURE_ROUNDS=$${TORTURE_ROUNDS:-60} $(PY) -m pytest tests/loader/test_torture.py -s -o timeout=7200
+
+torture-builds: install ## Builds at once while a loader and a replay run, fifty times (OVERLAP_ROUNDS=…)
+	@OVERLAP_ROUNDS=$${OVERLAP_ROUNDS:-50} $(PY) -m pytest tests/end_to_end/test_overlaps.py -s -o timeout=14400
 
 bench-loader: install ## The loader against a stream, a driver loop and the bare read
 	@$(PY) -m benchmarks.loader
