@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from loader.errors import ConfigurationError
+from loader.lake.spark_errors import is_gone
 from loader.settings import Files
 from loader.sources.files.listing import as_literal
 
+# A parser of CSV holds this many fields, some bytes each, whatever a line has.
+_MOST_FIELDS = 200_000
 # What Parquet has and Delta has not.
 _NOT_IN_DELTA = re.compile(r"time\(\d\)|interval\b.*")
 _WHOLE_NUMBERS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
@@ -105,7 +109,7 @@ def file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | None
         # Not for JSON that is UTF-8 anyway: told so, Spark would write its numbers anew.
         reader = reader.option("encoding", config.encoding)
     if config.format == "json":
-        fields = [name for name in reader.json(literal).columns if name != "corrupt_record"]
+        fields = [name for name in _members(reader.json(literal)) if name != "corrupt_record"]
         names = column_names(fields, path) if fields else []
         # A member that is declared as text comes as its text, whatever it is.
         escaped = [name.replace("`", "``") for name in fields]
@@ -114,6 +118,8 @@ def file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | None
         return reader.schema(schema).json(literal).select("corrupt_record", *renamed)
     # A quote within quotes is doubled, as everywhere but in Spark.
     reader = reader.option("delimiter", config.delimiter).option("escape", '"')
+    # Spark ends the read of a whole file at a line with more fields than this.
+    reader = reader.option("maxColumns", str(_MOST_FIELDS))
     # The text source would read the first line as UTF-8, whatever the encoding.
     first = reader.csv(literal).first()
     if first is None:
@@ -129,6 +135,22 @@ def file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | None
         .option("enforceSchema", "true")
         .csv(literal)
     )
+
+
+def _members(rows: DataFrame) -> list[str]:
+    """The columns of ``rows``. Spark Connect's client cannot read a schema that is nested deeper
+    than about thirty levels, which one line is enough for: then the server lists the names.
+    """
+    try:
+        return list(rows.columns)
+    except AnalysisException:
+        raise
+    except Exception as error:
+        if is_gone(error):
+            raise
+    every = f.to_json(f.struct("*"), {"ignoreNullFields": "false"})
+    first = rows.select(f.map_keys(f.from_json(every, "map<string, string>"))).first()
+    return list(first[0]) if first else []
 
 
 def column_names(cells: Sequence[str], path: str) -> list[str]:
