@@ -1,18 +1,26 @@
-"""What dbt's templates cannot ask: which process a build is, and whether another one still runs.
+"""What dbt's templates cannot do: find the own stack, and tell which process a build is.
 
 dbt imports every module whose name begins with ``dbt_`` before it parses a project. ``make
-install`` puts this folder on the path of its Python. Without it builds still keep out of each
-other's way, but nobody sees that the process of one is dead (``macros/builds``).
+install`` puts this folder on the path of its Python. Without it a build needs THRIFT_HOST, and
+builds still keep out of each other's way, but nobody sees that the process of one is dead
+(``macros/builds``).
 """
 
 from __future__ import annotations
 
 import getpass
 import os
-from typing import Any
+from typing import Any, ClassVar
 
+from dbt.adapters.contracts.connection import Connection
+from dbt.adapters.events.logging import AdapterLogger
+from dbt.adapters.exceptions.connection import FailedToConnectError
+from dbt.adapters.spark.connections import SparkConnectionManager
+from dbt.adapters.spark.impl import SparkAdapter
 from dbt.context import base
 
+from loader import own_stack
+from loader.errors import LoaderError
 from loader.process import is_alive, is_here, new_owner
 
 _OWNER = new_owner()
@@ -33,3 +41,37 @@ def _with_ours() -> dict[str, dict[str, Any]]:
 
 
 base.get_context_modules = _with_ours
+
+
+# --- The server of a build
+
+_UNSET_HOST = "THRIFT_HOST-is-not-set"  # how the host of `profiles.yml.example` begins without it
+
+
+class Connections(SparkConnectionManager):
+    """dbt-spark's connections. Where the profile found no THRIFT_HOST they are to the own stack
+    (``loader.own_stack``); the first one of a process says which server it reaches.
+    """
+
+    said: ClassVar[bool] = False
+
+    @classmethod
+    def open(cls, connection: Connection) -> Connection:
+        """As dbt-spark does; ``FailedToConnectError`` when the own stack does not run."""
+        credentials: Any = connection.credentials
+        whose = ""
+        if not credentials.host or credentials.host.startswith(_UNSET_HOST):
+            try:
+                found = own_stack.thrift("THRIFT_HOST")
+            except LoaderError as error:
+                raise FailedToConnectError(str(error)) from error
+            credentials.host, credentials.port, credentials.password = found
+            whose = ", of the own stack"
+        if not Connections.said:
+            Connections.said = True
+            server = f"{credentials.host}:{credentials.port}{whose}"
+            AdapterLogger("Lacustre").info(f"Spark Thrift server at {server}")
+        return super().open(connection)
+
+
+SparkAdapter.ConnectionManager = Connections

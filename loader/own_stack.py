@@ -15,7 +15,7 @@ from loader.errors import ConfigurationError, SourceUnavailable
 from loader.process import is_running
 
 _VERSION = 1
-_PROCESSES = {"kafka": "kafka", "connect": "spark"}
+_TITLES = {"kafka": "Kafka", "connect": "Spark Connect", "thrift": "The Spark Thrift server"}
 
 
 def directory() -> Path | None:
@@ -31,16 +31,34 @@ def directory() -> Path | None:
     return checkout / ".stack" if is_checkout else None
 
 
-def address(service: str, variable: str) -> str:
-    """Where the own stack's "kafka" or "connect" listens; ``variable`` names another one.
+def kafka(variable: str) -> str:
+    """Where its Kafka listens; ``variable`` names another one.
 
-    Raises ``SourceUnavailable`` when it does not run, and ``ConfigurationError`` when there is no
-    own stack or its state cannot be read.
+    Raises, as the other two do, ``SourceUnavailable`` when the server does not run, and
+    ``ConfigurationError`` when there is no own stack or its state cannot be read.
     """
-    title = {"kafka": "Kafka", "connect": "Spark Connect"}[service]
+    return f"127.0.0.1:{_found('kafka', variable)[1]}"
+
+
+def connect(variable: str) -> str:
+    """The address of its Spark Connect, as SPARK_REMOTE; ``variable`` names another one."""
+    folder, port = _found("connect", variable)
+    # Spark's client sends a token without TLS only to a server by the name localhost.
+    return f"sc://localhost:{port}/;token={_token(folder, variable)}"
+
+
+def thrift(variable: str) -> tuple[str, int, str]:
+    """Host, port and password of its Spark Thrift server; ``variable`` names another one."""
+    folder, port = _found("thrift", variable)
+    return "127.0.0.1", port, _token(folder, variable)
+
+
+def _found(service: str, variable: str) -> tuple[Path, int]:
+    """The folder of the own stack and the port of one of its servers, which runs."""
+    title = _TITLES[service]
     folder = directory()
     if folder is None:
-        message = f"No address of {title} is configured: set {variable}."
+        message = f"{title} has no address: set {variable}."
         raise ConfigurationError(message, variable=variable)
     file = folder / "state.json"
     try:
@@ -48,7 +66,7 @@ def address(service: str, variable: str) -> str:
         if state["version"] != _VERSION:
             message = f"{file} is of a stack of another version: set {variable}."
             raise ConfigurationError(message, path=str(file), variable=variable)
-        process = state["servers"].get(_PROCESSES[service])
+        process = state["servers"].get("kafka" if service == "kafka" else "spark")
         port = state["ports"].get(service)
         runs = process is not None and is_running(int(process["pid"]), float(process["created"]))
     except FileNotFoundError:
@@ -62,12 +80,12 @@ def address(service: str, variable: str) -> str:
             f"start it with `python -m stack up`, or set {variable}, and run again."
         )
         raise SourceUnavailable(message, path=str(folder), variable=variable)
-    if service == "kafka":
-        return f"127.0.0.1:{port}"
+    return folder, int(port)
+
+
+def _token(folder: Path, variable: str) -> str:
     try:
-        token = (folder / "token").read_text(encoding="ascii")
+        return (folder / "token").read_text(encoding="ascii")
     except (OSError, ValueError) as error:
         message = f"{folder / 'token'} cannot be read ({error}): set {variable}."
         raise ConfigurationError(message, path=str(folder), variable=variable) from error
-    # Spark's client sends a token without TLS only to a server by the name localhost.
-    return f"sc://localhost:{port}/;token={token}"

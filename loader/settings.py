@@ -369,13 +369,13 @@ def _claim(owners: dict[str, str], table: str, claimant: str) -> None:
 def located(settings: Settings) -> Settings:
     """``settings`` with the own stack's addresses where nobody named any.
 
-    Raises what ``own_stack.address`` raises, so that no command ends up at somebody else's server.
+    Raises what ``own_stack.kafka`` raises, so that no command ends up at somebody else's server.
     """
     found: dict[str, object] = {}
     if settings.spark_remote is None:
-        found["spark_remote"] = own_stack.address("connect", "SPARK_REMOTE")
+        found["spark_remote"] = own_stack.connect("SPARK_REMOTE")
     if any(not kafka.bootstrap_servers for kafka in settings.kafka.values()):
-        own = own_stack.address("kafka", "KAFKA_BOOTSTRAP_SERVERS")
+        own = own_stack.kafka("KAFKA_BOOTSTRAP_SERVERS")
         found["kafka"] = {
             name: kafka
             if kafka.bootstrap_servers
