@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from typing import Any, ClassVar
+from typing import Any
 
 from dbt.adapters.contracts.connection import Connection
 from dbt.adapters.events.logging import AdapterLogger
@@ -50,27 +50,23 @@ _UNSET_HOST = "THRIFT_HOST-is-not-set"  # how the host of `profiles.yml.example`
 
 class Connections(SparkConnectionManager):
     """dbt-spark's connections. Where the profile found no THRIFT_HOST they are to the own stack
-    (``loader.own_stack``); the first one of a process says which server it reaches.
+    (``loader.own_stack``), which the first one of a process says.
     """
-
-    said: ClassVar[bool] = False
 
     @classmethod
     def open(cls, connection: Connection) -> Connection:
         """As dbt-spark does; ``FailedToConnectError`` when the own stack does not run."""
         credentials: Any = connection.credentials
-        whose = ""
         if not credentials.host or credentials.host.startswith(_UNSET_HOST):
             try:
                 found = own_stack.thrift("THRIFT_HOST")
             except LoaderError as error:
                 raise FailedToConnectError(str(error)) from error
+            # All connections of a process share these credentials.
             credentials.host, credentials.port, credentials.password = found
-            whose = ", of the own stack"
-        if not Connections.said:
-            Connections.said = True
-            server = f"{credentials.host}:{credentials.port}{whose}"
-            AdapterLogger("Lacustre").info(f"Spark Thrift server at {server}")
+            AdapterLogger("Lacustre").info(
+                f"THRIFT_HOST is not set: dbt uses this checkout's stack in {own_stack.directory()}"
+            )
         return super().open(connection)
 
 
