@@ -1,14 +1,19 @@
 {% materialization view, adapter='spark' %}
     {{ run_hooks(pre_hooks) }}
-    {%- set columns = run_query('describe query ' ~ sql).rows -%}
-    {%- set names = columns | map(attribute=0) | list -%}
-    {%- set comments = get_persist_docs_column_list(model.columns, names) -%}
-    {%- set made_from = local_md5(tojson([
-        sql, columns | map(attribute=1) | list, comments, model.description, model.contract,
-        config.get('persist_docs')
+    {%- set text = local_md5(tojson([
+        sql, model.columns, model.description, model.contract, config.get('persist_docs')
     ])) -%}
     {%- set view = this.incorporate(type='view') -%}
-    {%- if is_made_from(made_from) -%}
+    {%- set made_from = held_made_from() -%}
+    {%- set left_alone = made_from.startswith(text ~ '/') and has_columns_as_before(model.unique_id) -%}
+    {%- if not left_alone -%}
+        {%- set columns = run_query('describe query ' ~ sql).rows -%}
+        {%- set types = columns | map(attribute=1) | list -%}
+        {%- set making = text ~ '/' ~ local_md5(tojson(types)) -%}
+        {%- set left_alone = made_from == making -%}
+    {%- endif -%}
+    {%- if left_alone -%}
+        {%- do this_build()['left_alone'].update({model.unique_id: true}) -%}
         {%- do leave_alone(view) -%}
     {%- else -%}
         {%- set held = load_cached_relation(this) -%}
@@ -21,10 +26,10 @@
         {%- call statement('main') -%}
             create or replace view {{ view }}
             {% if config.persist_column_docs() -%}
-            ({{ comments }})
+            ({{ get_persist_docs_column_list(model.columns, columns | map(attribute=0) | list) }})
             {%- endif %}
             {{ comment_clause() }}
-            tblproperties ('lacustre.made_from' = '{{ made_from }}')
+            tblproperties ('lacustre.made_from' = '{{ making }}')
             as
             {{ sql }}
         {%- endcall -%}

@@ -24,6 +24,15 @@
             {%- do written.append(id) -%}
         {%- endfor -%}
     {%- endif -%}
+    {%- for id in written if id.startswith('model.') -%}
+        {%- set node = graph.nodes[id] -%}
+        {%- set table = api.Relation.create(schema=node.schema, identifier=node.alias) -%}
+        {%- if not flags.FULL_REFRESH and not node.config.full_refresh
+            and load_cached_relation(table) is not none -%}
+            {#- Where nothing changes the columns of the table, views on it need not be analysed. -#}
+            {%- do this_build()['found'].update({id: true}) -%}
+        {%- endif -%}
+    {%- endfor -%}
     {%- if written -%}
         {%- set ours = modules.get('lacustre') or {} -%}
         {%- set table, near = builds_table(), near_builds(written) -%}
