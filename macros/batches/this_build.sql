@@ -1,5 +1,7 @@
 {% macro this_build() -%}
-    {#- What one invocation keeps for all of its models: a dictionary. dbt hands the same `graph` to
-        every model of it. -#}
-    {%- do return(graph.setdefault('lacustre', {'batches': {}, 'found': {}, 'left_alone': {}})) -%}
+    {#- What one invocation keeps for all of its nodes: a dictionary. dbt hands the same `graph` to
+        every node of it. -#}
+    {%- do return(graph.setdefault(
+        'lacustre', {'batches': {}, 'found': {}, 'left_alone': {}, 'answers': {}}
+    )) -%}
 {%- endmacro %}
