@@ -6,7 +6,7 @@ with found as (
         'late' as reason,
         events
     from {{ ref('meter_event_delays') }}
-    where not is_future and events > 0 and delay_minutes > {{ var('meter_late_after_hours') }} * 60
+    where {{ is_late_event() }} and events > 0
     union all
     select
         occurred_on as day,

@@ -92,9 +92,13 @@ dated as (
                     day(add_months(period_start, -12)) = day(period_start),
                     add_months(period_start, -12), null
                 )
-            when weekofyear(date_sub(period_start, 364)) = weekofyear(period_start)
+            when
+                {{ iso_week('date_sub(period_start, 364)', 'number') }}
+                = {{ iso_week('period_start', 'number') }}
                 then date_sub(period_start, 364)
-            when weekofyear(date_sub(period_start, 371)) = weekofyear(period_start)
+            when
+                {{ iso_week('date_sub(period_start, 371)', 'number') }}
+                = {{ iso_week('period_start', 'number') }}
                 then date_sub(period_start, 371)
         end as year_before_start
     from filled
