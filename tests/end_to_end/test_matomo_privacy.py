@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ import pytest
 from kafka import KafkaAdminClient
 
 from stack import Stack
-from tests.conftest import ROOT, Answer
+from tests.conftest import ROOT, Answer, Run, Sql
+from tests.end_to_end.conftest import Send
 from tests.spark_ui import SparkUi
 
 pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
-Sql = Callable[[str], Sequence[Sequence[Any]]]
 
 PLAIN, HIDDEN = 1, 2
 SALT, KEY = "planted-salt-of-matomo", "planted-key-0123456789-of-the-lake"
@@ -183,9 +183,9 @@ def files_below_raw(stack: Stack) -> Iterator[tuple[Path, str]]:
 @pytest.fixture(scope="module")
 def privacy(
     stack: Stack,
-    run: Callable[..., Answer],
+    run: Run,
     sql: Sql,
-    send: Callable[..., Any],
+    send: Send,
     tmp_path_factory: pytest.TempPathFactory,
     profiles: Path,
 ) -> Callable[..., Answer]:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from stack import Stack
-from tests.conftest import ROOT, Answer
+from tests.conftest import ROOT, Answer, Sql
 
 pytestmark = pytest.mark.stack
 
@@ -79,7 +79,7 @@ SENTENCE = "Another build is under way: "
 class Lake:
     """The small project, its raw table, and what its lake must hold."""
 
-    def __init__(self, folder: Path, profiles: Path, stack: Stack, sql: Any) -> None:
+    def __init__(self, folder: Path, profiles: Path, stack: Stack, sql: Sql) -> None:
         self.folder, self.profiles, self.stack, self.sql = folder, profiles, stack, sql
         self.batch = 0
         sql("create schema overlap_raw")
@@ -140,7 +140,7 @@ class Lake:
 
 @pytest.fixture(scope="module")
 def lake(
-    tmp_path_factory: pytest.TempPathFactory, profiles: Path, stack: Stack, sql: Any
+    tmp_path_factory: pytest.TempPathFactory, profiles: Path, stack: Stack, sql: Sql
 ) -> Iterator[Lake]:
     yield Lake(tmp_path_factory.mktemp("overlaps"), profiles, stack, sql)
 

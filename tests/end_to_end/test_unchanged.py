@@ -3,13 +3,12 @@ the macros of this one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Answer
+from tests.conftest import Run, Sql
 from tests.end_to_end.projects import Project
 
 pytestmark = pytest.mark.stack
@@ -48,7 +47,7 @@ VIEWS = ("amounts", "doubled")
 class Small(Project):
     """The small project; ``build()`` tells which relations were made or written."""
 
-    def __init__(self, folder: Path, profiles: Path, run: Any, sql: Any) -> None:
+    def __init__(self, folder: Path, profiles: Path, run: Run, sql: Sql) -> None:
         super().__init__(folder, "unchanged", profiles, run, sql)
         self.write("dbt_project.yml", PROJECT)
         self.write("models/models.yml", MODELS)
@@ -72,9 +71,7 @@ class Small(Project):
 
 
 @pytest.fixture(scope="module")
-def small(
-    tmp_path_factory: pytest.TempPathFactory, profiles: Path, run: Callable[..., Answer], sql: Any
-) -> Small:
+def small(tmp_path_factory: pytest.TempPathFactory, profiles: Path, run: Run, sql: Sql) -> Small:
     sql("create schema unchanged_given")
     sql("create table unchanged_given.amounts using delta as select 1.5bd as amount")
     sql(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import uuid
+from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def test_disorder_and_resends_are_as_many_as_asked_and_always_the_same(
     assert len(sent) == count(file, shape) > len(plain)
     assert set(map(str, sent)) == set(map(str, plain))
     first = [record for number, record in enumerate(sent) if record not in sent[:number]]
-    assert first != list(dict.fromkeys(map(str, plain)))
+    assert list(map(str, first)) != list(dict.fromkeys(map(str, plain)))
     assert list(records(file, Shape(disorder=0.2, resends=0.1, seed=8))) != sent
 
 
@@ -164,7 +165,7 @@ def test_records_wait_for_their_own_time_and_for_the_rate() -> None:
 
 
 def consume(servers: str, topic: str) -> list[Record]:
-    import kafka  # type: ignore[import-untyped, unused-ignore]
+    import kafka
 
     consumer = kafka.KafkaConsumer(
         bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest"
@@ -234,7 +235,7 @@ def test_an_interrupted_play_goes_on_where_it_stopped(
     options = ("--topic", topic, "--bootstrap-servers", kafka_bootstrap_servers)
     expected = [plain(record) for record in records(matomo_messages)]
 
-    def interrupted(path: Path, shape: Shape) -> Any:
+    def interrupted(path: Path, shape: Shape) -> Iterator[Record]:
         for number, record in enumerate(records(path, shape)):
             if number == 7:
                 raise KeyboardInterrupt
