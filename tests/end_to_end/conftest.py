@@ -226,8 +226,13 @@ def rounds(
     ``send_round(number, send, sql, run)`` of a module gave back in each round is here by the
     module's name.
     """
-    # In a run of some tests, only the modules that are in it send.
-    asked = {item.path.stem for item in request.session.items}
+    # In a run of some tests, only the modules that are in it send, and those that they name in
+    # `SENT_BY`: their tests ask for what these send.
+    asked = set()
+    for item in request.session.items:
+        asked |= {item.path.stem}
+        if isinstance(item, pytest.Function):
+            asked |= set(getattr(item.module, "SENT_BY", ()))
     modules = [
         importlib.import_module(f"tests.end_to_end.{name}") for name in SENDERS if name in asked
     ]

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Answer, Rows, Run, Sql
-from tests.end_to_end.conftest import Send
+from tests.end_to_end.conftest import Message, Send
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("rounds")]
-
-Message = tuple[bytes | None, bytes, list[tuple[str, bytes]]]
+SENT_BY = ("test_samples",)  # which give no alarm
 
 NO_ACTIONS, CUT, DELETED, PERIODS, ONE_GOAL = 2401, 2402, 2403, 2404, 2405
 # Of 2024-05-07, reported when that year was over.

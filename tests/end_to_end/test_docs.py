@@ -10,7 +10,6 @@ import pytest
 
 from stack import Stack
 from tests.conftest import Answer, Run
-from tests.end_to_end.conftest import Build
 
 pytestmark = pytest.mark.stack
 
@@ -31,8 +30,7 @@ def test_every_column_in_the_lake_is_documented(demo: Answer, stack: Stack) -> N
     assert missing == []
 
 
-def test_freshness_of_the_topics_can_be_asked(demo: Answer, run: Run,
-                                              build: Build, stack: Stack) -> None:  # fmt: skip
+def test_freshness_of_the_topics_can_be_asked(demo: Answer, run: Run, stack: Stack) -> None:
     answer = run("dbt", "source", "freshness", "--target", "local",
                  "--profiles-dir", Path(stack.directory) / "demo-profile")  # fmt: skip
     assert answer.code == 0, answer.text

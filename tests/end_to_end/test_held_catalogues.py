@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Answer, Rows, Run, Sql
-from tests.end_to_end.conftest import Send
+from tests.end_to_end.conftest import Message, Send
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("rounds")]
-
-Message = tuple[bytes | None, bytes, list[tuple[str, bytes]]]
 
 SMALLER, EMPTY, NAMELESS, GOOD_AGAIN, SITE, ALONE = range(2501, 2507)
 

@@ -10,6 +10,7 @@ from tests.conftest import SAMPLES, Sql
 from tests.end_to_end.conftest import SITES, expected_reports
 
 pytestmark = [pytest.mark.stack, pytest.mark.samples, pytest.mark.usefixtures("rounds")]
+SENT_BY = ("test_samples",)
 
 Row = dict[str, Any]
 

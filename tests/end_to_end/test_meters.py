@@ -22,11 +22,9 @@ from kafka.admin import KafkaAdminClient
 
 from tests.conftest import PLANTED, Answer, Rows, Run, Source, Sql
 from tests.end_to_end import meter_counts
-from tests.end_to_end.conftest import Send
+from tests.end_to_end.conftest import Message, Send
 
 pytestmark = pytest.mark.stack
-
-Message = tuple[bytes | None, bytes | None, None]
 
 COLUMNS = ("id_evt", "date_occur_evt", "date_system_evt", "type_evt", "type_equipement",
            "id_equipement", "info_div")  # fmt: skip
@@ -696,6 +694,8 @@ def test_a_park_from_its_database_takes_the_place_of_the_files_and_is_the_same(
 
     for name, rows in park.items():
         columns = ", ".join(f'"{column}" {kind(column)}' for column in rows[0])
+        # Other tests have a park in this database, too.
+        postgres.ask(f"drop table if exists {name}")
         postgres.ask(f"create table {name} ({columns})")
         marks = ", ".join(["%s"] * len(rows[0]))
         for row in rows:
