@@ -4,11 +4,10 @@ the macros of this one."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import Run, Sql
+from tests.conftest import Rows, Run, Sql
 from tests.end_to_end.projects import Project
 
 pytestmark = pytest.mark.stack
@@ -56,7 +55,7 @@ class Small(Project):
                                          "from {{ ref('amounts') }}")  # fmt: skip
         self.write("seeds/labels.csv", "code,label\n1,one\n2,two\n")
 
-    def state(self, relation: str) -> Any:
+    def state(self, relation: str) -> Rows | bool:
         if relation in TABLES:
             return self.sql(f"describe history unchanged.{relation}")
         return ("marked", "yes") in map(tuple, self.sql(f"show tblproperties unchanged.{relation}"))

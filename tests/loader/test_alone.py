@@ -45,8 +45,8 @@ start = 2020-01-01
         Cluster.__init__,
     )
 
-    def described(self: Any, asked: Any = None) -> Any:
-        found = topics(self, asked)
+    def described(self: KafkaAdminClient, asked: list[str] | None = None) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = topics(self, asked)
         for topic in found:
             if topic["name"] == lake.topic("nameless"):
                 del topic["topic_id"]

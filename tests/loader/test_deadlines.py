@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
@@ -23,7 +23,7 @@ from loader.errors import SourceUnavailable
 from loader.settings import Jdbc
 from loader.sources.jdbc.database import Database
 from tests.conftest import DATABASES, PLANTED, ROOT
-from tests.loader.conftest import Lake, every, text_of
+from tests.loader.conftest import Kill, Lake, every, text_of
 
 pytestmark = pytest.mark.stack
 
@@ -210,7 +210,7 @@ def test_a_signal_ends_a_command_that_waits_within_seconds_and_quietly(
 
 
 def test_a_signal_while_a_batch_is_written_leaves_a_ledger_that_the_next_run_finishes(
-    lake: Lake, killed: Callable[..., int]
+    lake: Lake, killed: Kill
 ) -> None:
     lake.make("a", partitions=2)
     lake.configure("a")
