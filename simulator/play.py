@@ -25,7 +25,7 @@ from simulator.records import Record, Shape, count, records, resend
 JOURNAL = ".played.json"
 
 # How long to look for a broker, and how long one that was there may be silent.
-_CONNECT_SECONDS = 10
+CONNECT_SECONDS = 10
 _PATIENCE_SECONDS = 30
 # Records sent and not yet acknowledged: enough to keep the connection busy, little memory.
 _IN_FLIGHT = 100_000
@@ -212,7 +212,7 @@ def _find_topic(target: Target) -> _Topic:
     # Not more than the name service is asked before the timeout, so a wrong name ends here too.
     admin = AdminClient({"bootstrap.servers": target.bootstrap_servers, "log_level": 0})
     try:
-        described = admin.describe_cluster(request_timeout=_CONNECT_SECONDS).result()
+        described = admin.describe_cluster(request_timeout=CONNECT_SECONDS).result()
         topic_id = _topic_id(admin, target.topic)
         if topic_id is None and target.partitions is not None:
             wanted = NewTopic(target.topic, num_partitions=target.partitions)
@@ -222,7 +222,7 @@ def _find_topic(target: Target) -> _Topic:
                 # Somebody else may be faster, which serves as well.
                 if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
-            deadline = time.monotonic() + _CONNECT_SECONDS
+            deadline = time.monotonic() + CONNECT_SECONDS
             while topic_id is None and time.monotonic() < deadline:
                 topic_id = _topic_id(admin, target.topic)
         if topic_id is None:
@@ -244,7 +244,7 @@ def _find_topic(target: Target) -> _Topic:
 
 
 def _topic_id(admin: AdminClient, name: str) -> str | None:
-    found = admin.describe_topics(TopicCollection([name]), request_timeout=_CONNECT_SECONDS)
+    found = admin.describe_topics(TopicCollection([name]), request_timeout=CONNECT_SECONDS)
     try:
         return str(found[name].result().topic_id)
     except KafkaException as error:
@@ -260,14 +260,14 @@ class _Sender:
         self._target = target
         self._timestamps = timestamps
         self._journal = journal
-        self._clock = _Clock(pace)
+        self._clock = Clock(pace)
         self._producer = Producer(
             {
                 "bootstrap.servers": target.bootstrap_servers,
                 "acks": "all",
                 "enable.idempotence": True,
                 "delivery.timeout.ms": _PATIENCE_SECONDS * 1000,
-                "socket.connection.setup.timeout.ms": _CONNECT_SECONDS * 1000,
+                "socket.connection.setup.timeout.ms": CONNECT_SECONDS * 1000,
                 "linger.ms": 20,
                 "message.max.bytes": 8 * 1024 * 1024,
                 "queue.buffering.max.messages": _IN_FLIGHT,
@@ -358,11 +358,12 @@ class _Acknowledged:
             self.count += 1
 
 
-class _Clock:
-    """Holds records back as `Pace` says."""
+class Clock:
+    """Holds records back as `Pace` says; `now` gives the seconds of a clock."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, now: Callable[[], float] = time.monotonic) -> None:
         self._pace = pace
+        self._now = now
         self._started: float | None = None
         self._first: float | None = None
         self._sent = 0
@@ -372,9 +373,8 @@ class _Clock:
         pace = self._pace
         if pace.rate is None and pace.speed is None:
             return
-        now = time.monotonic()
         if self._started is None:
-            self._started = now
+            self._started = self._now()
         due = self._started
         if pace.rate is not None:
             due = self._started + self._sent / pace.rate
@@ -383,7 +383,7 @@ class _Clock:
                 self._first = record.at
             due = max(due, self._started + (record.at - self._first) / pace.speed)
         self._sent += 1
-        while (left := due - time.monotonic()) > 0:
+        while (left := due - self._now()) > 0:
             serve(min(left, 0.2))
 
 

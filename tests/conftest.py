@@ -8,11 +8,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import pytest
@@ -74,6 +74,16 @@ class Answer:
         return self.out + self.err
 
 
+Rows = list[tuple[Any, ...]]
+Sql = Callable[[str], Rows]  # the fixture `sql`
+
+
+class Run(Protocol):
+    """The fixture `run`."""
+
+    def __call__(self, command: str, *arguments: object, **environ: object) -> Answer: ...
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running local stack of our own, on free ports, in a folder with a space in its name."""
@@ -91,7 +101,7 @@ def kafka_bootstrap_servers(stack: Stack) -> str:
 
 
 @pytest.fixture(scope="session")
-def run(stack: Stack) -> Callable[..., Answer]:
+def run(stack: Stack) -> Run:
     """Run a command of the project as a person would, with the stack's addresses set.
 
     ``run("loader", "status")`` is ``python -m loader status``; ``run("dbt", …)`` is dbt itself.
@@ -134,7 +144,7 @@ def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sql(stack: Stack) -> Iterator[Callable[[str], Sequence[Sequence[Any]]]]:
+def sql(stack: Stack) -> Iterator[Sql]:
     """Ask the lake over Thrift, as dbt and BI tools do: ``sql("select 1") == [(1,)]``."""
     endpoint = stack.endpoints
     client = Client(endpoint.thrift_host, endpoint.thrift_port, endpoint.thrift_password)
@@ -142,7 +152,7 @@ def sql(stack: Stack) -> Iterator[Callable[[str], Sequence[Sequence[Any]]]]:
         # Quicker on a few rows: nothing is compiled.
         client.run("set spark.sql.codegen.wholeStage = false")
         client.run("set spark.sql.codegen.factoryMode = NO_CODEGEN")
-        yield lambda statement: client.run(statement).rows
+        yield lambda statement: [tuple(row) for row in client.run(statement).rows]
 
 
 # --- databases
@@ -153,13 +163,19 @@ DATABASES = ("postgres", pytest.param("mariadb", marks=pytest.mark.exhaustive))
 PLANTED = "planted-Pa55 word"  # must never be seen anywhere
 
 
+class Ask(Protocol):
+    """A statement to a database, and the rows of its answer."""
+
+    def __call__(self, statement: str, *values: object) -> Rows: ...
+
+
 @dataclass(frozen=True)
 class Source:
     """A database of a session: its address for ``[jdbc.…]``, and a way to change it."""
 
     url: str
     user: str
-    ask: Callable[..., list[tuple[Any, ...]]]
+    ask: Ask
     admin: str  # as the simulator takes it
     authority: str = ""  # that signed its certificate
 
@@ -207,7 +223,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
         )
         admin = f"host={sockets} port={port} user=postgres dbname=parc"
 
-        def ask(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        def ask(statement: str, *values: object) -> Rows:
             with psycopg.connect(admin) as connection:
                 cursor = connection.execute(statement.encode(), values or None)
                 return cursor.fetchall() if cursor.description else []

@@ -5,14 +5,14 @@ from __future__ import annotations
 import gzip
 import importlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from kafka import KafkaProducer
 
-from tests.conftest import ROOT, SAMPLES, Answer
+from tests.conftest import ROOT, SAMPLES, Answer, Rows, Run, Sql
 from tests.workers import SENDERS
 
 # The samples number their sites and visits alike; each gets sites of its own in the shared lake.
@@ -33,17 +33,35 @@ DATA_ONLY = (
 EVENT_DAYS = sorted(path.name[6:14] for path in (SAMPLES / "meters" / "events").glob("*.csv.gz"))
 
 
+# Key, value and headers of a message, and where a sent one is: partition and offset.
+Message = tuple[bytes | None, bytes | None, list[tuple[str, bytes]] | None]
+Sent = list[tuple[int, int]]
+Rounds = dict[str, list[Any]]  # what each module's `send_round` gave back, by round
+
+
+class Send(Protocol):
+    """The fixture `send`."""
+
+    def __call__(
+        self, topic: str, messages: Iterable[Message], timestamp_ms: int | None = None
+    ) -> Sent: ...
+
+
+class Build(Protocol):
+    """The fixture `build`."""
+
+    def __call__(self, *words: str) -> Answer: ...
+
+
 @pytest.fixture(scope="session")
-def send(kafka_bootstrap_servers: str) -> Iterator[Callable[..., list[tuple[int, int]]]]:
+def send(kafka_bootstrap_servers: str) -> Iterator[Send]:
     """Send (key, value, headers) messages, bytes or None, to a topic; their (partition, offset).
 
     ``timestamp_ms`` is the time of all of them, now where it is not given.
     """
     producer = KafkaProducer(bootstrap_servers=kafka_bootstrap_servers, acks="all")
 
-    def send_all(
-        topic: str, messages: Iterable[tuple[Any, Any, Any]], timestamp_ms: int | None = None
-    ) -> list[tuple[int, int]]:
+    def send_all(topic: str, messages: Iterable[Message], timestamp_ms: int | None = None) -> Sent:
         sent = [
             producer.send(
                 topic, key=key, value=value, headers=headers or [], timestamp_ms=timestamp_ms
@@ -63,7 +81,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def demo(run: Callable[..., Answer], demo_folder: Path) -> Answer:
+def demo(run: Run, demo_folder: Path) -> Answer:
     """The lake after `make demo`."""
     answer = run("stack", "demo", LACUSTRE_DEMO_DIR=demo_folder)
     assert answer.code == 0, answer.text[-3000:]
@@ -71,7 +89,7 @@ def demo(run: Callable[..., Answer], demo_folder: Path) -> Answer:
 
 
 @pytest.fixture(scope="session")
-def demo_places(demo: Answer, sql: Callable[[str], list[tuple[Any, ...]]]) -> list[dict[str, Any]]:
+def demo_places(demo: Answer, sql: Sql) -> list[dict[str, Any]]:
     """The demo's events by day, type and where the demo's park has their equipment, counted.
 
     Asked before another park is loaded.
@@ -91,9 +109,7 @@ def demo_places(demo: Answer, sql: Callable[[str], list[tuple[Any, ...]]]) -> li
 
 
 @pytest.fixture(scope="session")
-def demo_service(
-    demo: Answer, sql: Callable[[str], list[tuple[Any, ...]]]
-) -> dict[str, list[tuple[Any, ...]]]:
+def demo_service(demo: Answer, sql: Sql) -> dict[str, Rows]:
     """What the demo's views say of delays, of equipment in service and of rates.
 
     Asked before another park is loaded.
@@ -113,21 +129,21 @@ def demo_service(
 
 
 @pytest.fixture(scope="session")
-def demo_alarms(demo: Answer, sql: Callable[[str], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
+def demo_alarms(demo: Answer, sql: Sql) -> Rows:
     """What the demo's data give alarms of. Asked before anything else is loaded."""
     return [tuple(row) for row in sql("select alarm, subject, detail from alarms.matomo_alarms")]
 
 
 @pytest.fixture(scope="session")
 def build(
-    run: Callable[..., Answer],
+    run: Run,
     profiles: Path,
-    sql: Callable[[str], list[tuple[Any, ...]]],
+    sql: Sql,
     demo_folder: Path,
-    demo_alarms: list[tuple[Any, ...]],
+    demo_alarms: Rows,
     demo_places: list[dict[str, Any]],
-    demo_service: dict[str, list[tuple[Any, ...]]],
-) -> Callable[..., Answer]:
+    demo_service: dict[str, Rows],
+) -> Build:
     """Load everything new and build the lake: ``build()`` or ``build("--select", …)``."""
     park = SAMPLES / "meters" / "park"
 
@@ -198,24 +214,29 @@ def event_lines(day: str) -> list[str]:
 @pytest.fixture(scope="session")
 def rounds(
     demo: Answer,
-    send: Callable[..., list[tuple[int, int]]],
-    build: Callable[..., Answer],
-    run: Callable[..., Answer],
-    sql: Callable[[str], list[tuple[Any, ...]]],
+    send: Send,
+    build: Build,
+    run: Run,
+    sql: Sql,
     request: pytest.FixtureRequest,
-) -> dict[str, list[Any]]:
+) -> Rounds:
     """The lake after the rounds of all that the modules send to it, on top of the demo.
 
     Each round is one load and one build, which take as long for all as for one. What the
     ``send_round(number, send, sql, run)`` of a module gave back in each round is here by the
     module's name.
     """
-    # In a run of some tests, only the modules that are in it send.
-    asked = {item.path.stem for item in request.session.items}
+    # In a run of some tests, only the modules that are in it send, and those that they name in
+    # `SENT_BY`: their tests ask for what these send.
+    asked = set()
+    for item in request.session.items:
+        asked |= {item.path.stem}
+        if isinstance(item, pytest.Function):
+            asked |= set(getattr(item.module, "SENT_BY", ()))
     modules = [
         importlib.import_module(f"tests.end_to_end.{name}") for name in SENDERS if name in asked
     ]
-    found: dict[str, list[Any]] = {}
+    found: Rounds = {}
     rounds = max([getattr(module, "ROUNDS", ROUNDS) for module in modules], default=1)
     for number in range(rounds):
         for module in modules:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from tests.conftest import ROOT, Answer
+from tests.conftest import ROOT, Answer, Run, Sql
 
 
 class Project:
@@ -17,8 +15,8 @@ class Project:
         folder: Path,
         schema: str,
         profiles: Path,
-        run: Callable[..., Answer],
-        sql: Callable[[str], Any],
+        run: Run,
+        sql: Sql,
     ) -> None:
         self.folder, self.schema, self.profiles = folder, schema, profiles
         self.run, self.sql = run, sql

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Answer
+from tests.conftest import Answer, Rows, Run, Sql
+from tests.end_to_end.conftest import Message, Send
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("rounds")]
-
-Sql = Callable[[str], list[tuple[Any, ...]]]
-Message = tuple[bytes | None, bytes, list[tuple[str, bytes]]]
+SENT_BY = ("test_samples",)  # which give no alarm
 
 NO_ACTIONS, CUT, DELETED, PERIODS, ONE_GOAL = 2401, 2402, 2403, 2404, 2405
 # Of 2024-05-07, reported when that year was over.
@@ -59,7 +57,7 @@ def goals_get(conversions: int, revenue: float, **headers: str) -> Message:
     return message(ONE_GOAL, value, type="Goals.get", date="2024-05-07", period="day", **headers)
 
 
-def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
+def send_round(number: int, send: Send, *_: object) -> None:
     if number > 0:
         return
     visits = [
@@ -108,9 +106,7 @@ def alarms(sql: Sql, *sites: int, only: str = "is_open") -> list[tuple[str, str,
     return [(row[0], row[1], row[2]) for row in found]
 
 
-def test_the_demo_and_the_samples_give_no_alarm(
-    demo_alarms: list[tuple[Any, ...]], sql: Sql
-) -> None:
+def test_the_demo_and_the_samples_give_no_alarm(demo_alarms: Rows, sql: Sql) -> None:
     assert demo_alarms == []
     assert alarms(sql, 100, 599, only="true") == []
 
@@ -189,7 +185,7 @@ def test_a_report_of_one_goal_is_compared_with_that_goal(sql: Sql) -> None:
 
 @pytest.mark.exhaustive
 def test_what_was_acknowledged_warns_no_more_until_it_changes_and_the_rest_can_fail_a_command(
-    run: Callable[..., Answer], sql: Sql, profiles: Path
+    run: Run, sql: Sql, profiles: Path
 ) -> None:
     def dbt(*words: str) -> Answer:
         return run("dbt", *words, "--target", "local", "--profiles-dir", profiles)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Answer
-from tests.end_to_end.conftest import DATA_ONLY
+from tests.conftest import ROOT, Run, Sql
+from tests.end_to_end.conftest import DATA_ONLY, Build, Rounds, Send
 
 pytestmark = pytest.mark.stack
 
-Sql = Callable[[str], list[tuple[Any, ...]]]
 
 SITE = 950
 NOON = 1715000000000  # a Kafka timestamp, in milliseconds
@@ -60,7 +57,7 @@ def goals(name: str) -> list[tuple[bytes, bytes, None]]:
     return [(str(SITE).encode(), json.dumps(value).encode(), None)]
 
 
-def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
+def send_round(number: int, send: Send, *_: object) -> None:
     if number == 0:
         send("meter-events", lines(*range(100)))
         send("matomo", visit(1), NOON)
@@ -78,7 +75,7 @@ def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
         send("matomo", goals("Brochure"), NOON + 10_000)
 
 
-def test_a_day_that_comes_in_several_batches_is_counted_once(rounds: Any, sql: Sql) -> None:
+def test_a_day_that_comes_in_several_batches_is_counted_once(rounds: Rounds, sql: Sql) -> None:
     for relation in ("lake.meter_event_counts", "lake.meter_events"):
         measure = "sum(events)" if relation.endswith("counts") else "count(*)"
         found = sql(f"select {measure} from {relation} where occurred_on = '2025-05-05'")
@@ -91,7 +88,7 @@ def test_a_day_that_comes_in_several_batches_is_counted_once(rounds: Any, sql: S
 
 
 def test_versions_have_intervals_without_gap_whatever_their_kafka_times(
-    rounds: Any, sql: Sql
+    rounds: Rounds, sql: Sql
 ) -> None:
     found = sql(
         "select action_count, dbt_valid_from, dbt_valid_to from snapshots.snap_matomo__visits "
@@ -103,7 +100,7 @@ def test_versions_have_intervals_without_gap_whatever_their_kafka_times(
     assert found[-1][2] is None
 
 
-def test_the_lake_has_the_newest_version_and_its_actions(rounds: Any, sql: Sql) -> None:
+def test_the_lake_has_the_newest_version_and_its_actions(rounds: Rounds, sql: Sql) -> None:
     found = sql(f"select action_count from lake.matomo_visits where site_id = {SITE}")
     assert [tuple(row) for row in found] == [(4,)]
     found = sql(f"select count(*) from lake.matomo_actions where site_id = {SITE}")
@@ -111,7 +108,7 @@ def test_the_lake_has_the_newest_version_and_its_actions(rounds: Any, sql: Sql) 
 
 
 def test_a_late_version_never_replaces_a_newer_one_that_changed_nothing(
-    rounds: Any, sql: Sql
+    rounds: Rounds, sql: Sql
 ) -> None:
     found = sql(
         "select name, dbt_valid_to is null from snapshots.snap_matomo__goals "
@@ -121,7 +118,7 @@ def test_a_late_version_never_replaces_a_newer_one_that_changed_nothing(
 
 
 def test_replays_double_nothing_and_bring_back_what_raw_lost(
-    rounds: Any, run: Callable[..., Answer], build: Callable[..., Answer], sql: Sql
+    rounds: Rounds, run: Run, build: Build, sql: Sql
 ) -> None:
     counts = """select
         (select count(*) from staging.stg_meters__events),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import Answer
+from tests.conftest import Run, Sql
 from tests.end_to_end.projects import Project
 
 pytestmark = pytest.mark.stack
@@ -58,9 +56,7 @@ class Tested(Project):
 
 
 @pytest.fixture(scope="module")
-def tested(
-    tmp_path_factory: pytest.TempPathFactory, profiles: Path, run: Callable[..., Answer], sql: Any
-) -> Tested:
+def tested(tmp_path_factory: pytest.TempPathFactory, profiles: Path, run: Run, sql: Sql) -> Tested:
     project = Tested(tmp_path_factory.mktemp("tested"), "tested", profiles, run, sql)
     project.write("dbt_project.yml", PROJECT)
     project.write("models/models.yml", MODELS)

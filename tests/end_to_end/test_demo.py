@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,10 @@ from typing import Any
 import pytest
 
 from simulator.dataset import read_answers, read_defects
-from tests.conftest import Answer
+from tests.conftest import Answer, Rows, Run, Sql
 from tests.end_to_end import meter_counts
 
 pytestmark = pytest.mark.stack
-
-Sql = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +48,7 @@ def test_the_demo_ends_with_numbers_and_the_next_commands(demo: Answer) -> None:
 
 @pytest.mark.exhaustive
 def test_a_second_demo_works_and_adds_nothing_twice(
-    matomo: dict[str, Any], sql: Sql, run: Callable[..., Answer], demo_folder: Path
+    matomo: dict[str, Any], sql: Sql, run: Run, demo_folder: Path
 ) -> None:
     before = counts(sql)
     assert before["raw.matomo"] > 0
@@ -60,9 +57,7 @@ def test_a_second_demo_works_and_adds_nothing_twice(
     assert counts(sql) == before
 
 
-def test_the_models_pass_their_unit_tests(
-    demo: Answer, run: Callable[..., Answer], profiles: Path
-) -> None:
+def test_the_models_pass_their_unit_tests(demo: Answer, run: Run, profiles: Path) -> None:
     answer = run("dbt", "test", "--select", "test_type:unit", "--target", "local",
                  "--profiles-dir", profiles)  # fmt: skip
     assert answer.code == 0, answer.text[-5000:]
@@ -167,7 +162,7 @@ PERIODS = {"annual": "year", "monthly": "month", "weekly": "week", "daily": "day
 
 @pytest.mark.parametrize(("answer", "period"), PERIODS.items())
 def test_delays_equal_the_simulators_answers(
-    answer: str, period: str, demo_service: dict[str, list[tuple[Any, ...]]], demo_folder: Path
+    answer: str, period: str, demo_service: dict[str, Rows], demo_folder: Path
 ) -> None:
     expected = {
         row["period_start"]: (
@@ -182,7 +177,7 @@ def test_delays_equal_the_simulators_answers(
 
 @pytest.mark.parametrize(("answer", "period"), PERIODS.items())
 def test_equipment_in_service_and_its_silent_days_equal_the_simulators_answers(
-    answer: str, period: str, demo_service: dict[str, list[tuple[Any, ...]]], demo_folder: Path
+    answer: str, period: str, demo_service: dict[str, Rows], demo_folder: Path
 ) -> None:
     rows = [row[1:] for row in demo_service["days"] if row[0] == period]
     found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -207,7 +202,7 @@ def test_equipment_in_service_and_its_silent_days_equal_the_simulators_answers(
 
 @pytest.mark.parametrize(("answer", "period"), PERIODS.items())
 def test_rates_equal_the_simulators_answers(
-    answer: str, period: str, demo_service: dict[str, list[tuple[Any, ...]]], demo_folder: Path
+    answer: str, period: str, demo_service: dict[str, Rows], demo_folder: Path
 ) -> None:
     folder = demo_folder / "meters"
     events: Counter[tuple[str, str]] = Counter()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
@@ -16,12 +15,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.conftest import ROOT, Answer
-from tests.end_to_end.conftest import ROUNDS
+from tests.conftest import ROOT, Rows, Run, Sql
+from tests.end_to_end.conftest import ROUNDS, Rounds, Send
 
 pytestmark = pytest.mark.stack
 
-Sql = Callable[[str], list[tuple[Any, ...]]]
 Message = tuple[str, Any, int]  # type, value, Kafka time in milliseconds
 
 VARIANTS = range(2000, 2008)
@@ -217,7 +215,7 @@ def parts() -> dict[int, list[list[Message]]]:
     return found
 
 
-def send_round(number: int, send: Callable[..., Any], sql: Sql, run: Callable[..., Answer]) -> None:
+def send_round(number: int, send: Send, sql: Sql, run: Run) -> None:
     for site, rounds in parts().items():
         for message in rounds[number]:
             send("matomo", [encoded(site, message)], message[2])
@@ -259,9 +257,9 @@ def send_round(number: int, send: Callable[..., Any], sql: Sql, run: Callable[..
         assert answer.code == 0, answer.text
 
 
-def of_each(sql: Sql, query: str) -> dict[int, list[tuple[Any, ...]]]:
+def of_each(sql: Sql, query: str) -> dict[int, Rows]:
     """The rows of a query whose first column is the site, by site, sorted."""
-    found: dict[int, list[tuple[Any, ...]]] = {site: [] for site in VARIANTS}
+    found: dict[int, Rows] = {site: [] for site in VARIANTS}
     for site, *row in sql(query.replace("{sites}", f"{VARIANTS[0]} and {VARIANTS[-1]}")):
         found[site].append(tuple(row))
     return {site: sorted(rows, key=str) for site, rows in found.items()}
@@ -300,14 +298,16 @@ def of_each(sql: Sql, query: str) -> dict[int, list[tuple[Any, ...]]]:
     ],
     ids=lambda query: query.split(" from ")[1].split()[0],
 )  # fmt: skip
-def test_any_split_any_order_and_any_replay_end_the_same(rounds: Any, query: str, sql: Sql) -> None:
+def test_any_split_any_order_and_any_replay_end_the_same(
+    rounds: Rounds, query: str, sql: Sql
+) -> None:
     found = of_each(sql, query)
     assert found[VARIANTS[0]]
     for site in VARIANTS:
         assert found[site] == found[VARIANTS[0]], site
 
 
-def test_a_history_has_each_change_once_and_no_change_of_language(rounds: Any, sql: Sql) -> None:
+def test_a_history_has_each_change_once_and_no_change_of_language(rounds: Rounds, sql: Sql) -> None:
     found = sql(
         "select version_number, action_count from staging.stg_matomo__visit_versions "
         f"where site_id = {VARIANTS[0]} and visit_id = 1 order by version_number"
@@ -318,7 +318,7 @@ def test_a_history_has_each_change_once_and_no_change_of_language(rounds: Any, s
 
 @pytest.mark.parametrize("relation", ["snap_matomo__visits", "snap_matomo__goals"])
 def test_intervals_never_overlap_and_at_most_one_is_open(
-    rounds: Any, relation: str, sql: Sql
+    rounds: Rounds, relation: str, sql: Sql
 ) -> None:
     key = "visit_key" if relation.endswith("visits") else "goal_key"
     by_key: dict[str, list[tuple[Any, Any]]] = {}
@@ -337,7 +337,7 @@ def test_intervals_never_overlap_and_at_most_one_is_open(
 
 
 def test_a_goal_that_vanished_keeps_its_name_and_one_that_returns_is_open(
-    rounds: Any, sql: Sql
+    rounds: Rounds, sql: Sql
 ) -> None:
     found = sql(
         "select goal_id, name, is_current from lake.matomo_goals "
@@ -354,7 +354,7 @@ def test_a_goal_that_vanished_keeps_its_name_and_one_that_returns_is_open(
 
 @pytest.mark.parametrize("site", ZONES, ids=ZONES.values())
 def test_a_visit_is_in_the_day_of_its_site_over_midnight_and_changes_of_the_clocks(
-    site: int, rounds: Any, sql: Sql
+    site: int, rounds: Rounds, sql: Sql
 ) -> None:
     expected = {body["idVisit"]: day for where, body, day in zoned_visits() if where == site}
     found = sql(
@@ -374,7 +374,7 @@ def test_a_visit_is_in_the_day_of_its_site_over_midnight_and_changes_of_the_cloc
     assert {(row[0], row[1]): row[2] for row in found} == instants
 
 
-def test_entries_and_exits_are_those_that_matomos_tracker_notes(rounds: Any, sql: Sql) -> None:
+def test_entries_and_exits_are_those_that_matomos_tracker_notes(rounds: Rounds, sql: Sql) -> None:
     marks = ("is_entry_url", "is_exit_url", "is_entry_title", "is_exit_title", "is_last")
     columns = ", ".join(f"max(if({mark}, action_position, null))" for mark in marks)
     found = sql(
@@ -385,7 +385,7 @@ def test_entries_and_exits_are_those_that_matomos_tracker_notes(rounds: Any, sql
 
 
 def test_fields_of_plugins_are_extras_and_unknown_ones_are_kept_and_told(
-    rounds: Any, sql: Sql
+    rounds: Rounds, sql: Sql
 ) -> None:
     found = sql(
         "select distinct extras['campaignSource'], extras['providerName'], rest['newThing'], "
@@ -399,13 +399,13 @@ def test_fields_of_plugins_are_extras_and_unknown_ones_are_kept_and_told(
     assert [tuple(row) for row in told] == [("visit", "newThing", len(ENDINGS))]
 
 
-def test_a_time_zone_that_is_none_stops_no_build(rounds: Any, sql: Sql) -> None:
+def test_a_time_zone_that_is_none_stops_no_build(rounds: Rounds, sql: Sql) -> None:
     found = sql("select name, time_zone from lake.matomo_sites where site_id = 2199")
     assert [tuple(row) for row in found] == [("Moon/Base", None)]
 
 
 def test_differences_from_matomos_own_reports_are_shown_by_site_day_and_metric(
-    rounds: Any, sql: Sql
+    rounds: Rounds, sql: Sql
 ) -> None:
     found = sql(
         "select site_id, cast(period_start as string), metric, matomo, lacustre "
@@ -415,7 +415,7 @@ def test_differences_from_matomos_own_reports_are_shown_by_site_day_and_metric(
     assert [tuple(row) for row in found] == [(VARIANTS[1], "2024-06-09", "nb_visits", 4.0, 5.0)]
 
 
-def test_a_replay_reads_the_quarantine_again(rounds: Any, sql: Sql) -> None:
+def test_a_replay_reads_the_quarantine_again(rounds: Rounds, sql: Sql) -> None:
     assert sql(f"select count(*) from staging.stg_matomo__visits where site_id = {MISREAD}") == [
         (1,)
     ]

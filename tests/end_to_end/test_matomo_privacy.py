@@ -9,22 +9,22 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow.parquet
 import pytest
 from kafka import KafkaAdminClient
 
 from stack import Stack
-from tests.conftest import ROOT, Answer
+from tests.conftest import ROOT, Answer, Run, Sql
+from tests.end_to_end.conftest import Send
 from tests.spark_ui import SparkUi
 
 pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
-Sql = Callable[[str], Sequence[Sequence[Any]]]
 
 PLAIN, HIDDEN = 1, 2
 SALT, KEY = "planted-salt-of-matomo", "planted-key-0123456789-of-the-lake"
@@ -180,15 +180,21 @@ def files_below_raw(stack: Stack) -> Iterator[tuple[Path, str]]:
             yield path, path.read_bytes().decode("utf-8", errors="replace")
 
 
+class Dbt(Protocol):
+    """The fixture `privacy`: a command of dbt on its lake, with the variables ``privacy``."""
+
+    def __call__(self, *words: str, privacy: dict[str, Any] = PROFILE) -> Answer: ...
+
+
 @pytest.fixture(scope="module")
 def privacy(
     stack: Stack,
-    run: Callable[..., Answer],
+    run: Run,
     sql: Sql,
-    send: Callable[..., Any],
+    send: Send,
     tmp_path_factory: pytest.TempPathFactory,
     profiles: Path,
-) -> Callable[..., Answer]:
+) -> Dbt:
     """A lake of its own with both sites, built; call it to run dbt on it again."""
     folder = tmp_path_factory.mktemp("privacy")
     visits = exported(folder / "visits")
@@ -240,9 +246,7 @@ def privacy(
     return dbt
 
 
-def test_nothing_personal_is_in_any_file_below_raw(
-    privacy: Callable[..., Answer], stack: Stack, sql: Sql
-) -> None:
+def test_nothing_personal_is_in_any_file_below_raw(privacy: Dbt, stack: Stack, sql: Sql) -> None:
     words = PERSONAL + [
         row[0] for row in sql(
             "select distinct explode(array(get_json_object(message, '$.visitorId'), "
@@ -265,9 +269,7 @@ def test_nothing_personal_is_in_any_file_below_raw(
         assert word in everything
 
 
-def test_no_salt_is_outside_the_restricted_table(
-    privacy: Callable[..., Answer], stack: Stack, sql: Sql
-) -> None:
+def test_no_salt_is_outside_the_restricted_table(privacy: Dbt, stack: Stack, sql: Sql) -> None:
     assert [tuple(row) for row in sql("select * from privacy_restricted.matomo_keys")] == [
         (None, SALT, KEY)
     ]
@@ -293,9 +295,7 @@ def test_no_salt_is_outside_the_restricted_table(
 
 
 @pytest.mark.parametrize("view", REPORTS)
-def test_a_report_counts_the_same(
-    view: str, privacy: Callable[..., Answer], stack: Stack, sql: Sql
-) -> None:
+def test_a_report_counts_the_same(view: str, privacy: Dbt, stack: Stack, sql: Sql) -> None:
     manifest = json.loads((stack.directory / "dbt-target" / "manifest.json").read_text())
     columns = manifest["nodes"][f"model.lacustre.{view}"]["columns"]
     # Pages that differed by what was hidden are one page, which a visit sees once.
@@ -309,7 +309,7 @@ def test_a_report_counts_the_same(
 
 @pytest.mark.parametrize("view", OTHERS)
 def test_the_rows_of_a_report_add_up_to_the_same(
-    view: str, privacy: Callable[..., Answer], stack: Stack, sql: Sql
+    view: str, privacy: Dbt, stack: Stack, sql: Sql
 ) -> None:
     manifest = json.loads((stack.directory / "dbt-target" / "manifest.json").read_text())
     columns = manifest["nodes"][f"model.lacustre.{view}"]["columns"]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, Sql
 from tests.end_to_end.conftest import SITES, expected_reports
 
 pytestmark = [pytest.mark.stack, pytest.mark.samples, pytest.mark.usefixtures("rounds")]
+SENT_BY = ("test_samples",)
 
-Sql = Callable[[str], list[tuple[Any, ...]]]
 Row = dict[str, Any]
 
 ONE = "one_visitor_two_visits_day"

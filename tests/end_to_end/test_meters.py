@@ -20,13 +20,11 @@ from typing import Any
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from tests.conftest import PLANTED, Answer, Source
+from tests.conftest import PLANTED, Answer, Rows, Run, Source, Sql
 from tests.end_to_end import meter_counts
+from tests.end_to_end.conftest import Message, Send
 
 pytestmark = pytest.mark.stack
-
-Sql = Callable[[str], list[tuple[Any, ...]]]
-Message = tuple[bytes | None, bytes | None, None]
 
 COLUMNS = ("id_evt", "date_occur_evt", "date_system_evt", "type_evt", "type_equipement",
            "id_equipement", "info_div")  # fmt: skip
@@ -175,9 +173,9 @@ class Lake:
     """A lake of its own: a topic, raw tables and layers with a prefix."""
 
     name: str
-    run: Callable[..., Answer]
+    run: Run
     sql: Sql
-    send: Callable[..., Any]
+    send: Send
     folder: Path
     profiles: Path
 
@@ -219,7 +217,7 @@ class Lake:
             DBT_TEST_SCHEMA=self.name, LACUSTRE_RAW_SCHEMA=raw or f"{self.name}_raw",
         )  # fmt: skip
 
-    def ask(self, statement: str) -> list[tuple[Any, ...]]:
+    def ask(self, statement: str) -> Rows:
         """Rows of a query in which `lake.` and `views.` are this lake's."""
         for layer in ("staging", "quarantine", "snapshots", "lake", "views"):
             statement = statement.replace(f" {layer}.", f" {self.name}_{layer}.")
@@ -253,9 +251,9 @@ WITHOUT_VIEWS = (
 
 @pytest.fixture(scope="module")
 def lakes(
-    run: Callable[..., Answer],
+    run: Run,
     sql: Sql,
-    send: Callable[..., Any],
+    send: Send,
     kafka_bootstrap_servers: str,
     tmp_path_factory: pytest.TempPathFactory,
     profiles: Path,
@@ -291,9 +289,9 @@ class Steps:
     lake: Lake
     before: dict[str, Any]
     after: dict[str, Any]
-    first_places: list[tuple[Any, ...]]
-    places: list[tuple[Any, ...]]
-    first_known: list[tuple[Any, ...]]
+    first_places: Rows
+    places: Rows
+    first_known: Rows
 
 
 @pytest.fixture(scope="module")
@@ -316,7 +314,7 @@ def by_day(lakes: Callable[[str], Lake]) -> Steps:
 @pytest.fixture(scope="module")
 def park_alone(
     lakes: Callable[[str], Lake],
-) -> tuple[Lake, list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+) -> tuple[Lake, Rows, Rows]:
     """Days in random order, half of the events late and after the park's correction, which comes
     alone; and the places before and after that."""
     lake = lakes("out_of_order")
@@ -332,7 +330,7 @@ def park_alone(
 
 @pytest.fixture(scope="module")
 def out_of_order(
-    park_alone: tuple[Lake, list[tuple[Any, ...]], list[tuple[Any, ...]]],
+    park_alone: tuple[Lake, Rows, Rows],
 ) -> Lake:
     return park_alone[0]
 
@@ -424,7 +422,7 @@ def test_a_build_without_anything_new_writes_nothing(by_day: Steps) -> None:
 def test_a_change_of_the_park_places_again_the_events_that_it_touches_and_no_others(
     by_day: Steps,
 ) -> None:
-    def unplaced(rows: list[tuple[Any, ...]]) -> set[tuple[str, int, str]]:
+    def unplaced(rows: Rows) -> set[tuple[str, int, str]]:
         return {row[:3] for row in rows if not row[3]}
 
     was, now = {row[:3]: row[4] for row in by_day.first_places}, by_day.places
@@ -445,13 +443,13 @@ def test_a_change_of_the_park_places_again_the_events_that_it_touches_and_no_oth
 
 @pytest.mark.exhaustive
 def test_a_change_of_the_park_alone_places_events_again(
-    park_alone: tuple[Lake, list[tuple[Any, ...]], list[tuple[Any, ...]]],
+    park_alone: tuple[Lake, Rows, Rows],
     park: dict[str, meter_counts.Rows],
 ) -> None:
     _, before, after = park_alone
     find = meter_counts.place_of(park)
 
-    def misplaced(rows: list[tuple[Any, ...]]) -> set[tuple[str, int]]:
+    def misplaced(rows: Rows) -> set[tuple[str, int]]:
         return {row[:2] for row in rows
                 if row[3] != bool(find(row[0], row[1], date.fromisoformat(row[2])))}  # fmt: skip
 
@@ -598,11 +596,11 @@ def test_silent_days_and_rates_are_those_of_the_equipment_in_service(
     placed: Counter[str] = Counter()
     equipment_days: Counter[str] = Counter()
     for row in honest:
-        number, day = int(row["id_equipement"]), row["date_occur_evt"][:10]
+        number, occurred = int(row["id_equipement"]), row["date_occur_evt"][:10]
         if (
             row["type_evt"] == "ev_C"
-            and day < "2021"
-            and find("C", number, date.fromisoformat(day))
+            and occurred < "2021"
+            and find("C", number, date.fromisoformat(occurred))
         ):
             placed.update(("all", makers[number]))
     for (year, kind, number), in_service in served.items():
@@ -696,6 +694,8 @@ def test_a_park_from_its_database_takes_the_place_of_the_files_and_is_the_same(
 
     for name, rows in park.items():
         columns = ", ".join(f'"{column}" {kind(column)}' for column in rows[0])
+        # Other tests have a park in this database, too.
+        postgres.ask(f"drop table if exists {name}")
         postgres.ask(f"create table {name} ({columns})")
         marks = ", ".join(["%s"] * len(rows[0]))
         for row in rows:

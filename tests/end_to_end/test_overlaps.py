@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from stack import Stack
-from tests.conftest import ROOT, Answer
+from tests.conftest import ROOT, Answer, Run, Sql
+from tests.end_to_end.conftest import Send
 
 pytestmark = pytest.mark.stack
 
@@ -81,7 +82,7 @@ class Lake:
     """The small project, its raw table, and what its lake must hold."""
 
     def __init__(
-        self, folder: Path, profiles: Path, stack: Stack, sql: Any, send: Any, run: Any
+        self, folder: Path, profiles: Path, stack: Stack, sql: Sql, send: Send, run: Run
     ) -> None:
         self.folder, self.profiles, self.stack, self.sql = folder, profiles, stack, sql
         self._send, self._run = send, run
@@ -161,9 +162,9 @@ def lake(
     tmp_path_factory: pytest.TempPathFactory,
     profiles: Path,
     stack: Stack,
-    sql: Any,
-    send: Any,
-    run: Any,
+    sql: Sql,
+    send: Send,
+    run: Run,
 ) -> Lake:
     return Lake(tmp_path_factory.mktemp("overlaps"), profiles, stack, sql, send, run)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import Answer
+from tests.conftest import Answer, Rows, Run, Sql
+from tests.end_to_end.conftest import Send
 from tests.end_to_end.test_meters import PARK, Lake
 
 pytestmark = pytest.mark.stack
@@ -25,9 +24,9 @@ EVERY_PLACE = (
 
 @pytest.fixture(scope="module")
 def lake(
-    run: Callable[..., Answer],
-    sql: Any,
-    send: Callable[..., Any],
+    run: Run,
+    sql: Sql,
+    send: Send,
     profiles: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Lake:
@@ -64,7 +63,7 @@ def half(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def damaged(lake: Lake) -> tuple[list[tuple[Any, ...]], Answer]:
+def damaged(lake: Lake) -> tuple[Rows, Answer]:
     """What the park was, and the build after four of its files came damaged."""
     load(lake, **PARK)
     first = build(lake)
@@ -82,7 +81,7 @@ def damaged(lake: Lake) -> tuple[list[tuple[Any, ...]], Answer]:
 
 
 def test_a_damaged_file_is_held_and_said_and_the_park_stays(
-    damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
+    damaged: tuple[Rows, Answer], lake: Lake
 ) -> None:
     before, built = damaged
     assert built.code == 0, built.text[-3000:]
@@ -105,7 +104,7 @@ def test_a_damaged_file_is_held_and_said_and_the_park_stays(
 
 @pytest.mark.exhaustive
 def test_a_held_version_waits_for_a_person_or_for_a_good_one(
-    damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
+    damaged: tuple[Rows, Answer], lake: Lake
 ) -> None:
     before, _ = damaged
     assert decide(lake, "accept", "park_installation_c/2", "half was dismantled").code == 0
@@ -133,7 +132,7 @@ def test_a_held_version_waits_for_a_person_or_for_a_good_one(
 
 @pytest.mark.exhaustive
 def test_reference_data_of_today_and_of_spreadsheets_is_one_place_each(
-    damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
+    damaged: tuple[Rows, Answer], lake: Lake
 ) -> None:
     """INSEE's own overseas codes, COM before COMD, codes without their zero or capitals."""
     load(
@@ -177,7 +176,7 @@ def test_reference_data_of_today_and_of_spreadsheets_is_one_place_each(
 
 @pytest.mark.exhaustive
 def test_a_misspelt_schema_or_a_table_that_is_gone_stops_the_park_with_a_sentence(
-    damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
+    damaged: tuple[Rows, Answer], lake: Lake
 ) -> None:
     before = lake.ask(EVERY_PLACE)
     built = build(lake, raw="held_rwa")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.conftest import Sql
+from tests.end_to_end.conftest import Rounds, Send
+
 pytestmark = pytest.mark.stack
 
-Sql = Callable[[str], list[tuple[Any, ...]]]
 
 VISIT = {
     "idSite": "900",
@@ -81,7 +82,7 @@ BAD_LINES = [
 ]
 
 
-def send_round(number: int, send: Callable[..., Any], *_: Any) -> dict[str, list[tuple[int, int]]]:
+def send_round(number: int, send: Send, *_: object) -> dict[str, list[tuple[int, int]]]:
     """Bad and good messages of both domains, mixed in one batch; where each was written."""
     if number > 0:
         return {}
@@ -111,7 +112,7 @@ def send_round(number: int, send: Callable[..., Any], *_: Any) -> dict[str, list
 
 
 @pytest.fixture(scope="module")
-def coordinates(rounds: dict[str, list[Any]]) -> dict[str, list[tuple[int, int]]]:
+def coordinates(rounds: Rounds) -> dict[str, list[tuple[int, int]]]:
     found: dict[str, list[tuple[int, int]]] = rounds["test_quarantine"][0]
     return found
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, Sql
 from tests.end_to_end import meter_counts
-from tests.end_to_end.conftest import EVENT_DAYS, SITES, event_lines, sample_messages
+from tests.end_to_end.conftest import EVENT_DAYS, SITES, Send, event_lines, sample_messages
 
 pytestmark = [pytest.mark.stack, pytest.mark.samples, pytest.mark.usefixtures("rounds")]
 
-Sql = Callable[[str], list[tuple[Any, ...]]]
 
 ONE = "one_visitor_two_visits_day"
 CHANGED = 500  # this sample once more, with a visit that grows
 
 
-def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
+def send_round(number: int, send: Send, *_: object) -> None:
     """The real inputs, then a real visit that changed, and its older version again."""
     if not SAMPLES.exists():
         return

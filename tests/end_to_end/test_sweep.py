@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -22,14 +22,12 @@ import pytest
 from stack import Stack
 from stack.errors import StackError
 from stack.sql import Client
-from tests.conftest import Answer
-from tests.end_to_end.conftest import DATA_AND_TESTS
+from tests.conftest import Run, Sql
+from tests.end_to_end.conftest import DATA_AND_TESTS, Build, Rounds, Send
 from tests.odd.messages import Message, messages
 
 pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
-Sql = Callable[[str], Sequence[Sequence[Any]]]
-Send = Callable[..., list[tuple[int, int]]]
 
 SCHEMAS = ("staging", "quarantine", "snapshots", "lake", "alarms", "views")
 CLEAN_SITES = {71: 1, 72: 2}  # far from the odd documents' sites and from any odd number
@@ -145,7 +143,7 @@ def _sent(send: Send, each: Sequence[Message]) -> dict[tuple[str, int, int], Mes
 ROUNDS = 1  # that this module needs
 
 
-def send_round(number: int, send: Send, _: Sql, run: Callable[..., Answer]) -> None:
+def send_round(number: int, send: Send, _: Sql, run: Run) -> None:
     if number > 0:
         return
     with TemporaryDirectory() as folder:
@@ -162,7 +160,7 @@ def send_round(number: int, send: Send, _: Sql, run: Callable[..., Answer]) -> N
 
 
 @pytest.fixture(scope="session")
-def sweep(rounds: Any, stack: Stack, send: Send, build: Callable[..., Answer]) -> Sweep:
+def sweep(rounds: Rounds, stack: Stack, send: Send, build: Build) -> Sweep:
     """The lake before and after every odd input, or the one that ``LACUSTRE_ODD`` names."""
     odd = messages(os.environ.get("LACUSTRE_ODD"))
     assert odd, "LACUSTRE_ODD names no input: it is field=value, as a failure says it"

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import Answer
+from tests.conftest import Rows, Run, Sql
 from tests.end_to_end.projects import Project
 
 pytestmark = pytest.mark.stack
@@ -55,7 +53,7 @@ VIEWS = ("amounts", "doubled", "shown")
 class Small(Project):
     """The small project; ``build()`` tells which relations were made or written."""
 
-    def __init__(self, folder: Path, profiles: Path, run: Any, sql: Any) -> None:
+    def __init__(self, folder: Path, profiles: Path, run: Run, sql: Sql) -> None:
         super().__init__(folder, "unchanged", profiles, run, sql)
         self.write("dbt_project.yml", PROJECT)
         self.write("models/models.yml", MODELS)
@@ -70,7 +68,7 @@ class Small(Project):
         self.write("models/shown.sql", "select amount from {{ ref('kept') }}")
         self.write("seeds/labels.csv", "code,label\n1,one\n2,two\n")
 
-    def state(self, relation: str) -> Any:
+    def state(self, relation: str) -> Rows | bool:
         if relation in TABLES:
             return self.sql(f"describe history unchanged.{relation}")
         return ("marked", "yes") in map(tuple, self.sql(f"show tblproperties unchanged.{relation}"))
@@ -85,9 +83,7 @@ class Small(Project):
 
 
 @pytest.fixture(scope="module")
-def small(
-    tmp_path_factory: pytest.TempPathFactory, profiles: Path, run: Callable[..., Answer], sql: Any
-) -> Small:
+def small(tmp_path_factory: pytest.TempPathFactory, profiles: Path, run: Run, sql: Sql) -> Small:
     sql("create schema unchanged_given")
     sql("create table unchanged_given.amounts using delta as select 1.5bd as amount")
     sql(
@@ -107,7 +103,7 @@ def test_what_would_be_the_same_is_left_alone(small: Small) -> None:
 def analysed(small: Small, *words: str) -> set[str]:
     """The views whose types a build asks Spark for."""
     log = small.folder / "log"
-    answer = small.dbt("build", "--log-path", log, *words)
+    answer = small.dbt("build", "--log-path", str(log), *words)
     assert answer.code == 0, answer.text
     text = (log / "dbt.log").read_text(encoding="utf-8")
     shutil.rmtree(log)

@@ -11,16 +11,16 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 import pymysql
 import pytest
 import trustme
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives import serialization
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
@@ -34,7 +34,18 @@ from loader.round import Loader
 from stack import Stack
 from stack.ports import accepts_connections
 from stack.sql import Client
-from tests.conftest import PLANTED, QUICK_START, ROOT, STACK_ENVIRON, Answer, Source, free_port
+from tests.conftest import (
+    PLANTED,
+    QUICK_START,
+    ROOT,
+    STACK_ENVIRON,
+    Answer,
+    Rows,
+    Run,
+    Source,
+    Sql,
+    free_port,
+)
 
 
 def every(until: int, partition: int = 0, start: int = 0) -> list[tuple[int, int]]:
@@ -42,16 +53,19 @@ def every(until: int, partition: int = 0, start: int = 0) -> list[tuple[int, int
     return [(partition, offset) for offset in range(start, until)]
 
 
-def text_of(answer: Any) -> str:
+Done = Answer | subprocess.CompletedProcess[str] | Result
+
+
+def text_of(answer: Done) -> str:
     """What a command said (within this process or as one of its own), in one line."""
     if isinstance(answer, subprocess.CompletedProcess):
         said = answer.stdout + answer.stderr
     else:
-        said = answer.text if hasattr(answer, "text") else answer.output
+        said = answer.output if isinstance(answer, Result) else answer.text
     return re.sub(r"\s+", " ", said)
 
 
-def commands_of(answer: Any) -> list[list[str]]:
+def commands_of(answer: Done) -> list[list[str]]:
     """The words of each `accept` or `withdraw` that is named, to be typed as they are."""
     named = re.findall(
         r"`python -m loader --config \S+ ((?:accept|withdraw) [^`]*)`", text_of(answer)
@@ -62,14 +76,14 @@ def commands_of(answer: Any) -> list[list[str]]:
 class Lake:
     """Topics are called by short names; ``table("a")`` and ``topic("a")`` say the real ones."""
 
-    def __init__(self, name: str, folder: Path, servers: str, run: Any, sql: Any) -> None:
+    def __init__(self, name: str, folder: Path, servers: str, run: Run, sql: Sql) -> None:
         self.schema = f"loader_tests_{name}"
         self.name = name
         self.servers = servers
         self.config = folder / "loader.toml"
         self.ledger = f"{self.schema}.batches"
         self._run = run
-        self.sql: Callable[[str], Sequence[Sequence[Any]]] = sql
+        self.sql = sql
         self.admin = KafkaAdminClient(bootstrap_servers=servers)
 
     def topic(self, name: str) -> str:
@@ -121,33 +135,30 @@ class Lake:
     def process(self, *arguments: object, **environ: object) -> Answer:
         """The same as a process, which is dead afterwards: what it left planned is taken over."""
         words = arguments or ["run"]
-        answer: Answer = self._run("loader", "--config", self.config, *words, **environ)
-        return answer
+        return self._run("loader", "--config", self.config, *words, **environ)
 
-    def command(self, *arguments: object) -> Any:
+    def command(self, *arguments: object) -> Result:
         """The same within this process, as click's runner gives it."""
         words = ["--config", str(self.config), *(str(each) for each in arguments)]
         return CliRunner().invoke(cli.main, words, catch_exceptions=False)
 
     def ranges(self, name: str) -> list[tuple[int, str, int, int, int]]:
         """Batch, kind, partition, from and until of the ledger's rows of a table."""
-        rows = self.sql(
+        return self.sql(
             f"""select batch_id, kind, range.partition, range.from_offset, range.until_offset
             from {self.ledger} lateral view explode(ranges) as range
             where table_name = '{self.table(name)}' order by 1, 3"""
         )
-        return [tuple(row) for row in rows]
 
-    def opened(self, remote: str) -> Any:
+    def opened(self, remote: str) -> AbstractContextManager[Loader]:
         return opened(load(self.config).model_copy(update={"spark_remote": remote}))
 
     def offsets(self, name: str, topic: str | None = None) -> list[tuple[int, int]]:
         """Partition and offset of every row, sorted: what is doubled is there twice."""
-        rows = self.sql(
+        return self.sql(
             f"select partition, offset from {self.table(name)} "
             f"where topic = '{self.topic(topic or name)}' order by 1, 2"
         )
-        return [tuple(row) for row in rows]
 
     def states(self) -> list[tuple[str, int, str]]:
         rows = self.sql(f"select table_name, batch_id, state from {self.ledger} order by 1, 2")
@@ -159,9 +170,9 @@ def lake(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     kafka_bootstrap_servers: str,
-    run: Any,
-    sql: Any,
-    stack: Any,
+    run: Run,
+    sql: Sql,
+    stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Lake]:
     for key, value in stack.env().items():
@@ -178,8 +189,17 @@ def lake(
             instance.admin.delete_topics(mine)
 
 
+Open = Callable[[], Loader]  # the fixture `loader`
+
+
+class Kill(Protocol):
+    """The fixture `killed`."""
+
+    def __call__(self, lake: Lake, moment: str, *words: str) -> int: ...
+
+
 @pytest.fixture
-def loader(lake: Lake, stack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Any]]:
+def loader(lake: Lake, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Opens a loader within this process, to stop it between two steps of its protocol."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", lake.servers)
     contexts = []
@@ -187,8 +207,7 @@ def loader(lake: Lake, stack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     def start() -> Loader:
         context = lake.opened(stack.endpoints.spark_remote)
         contexts.append(context)
-        loader: Loader = context.__enter__()
-        return loader
+        return context.__enter__()
 
     yield start
     for context in contexts:
@@ -229,7 +248,7 @@ cli.main()
 
 
 @pytest.fixture
-def killed(stack: Any) -> Callable[..., int]:
+def killed(stack: Stack) -> Kill:
     """Runs a loader (its command ``run``, or another) that is killed at a moment; its exit status,
     -9.
     """
@@ -290,7 +309,7 @@ class Own:
         cwd: Path = ROOT,
         command: Sequence[str | Path] = (sys.executable, "-m", "loader"),
         **environ: str | None,
-    ) -> Any:
+    ) -> subprocess.CompletedProcess[str]:
         env = {**self.environ, "PYTHONPATH": str(ROOT), **environ}
         return subprocess.run(
             [*command, "--config", str(config), *words],
@@ -367,17 +386,18 @@ request_timeout_seconds = 30
             broker.terminate()
             broker.wait(60)
 
-    def sql(self, statement: str) -> Sequence[Sequence[Any]]:
+    def sql(self, statement: str) -> Rows:
         """Ask the lake, over a connection of the moment: the server may be another by now."""
         end = self.stack.endpoints
         with closing(Client(end.thrift_host, end.thrift_port, end.thrift_password)) as client:
-            return client.run(statement).rows
+            return [tuple(row) for row in client.run(statement).rows]
 
     def rows(self, name: str) -> tuple[int, int]:
         """Rows, and different records, of the table."""
-        return tuple(
-            self.sql(f"select count(*), count(distinct partition, offset) from {name}.t")[0]
+        ((rows, records),) = self.sql(
+            f"select count(*), count(distinct partition, offset) from {name}.t"
         )
+        return rows, records
 
 
 @pytest.fixture(scope="session")
@@ -400,7 +420,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
         port = probe.getsockname()[1]
     plain = stack.kafka.server_properties
 
-    def properties(ports: Any) -> str:
+    def properties(ports: Mapping[str, int]) -> str:
         extra = {
             "sasl.enabled.mechanisms": "PLAIN",
             "listener.name.secure.plain.sasl.jaas.config": f'{JAAS} user_loader="{PASSWORD}";',
@@ -471,7 +491,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
             stdout=output, stderr=output,
         )  # fmt: skip
 
-    def ask(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    def ask(statement: str, *values: object) -> Rows:
         with (
             pymysql.connect(
                 host="127.0.0.1", port=port, user="root", database="parc", charset="utf8mb4",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 from pyspark.sql import SparkSession
@@ -22,8 +22,9 @@ from loader.lake import tables
 from loader.lake.ledger import Ledger
 from loader.repeat import repeat
 from loader.sources.base import Kind, Survey
+from stack import Stack
 from tests.conftest import ROOT
-from tests.loader.conftest import text_of
+from tests.loader.conftest import Lake, text_of
 
 COLUMNS = "batch_id bigint, offset bigint, value string"
 
@@ -70,7 +71,7 @@ def told(_: object) -> None:
 
 @pytest.mark.stack
 def test_a_fourth_kind_lands_every_record_once_though_it_was_killed_before_its_closing(
-    lake: Any, stack: Any, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake.configure()
     table = lake.table("shelf")

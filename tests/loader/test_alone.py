@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from kafka.admin import KafkaAdminClient
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.protocol.consumer import IsolationLevel
 
+from loader.settings import Kafka
 from loader.sources.kafka.cluster import Cluster
-from tests.loader.conftest import every, text_of
+from tests.loader.conftest import Lake, every, text_of
 
 pytestmark = pytest.mark.stack
 
 
 def test_a_topic_a_cluster_and_a_table_with_an_answer_of_no_use_stop_no_other(
-    lake: Any, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("good", "nameless", "offsetless", "viewed", "late")
     lake.make(*names)
@@ -41,20 +45,24 @@ start = 2020-01-01
         Cluster.__init__,
     )
 
-    def described(self: Any, asked: Any = None) -> Any:
-        found = topics(self, asked)
+    def described(self: KafkaAdminClient, asked: list[str] | None = None) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = topics(self, asked)
         for topic in found:
             if topic["name"] == lake.topic("nameless"):
                 del topic["topic_id"]
         return found
 
-    def offsets_of(self: Any, specs: Any, isolation: Any = None) -> Any:
+    def offsets_of(
+        self: Cluster,
+        specs: Mapping[TopicPartition, OffsetSpec | int],
+        isolation: IsolationLevel | None = None,
+    ) -> dict[TopicPartition, int]:
         asked = {each.topic: value for each, value in specs.items()}
         if lake.topic("offsetless") in asked or asked.get(lake.topic("dated"), -1) > 0:
             raise TypeError("an answer of another kind")
         return offsets(self, specs, isolation)
 
-    def connected(self: Any, name: str, config: Any) -> None:
+    def connected(self: Cluster, name: str, config: Kafka) -> None:
         if name == "other":
             raise RuntimeError("the client stumbled")
         start(self, name, config)
@@ -85,7 +93,7 @@ start = 2020-01-01
 
 
 def test_what_cannot_be_told_of_one_topic_is_left_out_of_verify_alone(
-    lake: Any, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake.make("good", "odd")
     lake.configure("good", "odd")
@@ -94,7 +102,7 @@ def test_what_cannot_be_told_of_one_topic_is_left_out_of_verify_alone(
     assert lake.load().code == 0
     real = Cluster.is_compacted
 
-    def compacted(self: Any, topic: str) -> bool:
+    def compacted(self: Cluster, topic: str) -> bool:
         if topic == lake.topic("odd"):
             raise KeyError("cleanup.policy")
         return real(self, topic)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
@@ -23,7 +23,7 @@ from loader.errors import SourceUnavailable
 from loader.settings import Jdbc
 from loader.sources.jdbc.database import Database
 from tests.conftest import DATABASES, PLANTED, ROOT
-from tests.loader.conftest import every, text_of
+from tests.loader.conftest import Kill, Lake, every, text_of
 
 pytestmark = pytest.mark.stack
 
@@ -82,7 +82,7 @@ def silent() -> Iterator[Silent]:
 
 
 @contextmanager
-def _running(lake: Any, *words: str, **environ: str) -> Iterator[Any]:
+def _running(lake: Lake, *words: str, **environ: str) -> Iterator[Any]:
     """A loader as a process of its own."""
     command = [sys.executable, "-m", "loader", "--config", str(lake.config), *words]
     process = subprocess.Popen(
@@ -96,7 +96,7 @@ def _running(lake: Any, *words: str, **environ: str) -> Iterator[Any]:
         process.communicate()
 
 
-def _other(server: Silent, lake: Any, body: str) -> str:
+def _other(server: Silent, lake: Lake, body: str) -> str:
     return (
         f'[kafka.other]\nbootstrap_servers = "127.0.0.1:{server.port}"\n{body}\n'
         f'[[kafka.other.topics]]\ntopic = "x"\ntable = "{lake.table("x")}"\n'
@@ -111,7 +111,7 @@ _TLS = '[kafka.other.properties]\n"security.protocol" = "SSL"'
     [pytest.param("", id="plain", marks=pytest.mark.exhaustive), pytest.param(_TLS, id="tls")],
 )
 def test_a_silent_cluster_is_an_error_and_the_others_load(
-    lake: Any, silent: Silent, properties: str
+    lake: Lake, silent: Silent, properties: str
 ) -> None:
     lake.make("a")
     lake.produce("a", 5)
@@ -125,7 +125,7 @@ def test_a_silent_cluster_is_an_error_and_the_others_load(
     assert lake.offsets("a") == every(5)
 
 
-def test_a_silent_spark_is_an_error(lake: Any, silent: Silent) -> None:
+def test_a_silent_spark_is_an_error(lake: Lake, silent: Silent) -> None:
     lake.configure("a")
     for command in ("run", "status", "plan", "verify"):
         answer = lake.load(
@@ -140,7 +140,7 @@ def test_a_silent_spark_is_an_error(lake: Any, silent: Silent) -> None:
     "kind", ["postgresql", pytest.param("mariadb", marks=pytest.mark.exhaustive)]
 )
 def test_a_silent_database_is_an_error_and_the_others_load(
-    lake: Any, silent: Silent, kind: str, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, silent: Silent, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PARC_PASSWORD", PLANTED)
     lake.make("a")
@@ -195,7 +195,7 @@ _ENDINGS = [
 
 @pytest.mark.parametrize(("number", "words", "code"), _ENDINGS)
 def test_a_signal_ends_a_command_that_waits_within_seconds_and_quietly(
-    lake: Any, silent: Silent, number: signal.Signals, words: Sequence[str], code: int
+    lake: Lake, silent: Silent, number: signal.Signals, words: Sequence[str], code: int
 ) -> None:
     lake.configure(tail=_other(silent, lake, f"request_timeout_seconds = 600\n{_TLS}"))
     with _running(lake, *words) as process:
@@ -210,7 +210,7 @@ def test_a_signal_ends_a_command_that_waits_within_seconds_and_quietly(
 
 
 def test_a_signal_while_a_batch_is_written_leaves_a_ledger_that_the_next_run_finishes(
-    lake: Any, killed: Callable[..., int]
+    lake: Lake, killed: Kill
 ) -> None:
     lake.make("a", partitions=2)
     lake.configure("a")

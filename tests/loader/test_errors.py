@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 import time
 from contextlib import closing
-from typing import Any
 
 import pytest
 from kafka import KafkaConsumer
 
 from loader.errors import Bug
-from tests.loader.conftest import every, text_of
+from tests.loader.conftest import Lake, Open, every, text_of
 
 pytestmark = pytest.mark.stack
 
 
-def test_a_table_that_is_not_the_loaders_is_refused(lake: Any) -> None:
+def test_a_table_that_is_not_the_loaders_is_refused(lake: Lake) -> None:
     lake.make("a", "b")
     lake.configure("a", "b")
     lake.produce("a", 5)
@@ -40,7 +39,7 @@ def test_a_table_that_is_not_the_loaders_is_refused(lake: Any) -> None:
 
 
 def test_rows_and_ledgers_changed_by_hand_are_told_and_nothing_is_marked_as_done(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     lake.make("a", "b")
     lake.configure("a", "b")
@@ -71,7 +70,7 @@ def test_rows_and_ledgers_changed_by_hand_are_told_and_nothing_is_marked_as_done
 
 
 def test_an_unfinished_batch_that_loader_toml_no_longer_has_is_not_hidden(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     lake.make("a", "b", "c")
     lake.configure("a", "b", "c", b="a")
@@ -109,7 +108,7 @@ def test_an_unfinished_batch_that_loader_toml_no_longer_has_is_not_hidden(
         assert lake.offsets(table, topic) == every(10)
 
 
-def test_a_group_that_others_use_does_not_stop_a_load(lake: Any) -> None:
+def test_a_group_that_others_use_does_not_stop_a_load(lake: Lake) -> None:
     """Kafka refuses offsets from outside a group that has members."""
     lake.make("a")
     lake.configure("a")

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -23,7 +22,7 @@ import pytest
 from loader.batch import Batch
 from loader.configuration import load
 from loader.content import Import
-from loader.errors import ConfigurationError, SourceUnavailable
+from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.settings import Jdbc, JdbcTable
 from loader.sources.jdbc.columns import Column, Typed
 from loader.sources.jdbc.database import DIALECTS
@@ -33,19 +32,20 @@ from loader.sources.jdbc.types import takes
 from loader.sources.jdbc.watermark import lowered
 from simulator.databases import fill
 from simulator.meters import MeterSettings, meter_park, write_meters
-from tests.conftest import DATABASES, PLANTED, ROOT
-from tests.loader.conftest import text_of
+from stack import Stack
+from tests.conftest import DATABASES, PLANTED, ROOT, Source
+from tests.loader.conftest import Kill, Lake, Open, text_of
 from tests.spark_ui import SparkUi
 
 # Every type in so many rows; a million take about two minutes.
 ROWS = int(os.environ.get("IMPORT_ROWS", "50000"))
 
 
-def configured(lake: Any, source: Any, body: str) -> None:
+def configured(lake: Lake, source: Source, body: str) -> None:
     lake.configure(tail=source.section(f'table = "{lake.schema}.{{table}}"\n{body}'))
 
 
-def made(source: Any, name: str, columns: str, *rows: str) -> None:
+def made(source: Source, name: str, columns: str, *rows: str) -> None:
     """A table of the database, made anew, with ``rows`` of values."""
     source.ask(f"drop table if exists {name}")
     source.ask(f"create table {name} ({columns})")
@@ -53,7 +53,7 @@ def made(source: Any, name: str, columns: str, *rows: str) -> None:
         source.ask(f"insert into {name} values {', '.join(rows)}")
 
 
-def rows_of(lake: Any, name: str, columns: str = "*", batch: str | None = None) -> list[Any]:
+def rows_of(lake: Lake, name: str, columns: str = "*", batch: str | None = None) -> list[Any]:
     """The rows of a raw table's newest committed batch, or of the ``batch``."""
     newest = (
         f"(select max(batch_id) from {lake.ledger} where state = 'committed' and "
@@ -63,7 +63,7 @@ def rows_of(lake: Any, name: str, columns: str = "*", batch: str | None = None) 
     return sorted(map(tuple, lake.sql(statement)), key=repr)
 
 
-def loaded(lake: Any, code: int = 0, *words: str) -> str:
+def loaded(lake: Lake, code: int = 0, *words: str) -> str:
     answer = lake.command(*(words or ["run"]))
     text = text_of(answer)
     assert answer.exit_code == code, text
@@ -71,7 +71,7 @@ def loaded(lake: Any, code: int = 0, *words: str) -> str:
     return text
 
 
-def abandoned(lake: Any) -> None:
+def abandoned(lake: Lake) -> None:
     """Let what is planned be of a loader that is gone; ours is this very process."""
     lake.sql(f"update {lake.ledger} set owner = 'gone/1/1/1' where state = 'planned'")
 
@@ -145,7 +145,7 @@ _SPARK_TEXT = {
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", ["postgres", "mariadb"])
 def test_every_type_lands_equal_to_the_source(
-    lake: Any, request: pytest.FixtureRequest, password: str, kind: str
+    lake: Lake, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
     """Row count, and per column a checksum that neither the loader nor the driver makes."""
     source = request.getfixturevalue(kind)
@@ -187,7 +187,7 @@ def test_every_type_lands_equal_to_the_source(
 
 @pytest.mark.stack
 def test_values_that_no_type_holds_are_an_error_and_text_takes_them(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     columns = "id int primary key, n numeric(5, 2), d date, t timestamptz"
     made(postgres, "odd", columns, "(1, 'NaN', 'infinity', '0044-03-15 BC')")
@@ -209,7 +209,7 @@ def test_values_that_no_type_holds_are_an_error_and_text_takes_them(
 
 @pytest.mark.stack
 def test_an_override_that_would_round_is_refused_before_it_is_visible(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     made(postgres, "exact", "id int primary key, n numeric", "(1, 1.005)", "(2, 3)")
     body = '[[jdbc.src.tables]]\nname = "exact"\ncolumns = { n = "decimal(10, 2)" }'
@@ -226,7 +226,7 @@ def test_an_override_that_would_round_is_refused_before_it_is_visible(
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_an_override_that_loses_anything_is_refused_even_where_the_sums_agree(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     chosen = {
         "pairs": ("numeric", "decimal(10, 2)", "(1, 1.004), (2, 0.996)", "'1.50'"),
@@ -255,7 +255,7 @@ def test_an_override_that_loses_anything_is_refused_even_where_the_sums_agree(
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_text_of_mariadb_s_floats_is_exact_and_of_bytes_only_where_they_are_text(
-    lake: Any, mariadb: Any, password: str
+    lake: Lake, mariadb: Source, password: str
 ) -> None:
     made(mariadb, "texts", "id int primary key, f float, b blob", "(1, 1.0 / 7, x'ff41fe')")
     body = '[[jdbc.src.tables]]\nname = "texts"\ncolumns = { f = "string", b = "string" }'
@@ -269,7 +269,7 @@ def test_text_of_mariadb_s_floats_is_exact_and_of_bytes_only_where_they_are_text
 
 @pytest.mark.stack
 def test_a_type_that_raw_cannot_take_is_an_error_before_anything_is_planned(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     made(postgres, "turned", "id int primary key, v bigint, t timestamp", "(1, 5, now())")
     entry = 'on_drift = "evolve"\n[[jdbc.src.tables]]\nname = "turned"\n'
@@ -321,7 +321,9 @@ def test_a_raw_column_takes_only_what_it_keeps_whole(held: str, new: str, taken:
 
 @pytest.mark.exhaustive
 @pytest.mark.stack
-def test_zero_dates_and_negative_times_of_mariadb(lake: Any, mariadb: Any, password: str) -> None:
+def test_zero_dates_and_negative_times_of_mariadb(
+    lake: Lake, mariadb: Source, password: str
+) -> None:
     made(mariadb, "zero", "id int primary key, d date, t time", "(1, '0000-00-00', '-12:30:00')")
     configured(lake, mariadb, 'include = ["zero"]')
     assert "Column d (date)" in loaded(lake, 2)
@@ -337,7 +339,7 @@ def test_zero_dates_and_negative_times_of_mariadb(lake: Any, mariadb: Any, passw
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DATABASES)
 def test_a_full_import_is_a_new_version_only_when_something_changed(
-    lake: Any, request: pytest.FixtureRequest, password: str, kind: str
+    lake: Lake, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
     source = request.getfixturevalue(kind)
     made(source, "versions", "id int primary key, name varchar(20)", "(1, 'a')", "(2, 'b')")
@@ -382,10 +384,10 @@ def test_a_full_import_is_a_new_version_only_when_something_changed(
     ],
 )
 def test_a_kill_at_any_step_leaves_the_old_version_and_the_next_run_the_new_one(
-    lake: Any,
+    lake: Lake,
     request: pytest.FixtureRequest,
     password: str,
-    killed: Any,
+    killed: Kill,
     kind: str,
     mode: str,
     moment: str,
@@ -420,7 +422,7 @@ def test_a_kill_at_any_step_leaves_the_old_version_and_the_next_run_the_new_one(
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_an_empty_version_that_was_killed_is_closed_as_it_was(
-    lake: Any, postgres: Any, password: str, killed: Any
+    lake: Lake, postgres: Source, password: str, killed: Kill
 ) -> None:
     made(postgres, "emptied", "id int primary key")
     configured(lake, postgres, 'include = ["emptied"]')
@@ -434,7 +436,7 @@ def test_an_empty_version_that_was_killed_is_closed_as_it_was(
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_rows_without_a_key_are_not_doubled_by_a_new_column(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     made(postgres, "journal", "at int, v text", "(1, 'a')", "(2, 'b')", "(2, 'b')")
     entry = '[[jdbc.src.tables]]\nname = "journal"\nmode = "append"\ncolumn = "at"\noverlap = "1"'
@@ -456,7 +458,7 @@ def test_rows_without_a_key_are_not_doubled_by_a_new_column(
 # --- incremental imports
 
 
-def current(lake: Any, name: str, columns: str, key: str = "id") -> list[tuple[Any, ...]]:
+def current(lake: Lake, name: str, columns: str, key: str = "id") -> list[tuple[Any, ...]]:
     """An incremental import as readers have it: the newest of each key, without the deleted."""
     rows = lake.sql(
         f"select {columns} from {lake.table(name)} where not is_deleted qualify "
@@ -469,7 +471,7 @@ def current(lake: Any, name: str, columns: str, key: str = "id") -> list[tuple[A
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DATABASES)
 def test_rows_committed_late_and_a_clock_that_went_back_lose_nothing(
-    lake: Any, request: pytest.FixtureRequest, password: str, kind: str
+    lake: Lake, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
     source = request.getfixturevalue(kind)
     stamp = "timestamptz" if kind == "postgres" else "datetime(6)"
@@ -512,7 +514,9 @@ def test_rows_committed_late_and_a_clock_that_went_back_lose_nothing(
 
 
 @pytest.mark.stack
-def test_deleted_rows_are_found_by_comparing_keys(lake: Any, postgres: Any, password: str) -> None:
+def test_deleted_rows_are_found_by_comparing_keys(
+    lake: Lake, postgres: Source, password: str
+) -> None:
     made(postgres, "gone", "id int primary key, n int")
     postgres.ask("insert into gone select i, i from generate_series(1, 20) i")
     body = '[[jdbc.src.tables]]\nname = "gone"\nmode = "append"\ncolumn = "id"\noverlap = "0"\n'
@@ -537,7 +541,7 @@ def test_deleted_rows_are_found_by_comparing_keys(lake: Any, postgres: Any, pass
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_a_chosen_key_that_names_several_rows_is_refused_before_they_are_visible(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     made(postgres, "named", "a int, b int, at timestamptz", "(1, 1, now())", "(1, 2, now())")
     body = '[[jdbc.src.tables]]\nname = "named"\nmode = "last_modified"\ncolumn = "at"\n'
@@ -578,7 +582,7 @@ def test_an_import_is_due_by_its_plan_and_a_twentieth_early(
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DATABASES)
 def test_skewed_null_text_and_composite_keys_are_divided_by_quantiles(
-    lake: Any, request: pytest.FixtureRequest, password: str, kind: str
+    lake: Lake, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
     source = request.getfixturevalue(kind)
     made(source, "skewed", "k bigint, s varchar(30), d date, v int")
@@ -620,7 +624,7 @@ def test_skewed_null_text_and_composite_keys_are_divided_by_quantiles(
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DATABASES)
 def test_the_nine_tables_of_the_park_are_imported_by_the_shipped_section(
-    lake: Any, request: pytest.FixtureRequest, password: str, kind: str, tmp_path: Path
+    lake: Lake, request: pytest.FixtureRequest, password: str, kind: str, tmp_path: Path
 ) -> None:
     """From the database that the simulator fills; the rows are those of its files."""
     source = request.getfixturevalue(kind)
@@ -655,7 +659,7 @@ def test_the_nine_tables_of_the_park_are_imported_by_the_shipped_section(
 
 @pytest.mark.stack
 def test_files_of_each_format_land_once_and_a_changed_one_is_said(
-    lake: Any, tmp_path: Path
+    lake: Lake, tmp_path: Path
 ) -> None:
     (tmp_path / "plain.csv").write_bytes("1|é\n2|b\n".encode("latin-1"))
     lines = ['{"Id": 1, "price": 1.50, "tags": ["a", {"b": null}]}', "no json", '{"Id": "2"}']
@@ -692,7 +696,7 @@ def test_files_of_each_format_land_once_and_a_changed_one_is_said(
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DATABASES)
 def test_each_failure_says_what_to_do(
-    lake: Any,
+    lake: Lake,
     request: pytest.FixtureRequest,
     password: str,
     kind: str,
@@ -737,7 +741,7 @@ def test_each_failure_says_what_to_do(
 
 @pytest.mark.stack
 def test_a_query_is_read_in_sessions_that_begin_as_told_and_can_only_read(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     for statement in ("drop schema if exists aside cascade", "create schema aside",
                       "create sequence aside.numbers",
@@ -762,7 +766,7 @@ def test_a_query_is_read_in_sessions_that_begin_as_told_and_can_only_read(
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_empty_tables_and_tables_with_only_null_keys_land(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     made(postgres, "empty_one", "id int, v text")
     made(postgres, "nulls", "k int, v int")
@@ -780,7 +784,7 @@ def test_empty_tables_and_tables_with_only_null_keys_land(
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
-    lake: Any, mariadb: Any, password: str, loader: Callable[[], Any]
+    lake: Lake, mariadb: Source, password: str, loader: Open
 ) -> None:
     made(mariadb, "moving", "id int primary key")
     mariadb.ask("insert into moving select seq from seq_1_to_100")
@@ -790,7 +794,7 @@ def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
     one.bound(survey, lambda note: None, survey.errors)
     ours, _ = one.ledger.propose(survey.batches)
     mariadb.ask("insert into moving values (101)")
-    errors: list[Any] = []
+    errors: list[LoaderError] = []
     one.land(survey, ours, lambda landed: None, lambda note: None, errors)
     assert [type(error) for error in errors] == [SourceUnavailable]
     assert "was changed while it was read" in str(errors[0])
@@ -802,7 +806,7 @@ def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
 
 @pytest.mark.stack
 def test_all_parts_of_postgresql_read_one_snapshot(
-    lake: Any, postgres: Any, password: str, loader: Callable[[], Any]
+    lake: Lake, postgres: Source, password: str, loader: Open
 ) -> None:
     made(postgres, "still", "id int primary key, v int")
     postgres.ask("insert into still select i, 0 from generate_series(1, 1000) i")
@@ -812,7 +816,7 @@ def test_all_parts_of_postgresql_read_one_snapshot(
     one.bound(survey, lambda note: None, survey.errors)
     ours, _ = one.ledger.propose(survey.batches)
     postgres.ask("delete from still where id <= 300; update still set v = 1")
-    errors: list[Any] = []
+    errors: list[LoaderError] = []
     one.land(survey, ours, lambda landed: None, lambda note: None, errors)
     assert errors == []
     assert rows_of(lake, "still", "count(*), sum(v)") == [(1000, 0)]
@@ -823,7 +827,7 @@ def test_all_parts_of_postgresql_read_one_snapshot(
 
 @pytest.mark.stack
 def test_the_password_is_seen_nowhere(
-    lake: Any, postgres: Any, mariadb: Any, password: str, stack: Any
+    lake: Lake, postgres: Source, mariadb: Source, password: str, stack: Stack
 ) -> None:
     for source in (postgres, mariadb):
         made(source, "secret", "id int primary key", "(1)")
@@ -862,7 +866,7 @@ def test_the_password_is_seen_nowhere(
 
 @pytest.mark.stack
 def test_both_clients_of_mariadb_use_tls_or_neither_connects(
-    lake: Any, mariadb: Any, password: str
+    lake: Lake, mariadb: Source, password: str
 ) -> None:
     made(mariadb, "locked", "id int primary key", "(1)")
     for host in ("'127.0.0.1'", "localhost"):
@@ -1010,7 +1014,7 @@ def test_passwords_come_from_the_environment_a_file_or_a_credential_provider(
 
 @pytest.mark.stack
 def test_every_file_table_and_query_fails_alone_and_a_known_file_is_not_read_again(
-    lake: Any, postgres: Any, password: str, tmp_path: Path
+    lake: Lake, postgres: Source, password: str, tmp_path: Path
 ) -> None:
     made(postgres, "sound", "id int primary key, v int", "(1, 1)")
     postgres.ask("drop view if exists raises")

@@ -10,28 +10,33 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
+from loader.batch import Batch
 from loader.configuration import load
 from loader.errors import DataLoss, Fenced
 from loader.lake import session as spark_session
 from loader.lake import tables
 from loader.repeat import repeat
+from loader.round import Outcome
+from loader.settings import Settings
+from stack import Stack
 from tests.conftest import ROOT
-from tests.loader.conftest import every, text_of
+from tests.loader.conftest import Kill, Lake, Open, every, text_of
 
 pytestmark = pytest.mark.stack
 
 # --- raw as it is
 
 
-def test_records_land_as_they_are(lake: Any, loader: Any) -> None:
+def test_records_land_as_they_are(lake: Lake, loader: Open) -> None:
     lake.make("a", partitions=2)
     lake.configure("a")
     big = 5_000_000
@@ -95,7 +100,7 @@ def test_records_land_as_they_are(lake: Any, loader: Any) -> None:
     assert all(ledger[0][3:])
 
 
-def test_codecs_and_transactions(lake: Any) -> None:
+def test_codecs_and_transactions(lake: Lake) -> None:
     lake.make("codecs", "transactions")
     lake.configure("codecs", "transactions")
     codecs = (None, "gzip", "lz4", "zstd", "snappy")
@@ -136,7 +141,7 @@ def test_codecs_and_transactions(lake: Any) -> None:
 # --- run, plan, status
 
 
-def test_plan_says_what_run_does_and_changes_nothing(lake: Any) -> None:
+def test_plan_says_what_run_does_and_changes_nothing(lake: Lake) -> None:
     lake.make("a", partitions=2)
     lake.make("b")
     lake.configure("a", "b", "missing")
@@ -189,7 +194,7 @@ def test_plan_says_what_run_does_and_changes_nothing(lake: Any) -> None:
 KILLS = ("surveyed", "planned", "writing", "written")
 
 
-def test_kills_at_any_step_leave_every_record_once(lake: Any, killed: Any) -> None:
+def test_kills_at_any_step_leave_every_record_once(lake: Lake, killed: Kill) -> None:
     lake.make("a", "b", "c", "d", partitions=2)
     lake.configure("a", "b", "c", "d", c="b")  # b and c share a table
     total = 0
@@ -212,7 +217,7 @@ def test_kills_at_any_step_leave_every_record_once(lake: Any, killed: Any) -> No
 
 @pytest.mark.exhaustive
 def test_a_decision_that_was_killed_is_finished_once_or_asked_for_again(
-    lake: Any, killed: Any
+    lake: Lake, killed: Kill
 ) -> None:
     """`adopt`, `replay` and `accept` are batches as every other, at each step of the protocol."""
     lake.make("a")
@@ -265,7 +270,7 @@ def test_a_decision_that_was_killed_is_finished_once_or_asked_for_again(
 
 
 def test_a_kill_before_group_offsets_are_committed_leaves_every_record_once(
-    lake: Any, killed: Any
+    lake: Lake, killed: Kill
 ) -> None:
     """The ledger alone says where a topic stands; the group follows with the next batch."""
     lake.make("a")
@@ -290,7 +295,7 @@ def test_a_kill_before_group_offsets_are_committed_leaves_every_record_once(
 
 
 @pytest.mark.exhaustive
-def test_a_table_that_a_dead_spark_left_half_made_is_taken_over(lake: Any, stack: Any) -> None:
+def test_a_table_that_a_dead_spark_left_half_made_is_taken_over(lake: Lake, stack: Stack) -> None:
     """Its folder has an empty log, or its first commit; the metastore does not know of it."""
     home = stack.directory / "warehouse" / f"{lake.schema}.db"
     for name in ("batches", "begun"):
@@ -329,7 +334,7 @@ def test_a_table_that_a_dead_spark_left_half_made_is_taken_over(lake: Any, stack
             assert made == usual, topic
 
 
-def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any) -> None:
+def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Lake, stack: Stack) -> None:
     topics = ["a", "b"]
     lake.make(*topics)
     lake.configure(*topics)
@@ -364,7 +369,7 @@ def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any
 
 @pytest.mark.exhaustive
 def test_a_loop_goes_on_when_the_server_dropped_its_session(
-    lake: Any, stack: Any, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it does with one that asked nothing for an hour."""
     lake.make("a")
@@ -372,10 +377,10 @@ def test_a_loop_goes_on_when_the_server_dropped_its_session(
     lake.produce("a", 5)
     for key, value in stack.env().items():
         monkeypatch.setenv(key, value)
-    sessions: list[Any] = []
+    sessions: list[SparkSession] = []
     real = spark_session.connect
 
-    def connect(settings: Any, *, small: bool = False) -> Any:
+    def connect(settings: Settings, *, small: bool = False) -> SparkSession:
         session = real(settings, small=small)
         if not small:
             sessions.append(session)
@@ -384,8 +389,8 @@ def test_a_loop_goes_on_when_the_server_dropped_its_session(
     monkeypatch.setattr(spark_session, "connect", connect)
     stop, landed = threading.Event(), [0]
 
-    def ended(outcome: Any) -> None:
-        landed[0] += sum(batch.records for batch in outcome.batches)
+    def ended(outcome: Outcome) -> None:
+        landed[0] += sum(batch.records or 0 for batch in outcome.batches)
         if landed[0] == 5 and outcome.batches:
             sessions[0].client.release_session()
             lake.produce("a", 7)
@@ -400,7 +405,7 @@ def test_a_loop_goes_on_when_the_server_dropped_its_session(
     assert lake.offsets("a") == every(12)
 
 
-def test_three_loaders_at_once_land_every_record_once(lake: Any, stack: Any) -> None:
+def test_three_loaders_at_once_land_every_record_once(lake: Lake, stack: Stack) -> None:
     topics = ["a", "b", "c"]
     lake.make(*topics)
     lake.configure(*topics)
@@ -430,7 +435,7 @@ def test_three_loaders_at_once_land_every_record_once(lake: Any, stack: Any) -> 
     assert lake.states() == [(topic, 1, "committed") for topic in topics]
 
 
-def test_an_unfinished_batch_goes_on_from_its_stored_range(lake: Any, loader: Any) -> None:
+def test_an_unfinished_batch_goes_on_from_its_stored_range(lake: Lake, loader: Open) -> None:
     """Each table stands between two steps; then its topics change, and a run follows."""
     names = ("plan", "write", "gone", "remade", "stored", "alive")
     lake.make(*names)
@@ -492,7 +497,7 @@ def test_an_unfinished_batch_goes_on_from_its_stored_range(lake: Any, loader: An
     assert {type(error) for error in outcome.errors} == {DataLoss}
 
 
-def test_of_two_loaders_with_one_plan_one_is_fenced(lake: Any, loader: Any) -> None:
+def test_of_two_loaders_with_one_plan_one_is_fenced(lake: Lake, loader: Open) -> None:
     lake.make("a")
     lake.configure("a")
     lake.produce("a", 10)
@@ -518,7 +523,7 @@ def test_of_two_loaders_with_one_plan_one_is_fenced(lake: Any, loader: Any) -> N
 # --- loss is loud
 
 
-def test_loss_stops_its_topic_and_no_other(lake: Any) -> None:
+def test_loss_stops_its_topic_and_no_other(lake: Lake) -> None:
     names = ("fine", "trimmed", "remade", "gone", "dropped", "redone")
     lake.make(*names)
     lake.configure(*names)
@@ -557,7 +562,7 @@ def test_loss_stops_its_topic_and_no_other(lake: Any) -> None:
     assert lake.sql(f"show tables in {lake.schema} like 'dropped'") == []
 
 
-def test_a_lost_ledger_does_not_hide_new_records(lake: Any) -> None:
+def test_a_lost_ledger_does_not_hide_new_records(lake: Lake) -> None:
     # Delta would skip the new batch 1, since the table holds a batch 1.
     lake.make("a")
     lake.configure("a")
@@ -576,7 +581,7 @@ def test_a_lost_ledger_does_not_hide_new_records(lake: Any) -> None:
 # --- what is wrong around it
 
 
-def test_a_table_that_cannot_be_written_stops_no_other(lake: Any) -> None:
+def test_a_table_that_cannot_be_written_stops_no_other(lake: Lake) -> None:
     lake.make("bad", "good", "marks", "view")
     lake.configure("bad", "good", "marks", "view")
     for topic in ("bad", "good", "marks", "view"):
@@ -607,7 +612,7 @@ def test_a_table_that_cannot_be_written_stops_no_other(lake: Any) -> None:
     assert lake.offsets("bad") == every(10)
 
 
-def test_a_kafka_that_is_down_stops_no_other_source(lake: Any, tmp_path: Path) -> None:
+def test_a_kafka_that_is_down_stops_no_other_source(lake: Lake, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("a\n1\n", encoding="utf-8")
     lake.config.write_text(
         f"""
@@ -639,7 +644,7 @@ def test_a_kafka_that_is_down_stops_no_other_source(lake: Any, tmp_path: Path) -
     assert len(answer.err.strip().splitlines()) == 2, answer.err
 
 
-def test_a_spark_that_is_down_is_a_sentence(lake: Any) -> None:
+def test_a_spark_that_is_down_is_a_sentence(lake: Lake) -> None:
     lake.configure()
     begin = time.monotonic()
     answer = lake.load("status", SPARK_REMOTE="sc://127.0.0.1:1")
@@ -652,7 +657,7 @@ def test_a_spark_that_is_down_is_a_sentence(lake: Any) -> None:
 # --- files
 
 
-def test_files_land_as_text_and_again_when_they_change(lake: Any, tmp_path: Path) -> None:
+def test_files_land_as_text_and_again_when_they_change(lake: Lake, tmp_path: Path) -> None:
     folder = tmp_path / "Städte [1] & co"
     folder.mkdir()
     path = folder / "Park.csv"
@@ -702,7 +707,7 @@ def test_files_land_as_text_and_again_when_they_change(lake: Any, tmp_path: Path
 
 
 def test_a_file_that_changes_under_the_loader_is_not_taken_for_another(
-    lake: Any, loader: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, loader: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("before", "during", "gone", "tornado"):
         (tmp_path / f"{name}.csv").write_text("a\nold\n", encoding="utf-8")
@@ -711,13 +716,13 @@ def test_a_file_that_changes_under_the_loader_is_not_taken_for_another(
     first = loader()
     propose, append = first.ledger.propose, tables.append
 
-    def changed_after_planning(batches: Any) -> Any:
+    def changed_after_planning(batches: Sequence[Batch]) -> tuple[list[Batch], list[Fenced]]:
         answer = propose(batches)
         (tmp_path / "before.csv").write_text("b\nnew\n", encoding="utf-8")
         (tmp_path / "gone.csv").unlink(missing_ok=True)
         return answer
 
-    def changed_while_reading(rows: Any, batch: Any, content: Any) -> None:
+    def changed_while_reading(rows: DataFrame, batch: Batch, content: Mapping[str, object]) -> None:
         if batch.table_name.endswith("during"):
             (tmp_path / "during.csv").write_text("a\nnew\n", encoding="utf-8")
         append(rows, batch, content)
@@ -741,7 +746,7 @@ def test_a_file_that_changes_under_the_loader_is_not_taken_for_another(
     assert "0 records in 0 batches" in lake.load().out
 
 
-def test_a_file_may_not_feed_the_table_of_another_section(lake: Any, tmp_path: Path) -> None:
+def test_a_file_may_not_feed_the_table_of_another_section(lake: Lake, tmp_path: Path) -> None:
     lake.make("events")
     (tmp_path / "events.csv").write_text("a\n1\n", encoding="utf-8")
     (tmp_path / "ok.csv").write_text("batch id\n1\n", encoding="utf-8")

@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 from kafka.admin import KafkaAdminClient
 
 from stack import Stack
@@ -57,7 +56,7 @@ def _send(own: Own, topic: str, *values: bytes, codec: str = "none") -> None:
             "message.copy.max.bytes": 0,
         }
     )
-    failed: list[Any] = []
+    failed: list[KafkaError] = []
     for value in values:
         producer.produce(
             topic, value, partition=0, on_delivery=lambda e, _: failed.append(e) if e else None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
 
 import pytest
 from kafka import KafkaProducer
+from kafka.consumer.fetcher import ConsumerRecord
 
 from loader.sources.kafka import fetching
-from loader.sources.kafka.topic import Unreadable
-from tests.loader.conftest import commands_of, every, text_of
+from loader.sources.kafka.topic import Record, Unreadable
+from tests.loader.conftest import Lake, Open, commands_of, every, text_of
 
 pytestmark = pytest.mark.stack
 
@@ -34,13 +34,13 @@ TIMESTAMPS = [
 ]
 
 
-def _make(lake: Any, name: str, partitions: int = 1) -> None:
+def _make(lake: Lake, name: str, partitions: int = 1) -> None:
     config = {"message.timestamp.after.max.ms": str(2**63 - 1)}
     topic = {"num_partitions": partitions, "configs": config}
     lake.admin.create_topics({lake.topic(name): topic}, wait_for_metadata=True)
 
 
-def test_no_timestamp_keeps_a_topic_from_landing(lake: Any, loader: Any) -> None:
+def test_no_timestamp_keeps_a_topic_from_landing(lake: Lake, loader: Open) -> None:
     _make(lake, "odd", partitions=2)
     _make(lake, "late")
     lake.configure("odd", "late")
@@ -85,7 +85,7 @@ def test_no_timestamp_keeps_a_topic_from_landing(lake: Any, loader: Any) -> None
     assert "0 records in 0 batches" in text_of(lake.load())
 
 
-def test_a_record_that_cannot_be_read_is_set_aside(lake: Any, loader: Any) -> None:
+def test_a_record_that_cannot_be_read_is_set_aside(lake: Lake, loader: Open) -> None:
     """One that even the exact reader stumbles over: its batch waits and says where, the others go
     on, and a person's word is a row of the ledger."""
     _make(lake, "odd")
@@ -98,7 +98,7 @@ def test_a_record_that_cannot_be_read_is_set_aside(lake: Any, loader: Any) -> No
     with pytest.MonkeyPatch.context() as patch:
         real = fetching.record_of
 
-        def damaged(found: Any) -> Any:
+        def damaged(found: ConsumerRecord) -> Record:
             if found.value == b"3":
                 raise Unreadable(
                     found.topic, found.partition, found.offset, "its header is no text"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -81,7 +80,7 @@ def test_a_command_stops_with_a_sentence_while_the_own_stack_is_down(
     folder: Path, which: str, command: str
 ) -> None:
     # The number of a process that died may be another's by now.
-    servers: dict[str, Any] = {
+    servers: dict[str, dict[str, tuple[int, float]]] = {
         "stopped": {},
         "only kafka": {"kafka": me()},
         "only spark": {"spark": me()},

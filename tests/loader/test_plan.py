@@ -22,6 +22,7 @@ from loader.batch import (
 )
 from loader.content import ACCEPT, REPLAY, File, Files, Gap, Offsets, Range
 from loader.errors import ConfigurationError, DataLoss
+from loader.lake.tables import check_table
 from loader.sources.files.listing import changed_files
 from loader.sources.kafka.losses import Acceptance, accepted, spelt
 from loader.sources.kafka.offsets import (
@@ -456,6 +457,17 @@ def test_a_planned_batch_is_written_unless_the_restored_table_has_its_mark() -> 
     row = table_accepted(planned, (2, 3), "delta-1", is_marked=True)
     assert not row.has_data
     assert row.gaps[0] == Gap(None, 2, 4, "table_changed")
+
+
+def test_a_dropped_and_a_remade_table_are_loss() -> None:
+    last = Batch("raw.t", 4, "kafka.default", Offsets("t", "id-1"), "delta-1", state="committed")
+    known = position([last])
+    check_table(known, "raw.t", "delta-1")
+    check_table(Position(), "raw.t", None)
+    with pytest.raises(DataLoss, match=r"raw\.t was dropped \(.*4 batches"):
+        check_table(known, "raw.t", None)
+    with pytest.raises(DataLoss, match=r"raw\.t was dropped and made again .*delta-1.*delta-2"):
+        check_table(known, "raw.t", "delta-2")
 
 
 def test_lost_batches_of_a_table_are_not_missed_any_more() -> None:

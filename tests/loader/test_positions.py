@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, timezone
-from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
+from loader.batch import Batch
 from loader.configuration import load
-from loader.errors import DataLoss
+from loader.errors import DataLoss, Fenced
 from loader.repeat import repeat
-from tests.loader.conftest import commands_of, every, text_of
+from loader.round import Landed
+from tests.loader.conftest import Lake, Open, commands_of, every, text_of
 
 pytestmark = pytest.mark.stack
 
 
-def test_each_loss_names_the_command_that_accepts_it(lake: Any) -> None:
+def test_each_loss_names_the_command_that_accepts_it(lake: Lake) -> None:
     """What retention took, what was deleted, remade, dropped, restored, rewound or removed."""
     names = ("taken", "remade", "deleted", "dropped", "restored", "rewound", "removed", "fine")
     lake.make(*names, partitions=2)
@@ -124,7 +126,7 @@ def test_each_loss_names_the_command_that_accepts_it(lake: Any) -> None:
 
 
 @pytest.mark.exhaustive
-def test_a_renamed_section_has_one_gap_when_its_table_is_lost(lake: Any) -> None:
+def test_a_renamed_section_has_one_gap_when_its_table_is_lost(lake: Lake) -> None:
     lake.make("a")
     lake.configure("a")
     lake.produce("a", 10)
@@ -154,7 +156,7 @@ def test_a_renamed_section_has_one_gap_when_its_table_is_lost(lake: Any) -> None
     assert lake.offsets("a") == every(25, start=20)
 
 
-def test_a_rewind_is_accepted_while_producers_go_on(lake: Any) -> None:
+def test_a_rewind_is_accepted_while_producers_go_on(lake: Lake) -> None:
     """A broker that lost the whole partition, and has new records under the same offsets."""
     names = ("slow", "fast", "fine")
     lake.make(*names)
@@ -203,7 +205,7 @@ def test_a_rewind_is_accepted_while_producers_go_on(lake: Any) -> None:
 
 @pytest.mark.exhaustive
 def test_accepting_the_loss_of_a_table_gives_up_nothing_that_kafka_still_has(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     names = ("unwritten", "marked", "whole", "fine")
     lake.make(*names)
@@ -258,7 +260,7 @@ def test_accepting_the_loss_of_a_table_gives_up_nothing_that_kafka_still_has(
 
 @pytest.mark.exhaustive
 def test_an_unfinished_batch_goes_on_without_what_was_accepted_as_lost(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     lake.make("a", "b")
     lake.configure("a", "b", b="a")
@@ -284,7 +286,7 @@ def test_an_unfinished_batch_goes_on_without_what_was_accepted_as_lost(
     assert lake.states() == [("a", 1, "committed"), ("a", 1, "committed")]
 
 
-def test_a_new_partition_starts_at_its_beginning_or_says_what_is_lost(lake: Any) -> None:
+def test_a_new_partition_starts_at_its_beginning_or_says_what_is_lost(lake: Lake) -> None:
     lake.make("a")
     lake.configure("a", tail='start = "latest"')
     lake.produce("a", 3)
@@ -301,7 +303,7 @@ def test_a_new_partition_starts_at_its_beginning_or_says_what_is_lost(lake: Any)
     assert "partition 2: 1 records are lost. Offset 0 is next" in text_of(answer)
 
 
-def test_a_topic_starts_where_it_is_told_to_and_only_the_first_time(lake: Any) -> None:
+def test_a_topic_starts_where_it_is_told_to_and_only_the_first_time(lake: Lake) -> None:
     names = ("earliest", "latest", "time", "offsets")
     lake.make(*names, partitions=2)
     with closing(KafkaProducer(bootstrap_servers=lake.servers)) as producer:
@@ -346,7 +348,7 @@ def test_a_topic_starts_where_it_is_told_to_and_only_the_first_time(lake: Any) -
     assert lake.offsets("offsets") == every(11, 0, 7) + every(10, 1)
 
 
-def test_a_loader_goes_on_where_a_consumer_group_stopped_and_groups_follow_it(lake: Any) -> None:
+def test_a_loader_goes_on_where_a_consumer_group_stopped_and_groups_follow_it(lake: Lake) -> None:
     lake.make("a", "b", partitions=2)
     lake.configure("a", "b")
     for name in "ab":
@@ -381,7 +383,7 @@ def test_a_loader_goes_on_where_a_consumer_group_stopped_and_groups_follow_it(la
                 assert consumer.committed(TopicPartition(lake.topic(name), partition)) == 10
 
 
-def test_a_replay_lands_the_range_again_as_a_batch_of_its_own(lake: Any) -> None:
+def test_a_replay_lands_the_range_again_as_a_batch_of_its_own(lake: Lake) -> None:
     lake.make("a", partitions=2)
     lake.configure("a")
     lake.produce("a", 10, 0)
@@ -416,7 +418,7 @@ def test_a_replay_lands_the_range_again_as_a_batch_of_its_own(lake: Any) -> None
     assert lake.command("verify").exit_code == 0
 
 
-def test_verify_finds_planted_damage_and_the_replay_it_names_mends_it(lake: Any) -> None:
+def test_verify_finds_planted_damage_and_the_replay_it_names_mends_it(lake: Lake) -> None:
     names = ("good", "holes", "missing", "twice", "changed", "foreign", "skipped")
     lake.make(*names)
     lake.configure(*names)
@@ -488,7 +490,7 @@ def test_verify_finds_planted_damage_and_the_replay_it_names_mends_it(lake: Any)
 
 @pytest.mark.exhaustive
 def test_loss_between_plan_and_write_is_a_sentence(
-    lake: Any, loader: Any, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, loader: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake.make("a", "b")
     lake.configure("a", "b")
@@ -497,7 +499,7 @@ def test_loss_between_plan_and_write_is_a_sentence(
     late = loader()
     propose = late.ledger.propose
 
-    def and_then_retention(batches: Any) -> Any:
+    def and_then_retention(batches: Sequence[Batch]) -> tuple[list[Batch], list[Fenced]]:
         answer = propose(batches)
         lake.admin.delete_records({TopicPartition(lake.topic("a"), 0): 12})
         return answer
@@ -514,7 +516,7 @@ def test_loss_between_plan_and_write_is_a_sentence(
 
 
 @pytest.mark.exhaustive
-def test_a_pattern_finds_topics_as_they_come_and_misses_them_when_they_go(lake: Any) -> None:
+def test_a_pattern_finds_topics_as_they_come_and_misses_them_when_they_go(lake: Lake) -> None:
     lake.make("north", "south", "other")
     for name in ("north", "south", "other"):
         lake.produce(name, 5)
@@ -542,7 +544,7 @@ def test_a_pattern_finds_topics_as_they_come_and_misses_them_when_they_go(lake: 
 
 
 def test_limits_cut_a_round_by_lag_and_rounds_end_where_the_run_began(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     lake.make("a", "b")
     lake.configure("a", "b", tail="[limits]\nmax_records = 50\nmin_records = 4")
@@ -556,7 +558,7 @@ def test_limits_cut_a_round_by_lag_and_rounds_end_where_the_run_began(
     assert "lag 45" in text_of(once)
     arrived: list[bool] = []
 
-    def told(landed: Any) -> None:
+    def told(landed: Landed) -> None:
         if not arrived:
             arrived.append(True)
             lake.produce("a", 20)

@@ -8,11 +8,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import Row
 
 from loader.batch import COMMITTED, PLANNED, Batch, positions
 from loader.content import LOAD, REPLAY, Offsets, Range
@@ -20,23 +20,24 @@ from loader.errors import Fenced
 from loader.lake import tables
 from loader.lake.ledger import Ledger
 from loader.lake.schema import rows_of
-from tests.loader.conftest import every
+from loader.round import Loader, Outcome
+from tests.loader.conftest import Lake, Open, every
 
 pytestmark = pytest.mark.stack
 
 
-def detail(loader: Any, table: str) -> Any:
+def detail(loader: Loader, table: str) -> Row:
     return loader.spark.sql(f"describe detail {table}").collect()[0]
 
 
-def quiet(loader: Any) -> Any:
+def quiet(loader: Loader) -> Outcome:
     outcome = loader.round(lambda landed: None, lambda note: None)
     assert outcome.errors == []
     return outcome
 
 
 def test_the_mark_survives_checkpoints_log_cleanup_vacuum_and_optimize(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     lake.make("a")
     lake.configure("a")
@@ -71,7 +72,7 @@ def test_the_mark_survives_checkpoints_log_cleanup_vacuum_and_optimize(
     assert lake.offsets("a") == every(40)
 
 
-def test_in_flight_twins_of_one_batch_land_it_once(lake: Any, loader: Any) -> None:
+def test_in_flight_twins_of_one_batch_land_it_once(lake: Lake, loader: Open) -> None:
     lake.make("a", partitions=2)
     lake.configure("a")
     one = loader()
@@ -91,7 +92,7 @@ def test_in_flight_twins_of_one_batch_land_it_once(lake: Any, loader: Any) -> No
 
 
 def test_compaction_disturbs_no_load_and_leaves_old_batches_to_be_skipped(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     lake.make("a")
     lake.configure("a")
@@ -131,7 +132,7 @@ def test_compaction_disturbs_no_load_and_leaves_old_batches_to_be_skipped(
 
 
 @pytest.mark.exhaustive
-def test_rows_of_the_ledger_are_retired_and_nothing_is_forgotten(lake: Any, loader: Any) -> None:
+def test_rows_of_the_ledger_are_retired_and_nothing_is_forgotten(lake: Lake, loader: Open) -> None:
     """Hundreds of batches later, a run reads as few rows as at the start."""
     lake.configure()
     one = loader()
@@ -181,7 +182,7 @@ _STEPS = st.lists(
 )
 
 
-def test_any_history_of_loaders_is_one_history(lake: Any, loader: Any) -> None:
+def test_any_history_of_loaders_is_one_history(lake: Lake, loader: Open) -> None:
     """Loaders plan, die, take over and come back in any order; a model in Python knows what holds.
 
     Nothing is written here, so that many histories fit in a test: the rows are the ledger's own.

@@ -34,13 +34,13 @@ from loader.lake import spark_errors, tables
 from loader.lake.ledger import Ledger
 from loader.repeat import opened
 from tests.conftest import ROOT
-from tests.loader.conftest import text_of
+from tests.loader.conftest import Own, text_of
 from tests.spark_ui import SparkUi
 
 pytestmark = pytest.mark.stack
 
 
-def test_passwords_and_tls_reach_both_clients_and_are_seen_nowhere(own: Any) -> None:
+def test_passwords_and_tls_reach_both_clients_and_are_seen_nowhere(own: Own) -> None:
     own.make("secure", 100)
     config = own.config("secure", "secure", own.secure_body())
     refused = own.run(config, "run", KAFKA_PASSWORD="wrong-horse")
@@ -70,7 +70,7 @@ def test_passwords_and_tls_reach_both_clients_and_are_seen_nowhere(own: Any) -> 
 
 
 @pytest.mark.exhaustive
-def test_a_topic_that_we_may_not_read_is_not_one_that_does_not_exist(own: Any) -> None:
+def test_a_topic_that_we_may_not_read_is_not_one_that_does_not_exist(own: Own) -> None:
     own.stack.up()
     own.make("hidden", 10)
     own.plan(own.config("hidden", "hidden"))
@@ -100,7 +100,7 @@ def test_a_topic_that_we_may_not_read_is_not_one_that_does_not_exist(own: Any) -
 
 
 @pytest.mark.exhaustive
-def test_a_topic_without_a_leader_is_not_one_that_does_not_exist(own: Any) -> None:
+def test_a_topic_without_a_leader_is_not_one_that_does_not_exist(own: Own) -> None:
     """Its only replica is on a broker that was stopped."""
     own.stack.up()
     own.make("led", 10)
@@ -126,7 +126,7 @@ def test_a_topic_without_a_leader_is_not_one_that_does_not_exist(own: Any) -> No
     assert own.sql("select state from leaderless.batches") == [("planned",)]
 
 
-def test_a_loop_survives_its_spark_and_stops_cleanly(own: Any) -> None:
+def test_a_loop_survives_its_spark_and_stops_cleanly(own: Own) -> None:
     """The server JVM is killed under it, and comes back."""
     own.make("looped", 1000)
     config = own.config("looped", "looped")
@@ -185,7 +185,7 @@ def test_a_loop_survives_its_spark_and_stops_cleanly(own: Any) -> None:
     ],
 )
 def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
-    own: Any, step: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+    own: Own, step: str, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server JVM is killed as a step begins, and within the write."""
     own.stack.up()
@@ -227,7 +227,7 @@ def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
     assert own.rows(name) == (20_000, 20_000)
 
 
-def test_clusters_are_loaded_side_by_side(own: Any, kafka_bootstrap_servers: str) -> None:
+def test_clusters_are_loaded_side_by_side(own: Own, kafka_bootstrap_servers: str) -> None:
     """One run, two brokers, a topic of one name on each; one that is away stops only itself."""
     own.stack.up()
     own.make("twice", 30)
@@ -262,7 +262,7 @@ def test_clusters_are_loaded_side_by_side(own: Any, kafka_bootstrap_servers: str
     assert own.sql("select distinct cast(value as string) from clusters.there") == [("other",)]
 
 
-def test_a_session_of_its_own_goes_on_in_the_same_lake(own: Any) -> None:
+def test_a_session_of_its_own_goes_on_in_the_same_lake(own: Own) -> None:
     """Alone and under spark-submit: no server, the same metastore, the same code."""
     own.make("alone", 100)
     config = own.config("alone", "alone")

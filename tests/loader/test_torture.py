@@ -13,13 +13,13 @@ import sys
 import threading
 import time
 from contextlib import closing
-from typing import Any
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from tests.conftest import ROOT
+from tests.loader.conftest import Own
 
 pytestmark = pytest.mark.stack
 
@@ -74,7 +74,7 @@ class Source(threading.Thread):
 
 
 @pytest.mark.exhaustive
-def test_every_record_once_whatever_is_killed(own: Any) -> None:
+def test_every_record_once_whatever_is_killed(own: Own) -> None:
     own.stack.up()
     dice = random.Random(SEED)
     prefix = f"torture{SEED}"
@@ -132,10 +132,10 @@ def test_every_record_once_whatever_is_killed(own: Any) -> None:
                 loader.kill()
                 loader.wait()
             if number % 3 == 2:
-                last = start()
+                orphan = start()
                 time.sleep(dice.uniform(2.0, 6.0))
                 own.stack.spark.kill()
-                last.wait(120)
+                orphan.wait(120)
                 own.stack.up()
             elif own.sql(f"show tables in {prefix}" if number else "show schemas") and number:
                 retention()

@@ -7,27 +7,28 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import PLANTED
-from tests.loader.conftest import commands_of, every, text_of
+from loader.errors import LoaderError
+from tests.conftest import PLANTED, Source
+from tests.loader.conftest import Lake, Open, commands_of, every, text_of
 
 pytestmark = pytest.mark.stack
 
 
-def _refuse(lake: Any, name: str, condition: str) -> None:
+def _refuse(lake: Lake, name: str, condition: str) -> None:
     """Let the raw table refuse every row without ``condition``, as no loader can help."""
     lake.sql(f"alter table {lake.table(name)} add constraint refused check ({condition})")
 
 
-def _allow(lake: Any, name: str) -> None:
+def _allow(lake: Lake, name: str) -> None:
     lake.sql(f"alter table {lake.table(name)} drop constraint refused")
 
 
-def _leave(lake: Any) -> None:
+def _leave(lake: Lake) -> None:
     """As if the loader that planned what is unfinished were a process that has ended."""
     lake.sql(f"update {lake.ledger} set owner = 'elsewhere/1/1/x' where state = 'planned'")
 
 
-def _gaps(lake: Any, name: str) -> list[tuple[Any, ...]]:
+def _gaps(lake: Lake, name: str) -> list[tuple[Any, ...]]:
     rows = lake.sql(
         f"select batch_id, state, records, gap.reason from {lake.ledger} "
         f"lateral view explode(gaps) as gap where table_name = '{lake.table(name)}' order by 1"
@@ -36,7 +37,7 @@ def _gaps(lake: Any, name: str) -> list[tuple[Any, ...]]:
 
 
 def test_the_error_of_a_batch_that_cannot_be_written_names_the_command_that_takes_it_back(
-    lake: Any,
+    lake: Lake,
 ) -> None:
     lake.make("a", "good")
     lake.configure("a", "good")
@@ -72,7 +73,7 @@ def test_the_error_of_a_batch_that_cannot_be_written_names_the_command_that_take
 
 
 def test_a_withdrawn_batch_whose_late_writer_still_runs_lands_nothing(
-    lake: Any, loader: Any, tmp_path: Path
+    lake: Lake, loader: Open, tmp_path: Path
 ) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
@@ -88,7 +89,7 @@ def test_a_withdrawn_batch_whose_late_writer_still_runs_lands_nothing(
     for name in "ax":
         withdraw = ("withdraw", "--table", lake.table(name), "--batch", 1, "--reason", "too late")
         assert lake.load(*withdraw).code == 0
-    errors: list[Any] = []
+    errors: list[LoaderError] = []
     assert late.land(survey, ours, print, print, errors) == []
     assert len(errors) == 2, errors
     for name in "ax":
@@ -101,7 +102,7 @@ def test_a_withdrawn_batch_whose_late_writer_still_runs_lands_nothing(
 
 @pytest.mark.exhaustive
 def test_a_section_that_is_taken_out_stops_no_run_and_its_batch_can_be_withdrawn(
-    lake: Any, postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, postgres: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PARC_PASSWORD", PLANTED)
     postgres.ask("drop table if exists taken_out")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import yaml
@@ -36,8 +36,16 @@ class Macro(BaseMacroGenerator):
         return self.call_macro(*arguments, **named)
 
 
+class Render(Protocol):
+    """The fixture `macro`; what a macro gives is text or what it returns."""
+
+    def __call__(
+        self, name: str, *arguments: object, variables: Mapping[str, Any] | None = None
+    ) -> Any: ...
+
+
 @pytest.fixture(scope="session")
-def macro() -> Callable[..., Any]:
+def macro() -> Render:
     """Render a macro: ``macro("matomo_masked_ip", "ip", 2)``.
 
     dbt's `var` has the variables of ``dbt_project.yml``, with ``variables`` before them.
@@ -49,7 +57,7 @@ def macro() -> Callable[..., Any]:
         template = environment.from_string(source)
         templates.update(dict.fromkeys(re.findall(r"{%-? macro (\w+)", source), template))
 
-    def call(name: str, *arguments: Any, variables: dict[str, Any] | None = None) -> Any:
+    def call(name: str, *arguments: object, variables: Mapping[str, Any] | None = None) -> Any:
         def refuse(message: str) -> None:
             raise Refused(message)
 

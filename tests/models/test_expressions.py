@@ -8,15 +8,16 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyspark
 import pytest
-from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
+from py4j.java_gateway import GatewayParameters, JavaGateway, JVMView, launch_gateway
 
 from tests.conftest import ROOT
+from tests.models.conftest import Render
 
 POLICIES: list[dict[str, Any]] = [
     {"profile": "cnil_exempt"},
@@ -55,7 +56,7 @@ def of_files() -> Iterator[tuple[str, int]]:
                     yield read(literal), LENGTH
 
 
-def of_policies(macro: Callable[..., Any]) -> Iterator[tuple[str, int]]:
+def of_policies(macro: Render) -> Iterator[tuple[str, int]]:
     """The expressions that macros put together: those of policies, and names of fields."""
     for policy in POLICIES:
         for column in ("fields", "actions"):
@@ -77,7 +78,7 @@ def literals(sql: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def java() -> Iterator[Any]:
+def java() -> Iterator[JVMView]:
     """A Java process of its own, with small stacks for all threads."""
     jar = next(Path(pyspark.__file__).parent.glob("jars/py4j-*.jar"))
     port, process = launch_gateway(
@@ -93,7 +94,7 @@ def java() -> Iterator[Any]:
 
 
 def test_no_expression_overflows_the_stack_or_takes_the_square_of_a_text(
-    java: Any, macro: Callable[..., Any]
+    java: JVMView, macro: Render
 ) -> None:
     expressions = {**dict(of_files()), **dict(of_policies(macro))}
     assert len(expressions) > 40
@@ -124,7 +125,7 @@ def test_no_expression_overflows_the_stack_or_takes_the_square_of_a_text(
     ],
 )  # fmt: skip
 def test_a_users_expression_with_a_group_that_may_repeat_for_ever_is_refused(
-    expression: str, macro: Callable[..., Any]
+    expression: str, macro: Render
 ) -> None:
     privacy = {"default": {"patterns": [{"regex": expression}]}}
     problem = macro("matomo_privacy_problem", privacy)
@@ -138,8 +139,6 @@ def test_a_users_expression_with_a_group_that_may_repeat_for_ever_is_refused(
         r"\(a\)+", "[(a)]+", "[]()*]+", "(?i)jane[ ._-]{0,3}doe", "([.][a-z]+)?x",
     ],
 )  # fmt: skip
-def test_a_users_expression_without_one_is_taken(
-    expression: str, macro: Callable[..., Any]
-) -> None:
+def test_a_users_expression_without_one_is_taken(expression: str, macro: Render) -> None:
     privacy = {"default": {"patterns": [{"regex": expression}]}}
     assert macro("matomo_privacy_problem", privacy) is None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dbt.adapters.contracts.connection import Connection
+from dbt.adapters.contracts.connection import Connection, Identifier
 from dbt.adapters.exceptions.connection import FailedToConnectError
 from dbt.adapters.spark.connections import SparkConnectionMethod, SparkCredentials
 
 from dbt_lacustre import Connections
 from stack import Stack
-from tests.conftest import Answer
+from tests.conftest import Run
 
 UNNAMED = {"THRIFT_HOST": "", "THRIFT_PORT": "", "DBT_ENV_SECRET_THRIFT_PASSWORD": ""}
 
@@ -25,14 +24,14 @@ def test_a_build_stops_with_a_sentence_while_the_own_stack_is_down(
     credentials = SparkCredentials(
         host=host, port=1, user="me", schema="s", database=None, method=SparkConnectionMethod.THRIFT
     )
-    connection = Connection(type="spark", name="one", credentials=credentials)
+    connection = Connection(type=Identifier("spark"), name="one", credentials=credentials)
     with pytest.raises(FailedToConnectError, match=r"own stack in .*own is not running.* stack up"):
         Connections.open(connection)
 
 
 @pytest.mark.stack
 def test_dbt_reaches_the_own_stack_where_nobody_names_a_server_and_says_so(
-    run: Callable[..., Answer], stack: Stack, profiles: Path
+    run: Run, stack: Stack, profiles: Path
 ) -> None:
     answer = run(
         "dbt", "show", "--inline", "select 40 + 2 as n", "--profiles-dir", profiles, **UNNAMED

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-Render = Callable[..., Any]
+from tests.models.conftest import Render
 
 
 def test_each_column_has_a_name_of_its_own_and_known_roles(macro: Render) -> None:

@@ -187,7 +187,7 @@ _SITE = {
     "currency": "EUR",
     "ecommerce": "1",
 }
-_REPORTS = {
+_REPORTS: dict[str, dict[str, Any]] = {
     "VisitsSummary.get": {"nb_visits": 6, "nb_uniq_visitors": 2, "nb_actions": 10,
                           "nb_visits_converted": 2, "bounce_count": 3, "sum_visit_length": 411,
                           "max_actions": 3, "bounce_rate": "50%"},
@@ -307,5 +307,4 @@ def _meters(only: str | None) -> Iterator[Message]:
         odds.append(Odd("meters.(member)", name, f'{{"odd.csv_row1": {value}}}'))
     for number, odd in enumerate(odds):
         text = odd.text.replace(_EVENT["id_evt"], f"20210301{number:013}", 1)
-        value = text.encode("utf-8", "surrogatepass")
-        yield Message(odd.name, "meter-events", None, value, [])
+        yield Message(odd.name, "meter-events", None, text.encode("utf-8", "surrogatepass"), [])

@@ -97,12 +97,12 @@ class Recount:
 
         # Keywords that found nothing all day, on some day of the period.
         searches = self.of_rows.get("Actions.getSiteSearchKeywords", {})
-        for (site, period, day, label), found in searches.items():
+        for (site, period, first, label), found in searches.items():
             counts = [row["siteSearchCount"] for _, row in found]
             if period == "day" and max((int(each) for each in counts if each is not None),
                                        default=-1) == 0:  # fmt: skip
                 for longer in ("day", "week", "month", "year"):
-                    key = (site, longer, first_day(longer, date.fromisoformat(day)), label)
+                    key = (site, longer, first_day(longer, date.fromisoformat(first)), label)
                     self.of_rows["Actions.getSiteSearchNoResultKeywords"][key] = searches[key]
 
     @staticmethod
@@ -256,10 +256,10 @@ def assert_items_are_true(root: Path, moment: str, exported: list[dict[str, Any]
             if row["type"] == "ecommerceOrder":
                 for item in row["itemDetails"]:
                     amount = Decimal(item["price"]) * int(item["quantity"])
-                    key = (str(visit["idSite"]), item["itemSKU"])
-                    expected["revenue"][key] += amount  # type: ignore[assignment]
-                    expected["quantity"][key] += int(item["quantity"])
-                    expected["orders"][key] += 1
+                    sku = (str(visit["idSite"]), item["itemSKU"])
+                    expected["revenue"][sku] += amount  # type: ignore[assignment]
+                    expected["quantity"][sku] += int(item["quantity"])
+                    expected["orders"][sku] += 1
     if expected:
         totals: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
         for key, row in told(root, f"{moment}/Goals.getItemsSku").items():

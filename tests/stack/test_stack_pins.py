@@ -21,8 +21,11 @@ if version in open("refused").read().split():
 """
 
 
+Check = Callable[[str], tuple[int, str, list[str]]]
+
+
 @pytest.fixture
-def check(tmp_path: Path) -> Callable[[str], tuple[int, str, list[str]]]:
+def check(tmp_path: Path) -> Check:
     """Check a project whose pins some versions refuse: code, message, versions asked for."""
     for name in ("pyproject.toml", "requirements.txt", "constraints.txt"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
@@ -42,7 +45,7 @@ def check(tmp_path: Path) -> Callable[[str], tuple[int, str, list[str]]]:
     return run
 
 
-def test_pins_that_a_promised_python_cannot_install_are_a_sentence_each(check) -> None:  # type: ignore[no-untyped-def]
+def test_pins_that_a_promised_python_cannot_install_are_a_sentence_each(check: Check) -> None:
     code, said, asked = check("3.10 3.14")
     assert code == 1 and asked == ["3.10", "3.11", "3.12", "3.13", "3.14"]
     first, second = said.splitlines()
@@ -53,7 +56,7 @@ def test_pins_that_a_promised_python_cannot_install_are_a_sentence_each(check) -
     assert check("") == (0, "", [])
 
 
-def test_a_changed_pin_is_resolved_again(check, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_changed_pin_is_resolved_again(check: Check, tmp_path: Path) -> None:
     assert check("")[0] == 0
     with (tmp_path / "constraints.txt").open("a", encoding="utf-8") as constraints:
         constraints.write("pycparser==3.12\n")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from tests.models.conftest import Refused
-
-Sql = Callable[[str], Sequence[Sequence[Any]]]
-Render = Callable[..., Any]
+from tests.conftest import Sql
+from tests.models.conftest import Refused, Render
 
 stack = pytest.mark.stack
 
 # An address, and what is left of it when 0, 1, 2, 3 and 4 bytes are masked.
-ADDRESSES = {
+ADDRESSES: dict[str, list[str | None]] = {
     "156.5.3.2": ["156.5.3.2", "156.5.3.0", "156.5.0.0", "156.0.0.0", "0.0.0.0"],
     "255.255.255.255": [
         "255.255.255.255", "255.255.255.0", "255.255.0.0", "255.0.0.0", "0.0.0.0",
