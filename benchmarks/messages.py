@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,9 @@ def sizes() -> list[int]:
 
 def land(lake: Lake, servers: str, batch: list[dict[str, Any]], kind: str) -> int:
     """Send the visits as ``kind`` says and load them as one batch; the bytes of all messages."""
-    values: Sequence[Any] = batch if kind == MANY else [batch]
+    values: list[Any] = [batch]
+    if kind == MANY:
+        values = batch
     sent = 0
     producer = KafkaProducer(
         bootstrap_servers=servers, max_request_size=LARGEST, buffer_memory=2 * LARGEST
