@@ -8,12 +8,14 @@ from datetime import datetime, timezone
 
 import click
 
+from loader.durations import seconds_of
+
 # Stands for every partition of which a run says that it lost something.
 ALL = "all"
 
 
 class Seconds(click.ParamType):  # type: ignore[type-arg]
-    """``30s``, ``5m``, ``2h``, or a number of seconds."""
+    """``30s``, ``5m``, ``2h``, ``1d``, or a number of seconds."""
 
     name = "duration"
 
@@ -21,10 +23,11 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """What the option's text means; a click error where it means nothing."""
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", str(value))
-        if match is None:
+        text = str(value)
+        seconds = seconds_of(text if text[-1:].isalpha() else text + "s")
+        if seconds is None:
             self.fail(f"{value!r} is no duration; write 30s, 5m or 2h.", param, ctx)
-        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
+        return seconds
 
 
 class Where(click.ParamType):  # type: ignore[type-arg]

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from loader import own_stack
+from loader.durations import seconds_of
 from loader.redaction import unset_variables
 
 DEFAULT_FILE = "loader.toml"
@@ -71,8 +72,8 @@ Start = Annotated[
 
 def _seconds(value: object) -> object:
     """``30s``, ``10m``, ``24h`` or ``7d`` as seconds; a number stays what it is."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|d)", str(value))
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else value
+    seconds = seconds_of(str(value))
+    return value if seconds is None else seconds
 
 
 def _schema(table: str) -> str:

@@ -83,7 +83,7 @@ def run(stack: Stack, console: Console) -> None:
     demo.step("Play changed visits and a renamed goal, land them, and detect the changes")
     demo.play("matomo", data / "matomo" / "changes.jsonl")
     demo.load()
-    demo.dbt("run", "--select", "tag:staging,tag:matomo")
+    demo.dbt("run", "--select", "tag:staging,tag:matomo", "tag:intermediate,tag:matomo")
     demo.dbt("snapshot")
     demo.dbt("build", "--select", "tag:lake,tag:matomo", *_NO_UNIT_TESTS)
     demo.step("Build the documentation")

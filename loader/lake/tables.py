@@ -209,6 +209,20 @@ def accept_command(spark: SparkSession, batch: Batch) -> Command:
     return accept_of_table(batch.table_name, newest + 1, batch.batch_id)
 
 
+def rows_lost(spark: SparkSession, batch: Batch, held: str, then: str = "") -> DataLoss:
+    """The error when Delta skipped a write: the table has the mark of ``batch``, but not its rows.
+
+    ``held`` says what the table has, ``then`` what follows the remedy.
+    """
+    remedy = accept_command(spark, batch)
+    table, number = batch.table_name, batch.batch_id
+    message = (
+        f"Table {table} has {held}: it was restored to an older version, or rows were deleted. "
+        f"To go on without them: {remedy}{then}"
+    )
+    return DataLoss(message, remedy=remedy, table=table, batch_id=number)
+
+
 def check_table(
     position: Position, table: str, now: str | None, newest: int = 0, *, ledger: str = ""
 ) -> None:

@@ -20,7 +20,8 @@
     {%- set written = [] -%}
     {%- if execute and flags.WHICH in ['build', 'run', 'snapshot', 'seed', 'retry', 'clone'] -%}
         {%- for id in selected_resources
-            if id.split('.')[0] in ['model', 'snapshot', 'seed'] -%}
+            if id.split('.')[0] in ['model', 'snapshot', 'seed']
+            and graph.nodes[id].config.materialized != 'ephemeral' -%}
             {%- do written.append(id) -%}
         {%- endfor -%}
     {%- endif -%}

@@ -10,7 +10,7 @@ from pyspark.sql import functions as f
 
 from loader.batch import Batch
 from loader.content import Import, Split
-from loader.errors import ConfigurationError, DataLoss, LoaderError, SourceUnavailable
+from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.lake import frames, tables
 from loader.lake.spark_errors import is_gone, reason
 from loader.remedies import withdraw
@@ -56,15 +56,8 @@ def import_batch(spark: SparkSession, source: Source, batch: Batch, slots: Slots
             _append(spark, source, batch, imported, connections)
     count = rows.count()
     if imported.mode == "full" and count != imported.rows:
-        # Delta skipped the write: the table has the mark of the batch, and not its rows.
-        remedy = tables.accept_command(spark, batch)
-        message = (
-            f"Batch {batch.batch_id} of {batch.table_name} has {count:,} rows, but "
-            f"{imported.rows:,} were committed: the table was restored to an older version, or "
-            f"rows were deleted. To go on without them: {remedy}"
-        )
-        table, number = batch.table_name, batch.batch_id
-        raise DataLoss(message, remedy=remedy, table=table, batch_id=number)
+        held = f"{count:,} rows of batch {batch.batch_id}, but {imported.rows:,} were committed"
+        raise tables.rows_lost(spark, batch, held)
     size = sum((each.rows or 0) * 8 + sum(_bytes(source, each.totals)) for each in imported.splits)
     return replace(batch, records=count, bytes=size)
 

@@ -13,6 +13,7 @@ from pyspark.sql import functions as f
 
 from loader.batch import Batch
 from loader.content import Import, Split
+from loader.durations import seconds_of
 from loader.errors import ConfigurationError
 from loader.settings import JdbcTable
 from loader.sources.jdbc.columns import Column, canonical
@@ -86,19 +87,18 @@ def lowered(high: str, overlap: str, column: Column, source: Source) -> str:
         f"column {column.source} ({column.kind}); write a number for numbers, and 10m, 2h or 1d "
         "for times."
     )
-    span = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|d)", overlap)
+    seconds = seconds_of(overlap)
     try:
         if column.family == "number":
             return format(_number(high, column) - Decimal(overlap), "f")
-        if column.family == "text" or Decimal(overlap if span is None else "1") == 0:
+        if column.family == "text" or Decimal(overlap if seconds is None else "1") == 0:
             return high
     except InvalidOperation as error:
         raise ConfigurationError(message, relation=source.relation.name) from error
-    if span is None:
+    if seconds is None:
         if source.entry.overlap is None:  # the default of another kind of column
             return high
         raise ConfigurationError(message, relation=source.relation.name)
-    seconds = float(span[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[span[2]]
     zone = "+00" if column.landed_as == "timestamp" and high.endswith("+00") else ""
     moment = _moment(high, column)
     earliest = datetime.min + timedelta(seconds=seconds)

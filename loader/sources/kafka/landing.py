@@ -133,15 +133,9 @@ def land_topics(
             return whole
     counted = _held(spark, first)
     if not counted and not write.is_empty():
-        # Delta skipped the write: the table has the mark of the batch, and not its rows.
-        remedy = tables.accept_command(spark, first)
-        message = (
-            f"Table {first.table_name} has the mark of batch {first.batch_id}, but not its rows: "
-            "it was restored to an older version, or rows were deleted. To go on without them: "
-            f"{remedy} (then `replay` lands again what Kafka still holds)."
-        )
-        table, number = first.table_name, first.batch_id
-        raise DataLoss(message, remedy=remedy, table=table, batch_id=number)
+        held = f"the mark of batch {first.batch_id}, but not its rows"
+        then = " (then `replay` lands again what Kafka still holds)."
+        raise tables.rows_lost(spark, first, held, then)
     return [_counted(batch, counted) for batch in batches]
 
 

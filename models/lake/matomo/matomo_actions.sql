@@ -23,7 +23,8 @@ with marked_visits as (
             each -> each.action_type in ('page', 'search')
             and coalesce(each.title, each.search_keyword) is not null
         ) as titled
-    from {{ matomo_changed_visits() }} as visits
+    from {{ ref('int_matomo__current_visits') }}
+    where {{ matomo_new_visits() }}
 ),
 
 -- Positions of what marks a visit, found before its actions are unfolded. As Matomo's tracker

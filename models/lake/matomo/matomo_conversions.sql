@@ -14,7 +14,8 @@ with changed_visits as (
         posexplode_outer(filter(
             actions, each -> each.action_type in ('goal', 'order', 'abandoned_cart')
         )) as (ordinal, conversion)
-    from {{ matomo_changed_visits() }} as visits
+    from {{ ref('int_matomo__current_visits') }}
+    where {{ matomo_new_visits() }}
 ),
 
 conversions as (

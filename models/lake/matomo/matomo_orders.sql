@@ -11,7 +11,8 @@ with changed_visits as (
     select
         *,
         posexplode_outer(filter(actions, each -> each.action_type = 'order')) as (ordinal, ordered)
-    from {{ matomo_changed_visits() }} as visits
+    from {{ ref('int_matomo__current_visits') }}
+    where {{ matomo_new_visits() }}
 )
 
 select

@@ -19,4 +19,5 @@ select
     {{ column }},
     {%- endfor %}
     rest
-from {{ matomo_changed_visits() }} as visits
+from {{ ref('int_matomo__current_visits') }}
+where {{ matomo_new_visits() }}

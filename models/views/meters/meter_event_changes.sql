@@ -1,16 +1,12 @@
 -- Events against the period before and the same period a year before, for all events and each part
 -- of the park. A week's is the ISO week of that number; 29 February and most weeks 53 have none.
 -- A period without events has a row where the one before had some.
-with calendar as (
-    {{ meter_calendar() }}
-),
-
-bounds as (
+with bounds as (
     select
         period,
         min(period_start) as first_start,
         max(period_start) as last_start
-    from calendar
+    from {{ ref('int_meters__calendar') }}
     group by period
 ),
 
