@@ -1,8 +1,9 @@
-"""The addresses of the local stack that belongs to this checkout.
+"""The addresses of this checkout's local stack.
 
-Used for what no flag, variable or file names. Read from the stack's own `state.json`, as data: the
-packages do not import each other. A server of somebody else is never the default, so a stack that
-does not run is an error and not a usual port.
+They apply if no flag, variable or file gives an address. They are read as data from the stack's
+``state.json``, because the packages ``loader`` and ``stack`` do not import each other. There is no
+default port: if the stack does not run, a lookup raises an error instead of connecting to a server
+of somebody else.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _TITLES = {"kafka": "Kafka", "connect": "Spark Connect", "thrift": "The Spark Th
 
 
 def directory() -> Path | None:
-    """The folder of the own stack: LACUSTRE_STACK_DIR, else `.stack` of the checkout, if it is one.
+    """The stack's folder: LACUSTRE_STACK_DIR, else ``.stack`` of the checkout, else None.
 
     The folder need not exist yet.
     """
@@ -32,29 +33,30 @@ def directory() -> Path | None:
 
 
 def kafka(variable: str) -> str:
-    """Where its Kafka listens; ``variable`` names another one.
+    """``host:port`` of the stack's Kafka. ``variable`` is the environment variable that the errors
+    name.
 
-    Raises, as the other two do, ``SourceUnavailable`` when the server does not run, and
-    ``ConfigurationError`` when there is no own stack or its state cannot be read.
+    As the two functions below, raises ``SourceUnavailable`` if the server does not run, and
+    ``ConfigurationError`` if this is no checkout or the stack's state cannot be read.
     """
     return f"127.0.0.1:{_found('kafka', variable)[1]}"
 
 
 def connect(variable: str) -> str:
-    """The address of its Spark Connect, as SPARK_REMOTE; ``variable`` names another one."""
+    """The stack's Spark Connect as a value of SPARK_REMOTE, with its token; see ``kafka``."""
     folder, port = _found("connect", variable)
-    # Spark's client sends a token without TLS only to a server by the name localhost.
+    # Without TLS, Spark's client sends a token only to a server that is called localhost.
     return f"sc://localhost:{port}/;token={_token(folder, variable)}"
 
 
 def thrift(variable: str) -> tuple[str, int, str]:
-    """Host, port and password of its Spark Thrift server; ``variable`` names another one."""
+    """Host, port and password of the stack's Spark Thrift server; see ``kafka``."""
     folder, port = _found("thrift", variable)
     return "127.0.0.1", port, _token(folder, variable)
 
 
 def _found(service: str, variable: str) -> tuple[Path, int]:
-    """The folder of the own stack and the port of one of its servers, which runs."""
+    """The stack's folder and the port of ``service``, which runs."""
     title = _TITLES[service]
     folder = directory()
     if folder is None:
