@@ -1,9 +1,8 @@
-"""What dbt's templates cannot do: find the own stack, and tell which process a build is.
+"""Functions that dbt's templates lack: the own stack's address, and the process of a build.
 
 dbt imports every module whose name begins with ``dbt_`` before it parses a project. ``make
-install`` puts this folder on the path of its Python. Without it a build needs THRIFT_HOST, and
-builds still keep out of each other's way, but nobody sees that the process of one is dead
-(``macros/builds``).
+install`` puts this folder on the path of its Python. Without this module a build needs THRIFT_HOST.
+Builds still exclude each other, but a dead process is not recognised (``macros/builds``).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _modules = base.get_context_modules
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a container's number without a name
+    except (KeyError, OSError, ImportError):  # a numeric user id of a container, without a name
         return str(os.getuid())
 
 
@@ -45,17 +44,17 @@ base.get_context_modules = _with_ours
 
 # --- The server of a build
 
-_UNSET_HOST = "THRIFT_HOST-is-not-set"  # how the host of `profiles.yml.example` begins without it
+_UNSET_HOST = "THRIFT_HOST-is-not-set"  # beginning of the host in `profiles.yml.example`
 
 
 class Connections(SparkConnectionManager):
-    """dbt-spark's connections. Where the profile found no THRIFT_HOST they are to the own stack
-    (``loader.own_stack``), which the first one of a process says.
+    """dbt-spark's connections. If the profile has no THRIFT_HOST, they go to the own stack
+    (``loader.own_stack``), and the first connection of a process reports it.
     """
 
     @classmethod
     def open(cls, connection: Connection) -> Connection:
-        """As dbt-spark does; ``FailedToConnectError`` when the own stack does not run."""
+        """See dbt-spark; raises ``FailedToConnectError`` if the own stack does not run."""
         credentials: Any = connection.credentials
         if not credentials.host or credentials.host.startswith(_UNSET_HOST):
             try:
