@@ -28,8 +28,8 @@ from simulator.meters import (
 from simulator.progress import progress_bar
 from simulator.records import FORMATS, KEYS, Format, Key, Shape
 
-# Commands import their clients and plots when they run: those take longer to import than a small
-# data set takes to make.
+# Clients and plots are imported by the commands that need them: the imports take longer than the
+# generation of a small data set.
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,7 +40,7 @@ OUT = click.option(
     help="Folder of the data set; a data set that is there is replaced.",
 )
 DAY = click.DateTime(["%Y-%m-%d"])
-# No time before the epoch in any time zone, and room for clocks that are years ahead.
+# No time before 1970 in any time zone, and room for clocks that are years ahead.
 EARLIEST, LATEST = date(1971, 1, 1), date(2199, 12, 31)
 
 
@@ -116,14 +116,16 @@ def _last_day(first: date, end: datetime | None, days: int | None, usual: date) 
 
 @contextmanager
 def _told(what: str, expected: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar to tell of so many more of ``what``."""
+    """A progress bar that counts up to ``expected`` of ``what``; yields the function that advances
+    it.
+    """
     with progress_bar() as progress:
         task = progress.add_task(what, total=expected)
         yield lambda done: progress.update(task, advance=done)
 
 
 class _Commands(click.Group):
-    """Commands that tell of an unwritable folder or a full disk without a traceback."""
+    """Commands that report an unwritable folder or a full disk without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -135,7 +137,7 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Make believable fake data, with the true answers in manifest.json, and play it to Kafka."""
+    """Make realistic fake data, with the true answers, and play it to Kafka."""
 
 
 @main.command()
@@ -190,7 +192,7 @@ def meters(
 
     Writes events/event_YYYYMMDD.csv, park/*.csv, answers/*.csv and manifest.json.
 
-    The defects' shares are in per cent. An event is in the file of the day on which it arrived.
+    The shares of defects are in per cent. An event is in the file of the day on which it arrived.
     """
     if like_prototype and (meters is not None or events_per_meter_day is not None):
         raise click.UsageError(
@@ -427,10 +429,11 @@ def play(
 ) -> None:
     """Send files of a data set to Kafka.
 
-    Message files (*.jsonl) and event days (event_*.csv).
+    Sends message files (*.jsonl) and event days (event_*.csv).
 
-    What was acknowledged is kept in .played.json beside the files: an interrupted play goes on
-    where it stopped, a finished one is not repeated, a topic made anew gets everything.
+    The number of acknowledged records is kept in .played.json beside the files: an interrupted play
+    resumes where it stopped, a finished one is not repeated, and a topic that was created again
+    gets all records.
     """
     from simulator.play import Pace, Target, play_files
 
@@ -470,13 +473,13 @@ def play(
 )
 @click.option("--events", is_flag=True, help="Fill a table `events` too (databases only).")
 def park(dataset: Path, target: str, as_of: datetime | None, events: bool) -> None:
-    """Fill a database with the park.
+    """Fill a database or a folder with the park.
 
     The park of DATASET (made by `meters`) is written to TARGET, a database or a folder.
 
     TARGET is postgresql://user:password@host:port/database, mysql:// or mariadb:// likewise, or a
-    folder for the nine CSV files; SIMULATOR_DATABASE_URL stands in for it. What is there is
-    replaced. Run it again with a later --as-of, and the park has changed as a real one does.
+    folder for the nine CSV files; SIMULATOR_DATABASE_URL can replace it. Existing rows are
+    replaced. A second run with a later --as-of changes the park as a real one changes.
     """
     manifest = read_manifest(dataset, "meters")
     made = meter_park(manifest)
@@ -516,7 +519,7 @@ def park(dataset: Path, target: str, as_of: datetime | None, events: bool) -> No
 def report(dataset: Path, out: Path | None) -> None:
     """Draw the distributions of DATASET.
 
-    On one page, so that a person sees whether it looks like life.
+    One HTML page, for people who check whether the data look realistic.
     """
     from simulator.report import write_report
 
