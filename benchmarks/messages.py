@@ -1,15 +1,15 @@
-"""`make bench-messages`: visits in one message against the same number in messages of their own.
+"""`make bench-messages`: visits in one message compared with one message per visit.
 
-On a stack of its own. Simulated visits are landed in batches, in turns: one message that holds
+On a stack of its own, simulated visits are landed in batches, in turns: one message with
 BENCH_VISITS (4,000) visits, or as many messages of one visit. A first batch of each kind warms
-Spark up. Printed are the seconds of CPU of Spark's process and the elapsed time, for
+Spark up. It prints the CPU seconds of Spark's process and the elapsed time, for
 `stg_matomo__documents` and for the staging models that read it. The cost of a batch of one visit,
-which is dbt's and Spark's part of any build, is taken off. The last line is one JSON object with
-ratios of CPU:
+which dbt and Spark have in any build, is subtracted. The last line is one JSON object with ratios
+of CPU time:
 
-- ``documents``, ``readers``: one message against many, in `stg_matomo__documents` and below it
-- ``documents_double``: one message of twice the visits against one message, in
-  `stg_matomo__documents`; 2 is a cost that follows the size
+- ``documents``, ``readers``: one message by many, in `stg_matomo__documents` and in its readers
+- ``documents_double``: one message of twice the visits divided by one message, in
+  `stg_matomo__documents`; 2 means that the cost is proportional to the size
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from stack.config import KAFKA_PORTS, SPARK_PORTS
 
 VISITS = int(os.environ.get("BENCH_VISITS", "4000"))
 WARM_UP = max(VISITS // 4, 1)
-# Batches by the number of visits and whether these are in one message; the first two are warm-up.
+# Kinds of batches: number of visits, and whether they are in one message. The first two warm up.
 ONE, MANY, DOUBLE, BASE = "one message", "many messages", "one message of twice", "one visit"
 PLAN = (MANY, ONE, BASE, MANY, ONE, DOUBLE, ONE, MANY, BASE)
 WARMING = 2
@@ -46,7 +46,7 @@ LARGEST = 256 << 20
 
 @dataclass
 class Cost:
-    """CPU of Spark's process and elapsed time, in seconds."""
+    """CPU time of Spark's process and elapsed time, in seconds."""
 
     cpu: float = 0.0
     wall: float = 0.0
@@ -79,7 +79,9 @@ def sizes() -> list[int]:
 
 
 def land(lake: Lake, servers: str, batch: list[dict[str, Any]], kind: str) -> int:
-    """Send the visits as ``kind`` says and load them as one batch; the bytes of all messages."""
+    """Send the visits in messages of ``kind`` and load them as one batch; returns the bytes of all
+    messages.
+    """
     values: list[Any] = [batch]
     if kind == MANY:
         values = batch
@@ -132,7 +134,7 @@ def measure(stack: Stack, folder: Path) -> dict[str, object]:
 
 def result(costs: dict[tuple[str, str], list[Cost]]) -> dict[str, object]:
     def own(step: str, kind: str, what: str) -> float:
-        """The mean cost without that of a batch of one visit."""
+        """The mean cost minus that of a batch of one visit."""
 
         def mean(of: str) -> float:
             values = [getattr(cost, what) for cost in costs[step, of]]
