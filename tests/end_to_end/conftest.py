@@ -1,4 +1,4 @@
-"""One lake for all end-to-end tests: the demo first, then rounds of what the modules send."""
+"""One lake for all end-to-end tests: first the demo, then rounds of messages from the modules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kafka import KafkaProducer
 from tests.conftest import ROOT, SAMPLES, Answer, Rows, Run, Sql
 from tests.workers import SENDERS
 
-# The samples number their sites and visits alike; each gets sites of its own in the shared lake.
+# The samples use the same site ids; in the shared lake each gets ids of its own.
 SITES = {
     "one_visitor_two_visits_day": 100,
     "ecommerce_order_with_items_day": 200,
@@ -23,7 +23,7 @@ SITES = {
     "privacy_multi_site_2017": 400,
 }
 ROUNDS = 3
-# The views are there since the demo, and the models' unit tests have a test of their own.
+# The demo has built the views, and another test runs the models' unit tests.
 DATA_AND_TESTS = (
     "--exclude-resource-type", "unit_test", "--exclude", "path:models/views",
 )  # fmt: skip
@@ -33,10 +33,10 @@ DATA_ONLY = (
 EVENT_DAYS = sorted(path.name[6:14] for path in (SAMPLES / "meters" / "events").glob("*.csv.gz"))
 
 
-# Key, value and headers of a message, and where a sent one is: partition and offset.
+# Key, value and headers of a message; partition and offset of each sent message.
 Message = tuple[bytes | None, bytes | None, list[tuple[str, bytes]] | None]
 Sent = list[tuple[int, int]]
-Rounds = dict[str, list[Any]]  # what each module's `send_round` gave back, by round
+Rounds = dict[str, list[Any]]  # results of each module's `send_round`, by round
 
 
 class Send(Protocol):
@@ -55,9 +55,10 @@ class Build(Protocol):
 
 @pytest.fixture(scope="session")
 def send(kafka_bootstrap_servers: str) -> Iterator[Send]:
-    """Send (key, value, headers) messages, bytes or None, to a topic; their (partition, offset).
+    """Send messages (key, value, headers; bytes or None) to a topic; returns partition and offset
+    of each.
 
-    ``timestamp_ms`` is the time of all of them, now where it is not given.
+    ``timestamp_ms`` is the timestamp of all of them, by default now.
     """
     producer = KafkaProducer(bootstrap_servers=kafka_bootstrap_servers, acks="all")
 
@@ -90,9 +91,9 @@ def demo(run: Run, demo_folder: Path) -> Answer:
 
 @pytest.fixture(scope="session")
 def demo_places(demo: Answer, sql: Sql) -> list[dict[str, Any]]:
-    """The demo's events by day, type and where the demo's park has their equipment, counted.
+    """Counts of the demo's events by day, type and the place of their equipment in the demo's park.
 
-    Asked before another park is loaded.
+    Queried before another park is loaded.
     """
     columns = ("period_start", "type_evt", "code_insee", "departement_code", "region_code",
                "id_pdk", "id_concentrateur", "events")  # fmt: skip
@@ -110,9 +111,9 @@ def demo_places(demo: Answer, sql: Sql) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def demo_service(demo: Answer, sql: Sql) -> dict[str, Rows]:
-    """What the demo's views say of delays, of equipment in service and of rates.
+    """Delays, equipment in service and rates in the demo's views.
 
-    Asked before another park is loaded.
+    Queried before another park is loaded.
     """
     period = "period, cast(period_start as string)"
     of_the_demo = "where year(period_start) = 2024"
@@ -130,7 +131,7 @@ def demo_service(demo: Answer, sql: Sql) -> dict[str, Rows]:
 
 @pytest.fixture(scope="session")
 def demo_alarms(demo: Answer, sql: Sql) -> Rows:
-    """What the demo's data give alarms of. Asked before anything else is loaded."""
+    """The alarms of the demo's data. Queried before anything else is loaded."""
     return [tuple(row) for row in sql("select alarm, subject, detail from alarms.matomo_alarms")]
 
 
@@ -153,7 +154,8 @@ def build(
             PARK_DIR=park if park.exists() else demo_folder / "meters" / "park",
         )  # fmt: skip
         assert loaded.code == 0, loaded.text
-        # The samples' park has nothing of the demo's, so it would be held.
+        # The samples' park has no row of the demo's park, so without this decision it would be
+        # held.
         sql(
             "insert into raw.decisions select current_timestamp(), 'tests', 'accept', name, "
             "concat(name, '/', max(batch_id)), 'another park' from (select batch_id, "
@@ -172,7 +174,7 @@ def build(
 def sample_messages(
     name: str, base: int | None = None
 ) -> Iterator[tuple[bytes | None, bytes, list[tuple[str, bytes]]]]:
-    """The Kafka messages of a Matomo sample, with its sites moved to a range of their own."""
+    """The Kafka messages of a Matomo sample, with other site ids."""
     base = SITES[name] if base is None else base
 
     def moved(value: Any) -> Any:
@@ -220,14 +222,14 @@ def rounds(
     sql: Sql,
     request: pytest.FixtureRequest,
 ) -> Rounds:
-    """The lake after the rounds of all that the modules send to it, on top of the demo.
+    """The lake after the demo and the rounds of messages from all modules.
 
-    Each round is one load and one build, which take as long for all as for one. What the
-    ``send_round(number, send, sql, run)`` of a module gave back in each round is here by the
-    module's name.
+    Each round is one load and one build for all modules, because they take as long for all as for
+    one. Maps each module's name to the results of its ``send_round(number, send, sql, run)``, by
+    round.
     """
-    # In a run of some tests, only the modules that are in it send, and those that they name in
-    # `SENT_BY`: their tests ask for what these send.
+    # If only some tests run, only their modules send, and the modules in their `SENT_BY`, whose
+    # messages they need.
     asked = set()
     for item in request.session.items:
         asked |= {item.path.stem}

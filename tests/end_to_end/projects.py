@@ -1,4 +1,4 @@
-"""A small dbt project of its own, with the macros of this one."""
+"""A small dbt project for a test, with the macros of this project."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.conftest import ROOT, Answer, Run, Sql
 
 
 class Project:
-    """A dbt project in ``folder`` that writes to ``schema``; ``sql`` asks the same server."""
+    """A dbt project in ``folder`` that writes to ``schema``; ``sql`` queries the same server."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What comes in several batches ends as if it had come in one: days, versions, late arrivals."""
+"""Data in several batches give the same result as in one: days, versions, late arrivals."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def lines(*rows: int) -> list[tuple[None, bytes, None]]:
 
 
 def visit(actions: int) -> list[tuple[bytes, bytes, None]]:
-    """The message of a visit that has grown to ``actions`` pages, one a minute."""
+    """The message of a visit that has grown to ``actions`` pages, one per minute."""
     first = 1714990000
     value = {
         "idSite": SITE,
@@ -63,13 +63,14 @@ def send_round(number: int, send: Send, *_: object) -> None:
         send("matomo", visit(1), NOON)
         send("matomo", goals("Newsletter"), NOON)
     if number == 1:
-        # Half of the lines again and as many new ones; the visit with the same Kafka time; the goal
-        # as it was, later.
+        # Half of the lines again and as many new ones; the visit with the same Kafka timestamp; the
+        # same goal, later.
         send("meter-events", lines(*range(50, 200)))
         send("matomo", visit(2), NOON)
         send("matomo", goals("Newsletter"), NOON + 20_000)
     if number == 2:
-        # One late line; the visit with an earlier Kafka time; another goal between the two others.
+        # One late line; the visit with an earlier Kafka timestamp; another goal between the two
+        # others.
         send("meter-events", lines(300))
         send("matomo", visit(4) + visit(3), NOON - 5_000)
         send("matomo", goals("Brochure"), NOON + 10_000)
@@ -127,8 +128,8 @@ def test_replays_double_nothing_and_bring_back_what_raw_lost(
         (select sum(events) from lake.meter_event_counts where occurred_on = '2025-05-05'),
         (select count(*) from quarantine.matomo_messages)"""
     before = [tuple(row) for row in sql(counts)]
-    # One record is lost on the way, as if raw had never had it. It is one of this module's own: the
-    # demo's are asked for by their batch, and this one comes back in a later one.
+    # Remove one record from staging, as if raw had never had it. It is one of this module's own
+    # records, because tests of the demo select by batch, and this one returns in a later batch.
     lost = sql(
         "select partition, offset from staging.stg_meters__events where occurred_on = '2025-05-05' "
         "order by partition, offset limit 1"

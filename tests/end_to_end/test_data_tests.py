@@ -1,4 +1,4 @@
-"""`unique` and `not_null` of one column share a statement, and say what they say alone."""
+"""`unique` and `not_null` of one column share a statement, with the same results as alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ version: "1.0.0"
 config-version: 2
 profile: lacustre
 """
-# Of `code` one value stands twice and one three times, and two rows have none.
+# One value of `code` occurs twice and one three times; two rows have none.
 ROWS = "('a', 1), ('b', 1), ('b', 2), ('c', 1), ('c', 2), ('c', 3), (null, 1), (null, 2)"
 MODELS = """
 models:
@@ -44,7 +44,9 @@ ALL = {
 
 class Tested(Project):
     def answers(self, *words: str) -> tuple[dict[str, tuple[str, int]], int]:
-        """How each test ended, with its failures, and how many statements asked for them."""
+        """The status of each test with its failures, and the number of statements that were run for
+        them.
+        """
         log = self.folder / "log"
         (log / "dbt.log").unlink(missing_ok=True)
         self.dbt("test", "--log-path", str(log), *words)
@@ -71,7 +73,7 @@ def test_both_are_reported_by_name_as_if_each_were_asked_alone(tested: Tested) -
     assert together == ALL
     alone, each = zip(*(tested.answers("--select", name) for name in ALL), strict=True)
     assert {name: answer for one in alone for name, answer in one.items()} == ALL
-    before = min(each) - 1  # what dbt asks before its tests
+    before = min(each) - 1  # statements that dbt runs before its tests
     assert statements - before == 3
 
 

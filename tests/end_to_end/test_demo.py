@@ -1,4 +1,4 @@
-"""`make demo` and the simulator's own answers."""
+"""The demo's lake compared with the simulator's answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def meters(demo: Answer, demo_folder: Path) -> dict[str, Any]:
 
 
 def counts(sql: Sql) -> dict[str, Any]:
-    """Rows of every layer that holds data of its own."""
+    """The number of rows in every layer that stores data."""
     tables = [
         f"{schema}.{row[1]}"
         for schema in ("raw", "staging", "snapshots", "lake", "quarantine")
@@ -63,7 +63,7 @@ def test_the_models_pass_their_unit_tests(demo: Answer, run: Run, profiles: Path
     assert answer.code == 0, answer.text[-5000:]
 
 
-# Report of the simulator's answers, view, and what of the view its label is.
+# Report of the simulator's answers, view, and the view's expression for its label.
 REPORTS = [
     ("VisitsSummary.get", "visits_summary", "''"),
     ("Actions.get", "actions_summary", "''"),
@@ -106,12 +106,12 @@ def test_matomo_views_equal_the_simulators_answers(
         f"select site_id, period, cast(period_start as string), {label}, {', '.join(metrics)} "
         f"from views.matomo_{view} where site_id <= {last}"
     )
-    # Rows that are always there, and products that were viewed and not bought, are no answers.
+    # The answers lack rows that are always there, and products that were viewed and not bought.
     ours = {row[:4]: row[4:] for row in found}
     for row in answers:
         key = (int(row["idSite"]), row["period"], row["date"], row["label"])
         for name, mine in zip(metrics, ours.pop(key), strict=True):
-            # Of years some distinct counts are left out, as in Matomo.
+            # As in Matomo, some distinct counts are empty for years.
             if row[name] != "":
                 assert float(mine or 0) == pytest.approx(float(row[name]), abs=0.006), (key, name)
     assert all(not any(values[:2]) for values in ours.values()) or view.startswith("items_"), ours
@@ -121,7 +121,7 @@ def test_matomo_views_equal_the_simulators_answers(
 def test_meter_views_equal_the_simulators_answers(
     view: str, demo: Answer, demo_folder: Path, sql: Sql
 ) -> None:
-    # Events of a wrong clock lie in later years, and are in no answer.
+    # Events of a wrong clock are in later years, and not in the answers.
     expected = {
         (row["period_start"], row["type_evt"]): int(row["count"])
         for row in read_answers(demo_folder / "meters", f"by_type_{view}")
@@ -233,7 +233,7 @@ def test_planted_defects_are_in_quarantine_and_nothing_else_is(
     }
     broken = read_defects(demo_folder / "matomo", "broken")
     planted = Counter(reasons[row["reason"]] for row in broken)
-    # A replay by another test reads them again, as a later batch.
+    # A replay by another test reads these again, in a later batch.
     found = sql(
         "select reason, count(*) from quarantine.matomo_messages as broken left semi join "
         "(select * from raw.matomo where batch_id <= 2) as sent on broken.topic = sent.topic "

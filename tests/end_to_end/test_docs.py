@@ -1,4 +1,4 @@
-"""The documentation site knows what is really there."""
+"""The documentation site describes the real relations."""
 
 from __future__ import annotations
 

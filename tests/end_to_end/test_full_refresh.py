@@ -1,4 +1,4 @@
-"""A full refresh keeps the history that raw no longer holds; a small project with these macros."""
+"""A full refresh keeps history that raw no longer has; a small project with these macros."""
 
 from __future__ import annotations
 

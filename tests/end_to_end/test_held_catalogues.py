@@ -1,4 +1,4 @@
-"""A catalogue that lost too much waits for a person; a site keeps its fields."""
+"""A catalogue that lost too much is held until a person decides; a site keeps its fields."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def send_round(number: int, send: Send, *_: object) -> None:
         ],
         [
             goals(SMALLER, 1),
-            # One that lost one only, which is a deletion.
+            # A catalogue that lost one entry only, which is a deletion.
             dimensions(SMALLER, 1, 2),
             dimensions(SMALLER, 1),
             dimensions(EMPTY),

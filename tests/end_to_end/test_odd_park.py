@@ -23,7 +23,7 @@ PLACED = (
     "left join lake.meter_park as p on c.park_key = p.park_key order by all"
 )
 LAYERS = ("staging", "quarantine", "snapshots", "lake", "views")
-# Usable rows of raw are in these, the others in quarantine.
+# These models have the usable rows of raw; quarantine has the others.
 STAGED = {
     "stg_park__equipment": ("compteurs", "concentrateurs"),
     "stg_park__places": ("pdc", "pdk"),
@@ -33,7 +33,7 @@ STAGED = {
 
 
 class OddPark:
-    """The lake, its odd rows, and where its events were before these came."""
+    """The lake, its odd rows, and the places of its events before they were loaded."""
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
@@ -109,7 +109,7 @@ _FOUND: dict[str, set[int]] = {}
 def found(lake: Lake, line: OddLine, aside: dict[str, set[int]]) -> bool:
     """Whether the row's number is in the lake's table, or in a line of its file in quarantine."""
     if line.table in ("departements", "region"):
-        return True  # they have no table of their own
+        return True  # these have no table of their own
     if line.table not in _FOUND:
         columns = {
             "stg_park__equipment": ("equipment_id", "manufacturer_id"),
@@ -121,7 +121,7 @@ def found(lake: Lake, line: OddLine, aside: dict[str, set[int]]) -> bool:
         asked = ", ".join(f"try_cast({each} as bigint)" for each in columns[table])
         rows = lake.ask(f"select {asked} from staging.{table}")
         _FOUND[line.table] = {each for row in rows for each in row if (each or 0) > FIRST}
-    # A pdk has its number once; a commune with an odd label has it in no other column.
+    # A PDK has its number in one column only, and so has a commune with an odd label.
     alone = {("pdk", "id_pdk"), ("communes", "libelle_commune")}
     return (
         (line.table, line.field) in alone

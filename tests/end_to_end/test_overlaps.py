@@ -1,6 +1,6 @@
-"""Builds that overlap: several at once, while a loader and a replay run, and one that was killed.
+"""Concurrent builds: several at once, while a loader and a replay run, and one that was killed.
 
-A small project of its own, with the macros of this one and every kind of model.
+A small project with the macros of this one and every kind of model.
 """
 
 from __future__ import annotations
@@ -75,11 +75,11 @@ CONTENTS = {
 }
 SENTENCE = "Another build is under way: "
 TOPIC = "overlap"
-KEYS = 10  # each batch has a record of each
+KEYS = 10  # each batch has a record per key
 
 
 class Lake:
-    """The small project, its raw table, and what its lake must hold."""
+    """The small project, its raw table, and the expected content of its lake."""
 
     def __init__(
         self, folder: Path, profiles: Path, stack: Stack, sql: Sql, send: Send, run: Run
@@ -103,14 +103,14 @@ class Lake:
             (folder / name).write_text(text, encoding="utf-8")
 
     def land(self) -> None:
-        """One more batch, of keys that all have versions already."""
+        """One more batch, of keys that already have versions."""
         text = f"v{self.sent}".encode()
         self._send(TOPIC, [(f"k{key}".encode(), text, None) for key in range(KEYS)])
         self.sent += KEYS
         self._load("run")
 
     def replay(self) -> None:
-        """Everything once more, so that raw holds each record twice or more often."""
+        """All records again, so that raw has each record at least twice."""
         self._load("replay", "--topic", TOPIC, "--from", "earliest")
 
     def _load(self, *words: str) -> None:
@@ -152,7 +152,7 @@ class Lake:
         }  # fmt: skip
 
     def check(self) -> None:
-        """The lake holds what a single build would have made of all that was sent."""
+        """Assert that the lake equals the result of a single build of all records."""
         held = self.holds()
         assert {name: held[name] for name in self.should_hold()} == self.should_hold()
 
@@ -174,7 +174,7 @@ def test_builds_at_once_leave_the_lake_of_a_single_build(lake: Lake) -> None:
     for turn in range(ROUNDS):
         lake.land()
         with ThreadPoolExecutor() as pool:
-            # The first round makes every relation.
+            # The first round creates all relations.
             builds = [lake.start(number) for number in range(2 + turn % 2)]
             ends = [pool.submit(lake.end, build) for build in builds]
             if turn % 2 == 0:
@@ -197,7 +197,7 @@ def test_builds_at_once_leave_the_lake_of_a_single_build(lake: Lake) -> None:
 
 
 def test_an_append_brings_no_batch_twice(lake: Lake) -> None:
-    """What a build that was held up would still write, after another one wrote it."""
+    """The write of a delayed build, after another build wrote the same batch."""
     written = sorted((lake.folder / "target0").glob("run/**/documents.sql"))
     statement = written[-1].read_text(encoding="utf-8")
     assert "insert into" in statement

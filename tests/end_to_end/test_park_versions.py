@@ -1,4 +1,6 @@
-"""Absence is not deletion: an import of the park that lost too much waits for a person."""
+"""Absence is not deletion: an import of the park that lost too much is held until
+a person decides.
+"""
 
 from __future__ import annotations
 
@@ -64,14 +66,14 @@ def half(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def damaged(lake: Lake) -> tuple[Rows, Answer]:
-    """What the park was, and the build after four of its files came damaged."""
+    """The park before, and the build after four of its files were damaged."""
     load(lake, **PARK)
     first = build(lake)
     assert first.code == 0, first.text[-3000:]
     before = lake.ask(EVERY_PLACE)
     load(
         lake,
-        # Its header only; half of it; another delimiter; a column with another name.
+        # Only the header; half of the rows; another delimiter; a column with another name.
         pdc=PARK["pdc"].splitlines()[0] + "\n",
         installation_c=half(PARK["installation_c"]),
         compteurs=PARK["compteurs"].replace(",", ";"),
@@ -86,7 +88,7 @@ def test_a_damaged_file_is_held_and_said_and_the_park_stays(
     before, built = damaged
     assert built.code == 0, built.text[-3000:]
     assert len(before) > 10
-    # The park was known when it was imported, not when it was built.
+    # The park was known at its import, not at its build.
     assert lake.ask("select distinct known_from from lake.meter_park_history") == lake.ask(
         "select max(committed_at) from held_raw.loader_batches where batch_id = 1"
     )
@@ -124,7 +126,7 @@ def test_a_held_version_waits_for_a_person_or_for_a_good_one(
     assert "WARN 1 assert_no_version_of_the_park_is_held" in built.text
     assert "park_compteurs/2 is held" not in built.text
     assert 0 < len(lake.ask(EVERY_PLACE)) < len(before)
-    # Nothing new writes nothing.
+    # A build with nothing new writes nothing.
     written = lake.versions()
     assert build(lake).code == 0
     assert lake.versions() == written
@@ -134,7 +136,7 @@ def test_a_held_version_waits_for_a_person_or_for_a_good_one(
 def test_reference_data_of_today_and_of_spreadsheets_is_one_place_each(
     damaged: tuple[Rows, Answer], lake: Lake
 ) -> None:
-    """INSEE's own overseas codes, COM before COMD, codes without their zero or capitals."""
+    """INSEE's own overseas codes, COM before COMD, codes without leading zero or in lower case."""
     load(
         lake,
         communes="TYPECOM,id_departement,id_region,Code INSEE,libelle_commune\n"

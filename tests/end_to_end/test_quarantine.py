@@ -1,4 +1,4 @@
-"""What cannot be parsed is kept, with its reason and coordinates, and holds nothing else up."""
+"""Unreadable messages are in quarantine with reason and coordinates, and hold up no others."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ BAD_LINES = [
 
 
 def send_round(number: int, send: Send, *_: object) -> dict[str, list[tuple[int, int]]]:
-    """Bad and good messages of both domains, mixed in one batch; where each was written."""
+    """Bad and good messages of both domains, mixed in one batch; returns where each was written."""
     if number > 0:
         return {}
     bad = send("matomo", [(b"900:0", value, None) for _, value, _ in BAD_MESSAGES])
@@ -101,7 +101,7 @@ def send_round(number: int, send: Send, *_: object) -> dict[str, list[tuple[int,
             (None, b"{", None),
             (b"x", None, None),
             (None, encoded({"good.csv_row1": LINE}), None),
-            # Several members, escapes, spaces: all the ways in which JSON may hold lines.
+            # Several members, escapes, spaces: all ways in which JSON can contain lines.
             (None, json.dumps({
                 "good.csv_row2": LINE.replace("00:00:00", "00:00:10"),
                 "good.csv_row3": LINE.replace("00:00:00", "00:00:20") + 'said "hello"',

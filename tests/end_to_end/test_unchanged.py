@@ -1,5 +1,6 @@
-"""Views, seeds and snapshots that would be what they are already: a small project of its own, with
-the macros of this one."""
+"""Views, seeds and snapshots that would not change are not written: a small project with the macros
+of this one.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ VIEWS = ("amounts", "doubled", "shown")
 
 
 class Small(Project):
-    """The small project; ``build()`` tells which relations were made or written."""
+    """The small project; ``build()`` returns the relations that were created or written."""
 
     def __init__(self, folder: Path, profiles: Path, run: Run, sql: Sql) -> None:
         super().__init__(folder, "unchanged", profiles, run, sql)
@@ -101,7 +102,7 @@ def test_what_would_be_the_same_is_left_alone(small: Small) -> None:
 
 
 def analysed(small: Small, *words: str) -> set[str]:
-    """The views whose types a build asks Spark for."""
+    """The views whose types a build queries."""
     log = small.folder / "log"
     answer = small.dbt("build", "--log-path", str(log), *words)
     assert answer.code == 0, answer.text
@@ -113,7 +114,7 @@ def analysed(small: Small, *words: str) -> set[str]:
 def test_views_are_analysed_only_where_something_upstream_may_have_other_columns(
     small: Small,
 ) -> None:
-    assert analysed(small) == {"amounts"}  # of the loader's tables dbt knows nothing
+    assert analysed(small) == {"amounts"}  # dbt does not know the loader's tables
     assert analysed(small, "--select", "doubled", "shown") == {"doubled", "shown"}
     small.sql("drop table unchanged.kept")
     assert analysed(small) == {"amounts", "shown"}
@@ -136,7 +137,7 @@ def test_what_a_seed_or_a_comment_says_anew_is_written(small: Small) -> None:
 
 def test_a_seed_changed_by_hand_and_a_type_changed_upstream_are_seen(small: Small) -> None:
     small.sql("delete from unchanged.labels where code = 2")
-    # The same kind of type, so that only its precision tells.
+    # The same type with another precision.
     small.sql("create or replace table unchanged_given.amounts using delta "
               "as select 1.2345bd as amount")  # fmt: skip
     assert {"amounts", "labels"} <= small.build()

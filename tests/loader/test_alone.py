@@ -1,4 +1,6 @@
-"""Every cluster, topic and table fails alone: the others load, and a sentence says which failed."""
+"""Every cluster, topic and table fails alone: the others load, and an error names the one that
+failed.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ start = 2020-01-01
     lake.make("dated")
     for name in (*names, "dated"):
         lake.produce(name, 5)
-    # A relation of the table's name that is no Delta table.
+    # A relation with the table's name that is no Delta table.
     lake.sql(f"create view {lake.table('viewed')} as select 1 as batch_id")
     topics, offsets, start = (
         KafkaAdminClient.describe_topics,
@@ -84,7 +86,7 @@ start = 2020-01-01
     assert "Traceback" not in text
     for name in ("good", "late"):
         assert lake.offsets(name) == every(5)
-    # Status and plan show what can be shown.
+    # Status and plan show the others.
     for command in ("status", "plan"):
         answer = lake.load(command)
         assert answer.code in (2, 5), answer.text

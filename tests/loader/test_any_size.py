@@ -1,5 +1,5 @@
-"""Commands work at any size: no expression is nested by what there is, and no wait and no sentence
-grows with it.
+"""Commands work at any size: no expression is nested more deeply, no wait and no sentence is longer
+with more topics, partitions or columns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
 
 def _send(lake: Lake, topic: str, partitions: int, records: int) -> None:
-    """``records`` to each partition."""
+    """Send ``records`` records to each partition."""
     producer = Producer(
         {
             "bootstrap.servers": lake.servers,
@@ -119,7 +119,7 @@ def test_an_import_of_many_columns_in_many_parts_lands(
     lake.configure(tail=postgres.section(body))
     answer = lake.load()
     assert answer.code == 0, answer.text
-    # With a column more, every row of a table with a key is a new version.
+    # With another column, every row of a table with a key is a new version.
     postgres.ask("alter table wide add column since int")
     postgres.ask(insert, 301, 310)
     answer = lake.load()

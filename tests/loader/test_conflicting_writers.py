@@ -1,4 +1,4 @@
-"""A statement that met a conflicting writer of its Delta table is run again, but not for ever."""
+"""A statement that conflicts with another writer of its Delta table is retried, but not forever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The counts that Spark observed in a write are enough only where they leave no question open."""
+"""The counts that Spark observed in a write are used only if they determine every partition's
+count.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ from loader.sources.kafka.landing import wholly_counted
     ("observed", "records"),
     [
         ({"records_0": 15, "bytes_0": 40, "records_1": 7, "bytes_1": None}, [15, 7]),
-        ({"records_0": 14, "bytes_0": 40, "records_1": 7, "bytes_1": 9}, []),  # a hole: which?
+        ({"records_0": 14, "bytes_0": 40, "records_1": 7, "bytes_1": 9}, []),  # a hole: where?
         ({"records_0": 15, "bytes_0": 40}, []),
         ({}, []),  # Delta skipped the write
-        (None, []),  # the session cannot tell
+        (None, []),  # the session cannot count
     ],
 )
 def test_only_a_row_for_every_offset_spares_the_count_in_the_table(

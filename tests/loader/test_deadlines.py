@@ -1,5 +1,5 @@
-"""No wait is without an end: a server that accepts and says nothing is an error, and a signal ends
-any command within seconds.
+"""Every wait has an end: a server that accepts connections and does not answer is an error, and a
+signal ends any command within seconds.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from tests.loader.conftest import Kill, Lake, every, text_of
 
 pytestmark = pytest.mark.stack
 
-# A first load takes a minute where the machine is busy; what hangs takes for ever.
+# Seconds after which a command counts as hanging; a first load takes a minute on a busy machine.
 _HANGS = 180
 
 
 class Silent:
-    """A server that accepts connections and says nothing; with ``beyond`` it passes on what is said
-    between its clients and that port, until a client says ``last``.
+    """A server that accepts connections and never answers. With ``beyond`` it forwards the traffic
+    to that port until a client sends ``last``.
     """
 
     def __init__(self, beyond: int = 0, last: bytes = b"") -> None:
@@ -83,7 +83,7 @@ def silent() -> Iterator[Silent]:
 
 @contextmanager
 def _running(lake: Lake, *words: str, **environ: str) -> Iterator[Any]:
-    """A loader as a process of its own."""
+    """A loader in its own process."""
     command = [sys.executable, "-m", "loader", "--config", str(lake.config), *words]
     process = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **environ}, text=True,

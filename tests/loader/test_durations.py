@@ -1,4 +1,4 @@
-"""One way to write a duration, for options, settings and overlaps."""
+"""Durations have one notation in options, settings and overlaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An error says its kind, its exit code and one readable sentence."""
+"""An error has a kind, an exit code and one readable sentence."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_exit_codes_tell_the_kinds_apart() -> None:
 def test_the_reason_of_an_error_is_one_line() -> None:
     assert reason(ValueError("\nfirst.\nsecond")) == "first"
     assert reason(ValueError("")) == "ValueError"
-    # What Python itself says is little without the name of the error.
+    # Python's own errors say little without their class.
     assert reason(KeyError("topic_id")) == "KeyError: 'topic_id'"
     rpc = '<_MultiThreadedRendezvous of RPC that terminated with:\n\tdetails = "Socket closed"\n>'
     assert reason(Exception(rpc)) == "Socket closed"

@@ -1,4 +1,6 @@
-"""Errors on real servers that no other test is about: each says what, where and what to do."""
+"""Errors on real servers that no other test covers: each says what happened,
+where and what to do.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,7 @@ def test_an_unfinished_batch_that_loader_toml_no_longer_has_is_not_hidden(
     dead.ledger.propose(dead.survey().batches)
     whole = lake.config.read_text()
 
-    # Of b's part of a table that goes on, and all of c's; then of all.
+    # First b's part of a table that continues, and the whole of c's; then all.
     for left, missing in ((("a",), "bc"), ((), "abc")):
         lake.configure(*left)
         answer = lake.load()
@@ -109,13 +111,13 @@ def test_an_unfinished_batch_that_loader_toml_no_longer_has_is_not_hidden(
 
 
 def test_a_group_that_others_use_does_not_stop_a_load(lake: Lake) -> None:
-    """Kafka refuses offsets from outside a group that has members."""
+    """Kafka refuses an offset commit from outside of a group that has members."""
     lake.make("a")
     lake.configure("a")
     lake.produce("a", 10)
     group = f"{lake.name}-busy"
     with closing(KafkaConsumer(bootstrap_servers=lake.servers, group_id=group)) as member:
-        # A member that joins before it knows the topic assigns itself nothing, for minutes.
+        # A member that joins before it has the topic's metadata gets no partitions for minutes.
         member.topics()
         member.subscribe([lake.topic("a")])
         deadline = time.monotonic() + 120

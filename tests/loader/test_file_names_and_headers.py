@@ -1,4 +1,4 @@
-"""Names of files are taken as they are; their headers name the columns of the raw table."""
+"""File names are taken literally; headers give the columns of the raw table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of databases land equal to their source, once, or not at all; with real servers."""
+"""Imported tables equal their source; each import lands once or not at all. With real servers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.conftest import DATABASES, PLANTED, ROOT, Source
 from tests.loader.conftest import Kill, Lake, Open, text_of
 from tests.spark_ui import SparkUi
 
-# Every type in so many rows; a million take about two minutes.
+# Number of rows of the table with every type; a million take about two minutes.
 ROWS = int(os.environ.get("IMPORT_ROWS", "50000"))
 
 
@@ -46,7 +46,7 @@ def configured(lake: Lake, source: Source, body: str) -> None:
 
 
 def made(source: Source, name: str, columns: str, *rows: str) -> None:
-    """A table of the database, made anew, with ``rows`` of values."""
+    """Create the table again with ``rows`` of values."""
     source.ask(f"drop table if exists {name}")
     source.ask(f"create table {name} ({columns})")
     if rows:
@@ -54,7 +54,7 @@ def made(source: Source, name: str, columns: str, *rows: str) -> None:
 
 
 def rows_of(lake: Lake, name: str, columns: str = "*", batch: str | None = None) -> list[Any]:
-    """The rows of a raw table's newest committed batch, or of the ``batch``."""
+    """The rows of a raw table: of its newest committed batch, or of ``batch``."""
     newest = (
         f"(select max(batch_id) from {lake.ledger} where state = 'committed' and "
         f"table_name = '{lake.table(name)}')"
@@ -72,7 +72,7 @@ def loaded(lake: Lake, code: int = 0, *words: str) -> str:
 
 
 def abandoned(lake: Lake) -> None:
-    """Let what is planned be of a loader that is gone; ours is this very process."""
+    """Give the planned rows an owner that has ended, because their owner is this process."""
     lake.sql(f"update {lake.ledger} set owner = 'gone/1/1/1' where state = 'planned'")
 
 
@@ -112,7 +112,7 @@ insert into every_type select 18446744073709551615 - seq, -1 * cast(seq % 128 as
     unhex(md5(seq)), unhex(md5(seq)), uuid(), null
 from seq_1_to_{rows}
 """
-# How a column of the source, and of raw, is written so that both are the same text.
+# Expressions that give the same text for a column in the source and in raw.
 _PG_TEXT = {
     "ts": "to_char(ts, 'YYYY-MM-DD HH24:MI:SS.US')",
     "tsz": "to_char(tsz at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
@@ -147,7 +147,9 @@ _SPARK_TEXT = {
 def test_every_type_lands_equal_to_the_source(
     lake: Lake, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
-    """Row count, and per column a checksum that neither the loader nor the driver makes."""
+    """Compares the number of rows and, per column, a checksum that neither loader nor driver
+    computes.
+    """
     source = request.getfixturevalue(kind)
     source.ask("drop table if exists every_type")
     for statement in (_POSTGRES if kind == "postgres" else _MARIADB).format(rows=ROWS).split(";"):
@@ -245,7 +247,7 @@ def test_an_override_that_loses_anything_is_refused_even_where_the_sums_agree(
         assert rows_of(lake, name, batch="1") == []
         postgres.ask(f"update {name} set v = {exact}")
     abandoned(lake)
-    configured(lake, postgres, body.replace('"int"', '"string"'))  # as the error says
+    configured(lake, postgres, body.replace('"int"', '"string"'))  # the remedy in the error
     loaded(lake)
     assert {str(row[0]) for row in rows_of(lake, "pairs", "v")} == {"1.50"}
     assert [str(row[0]) for row in rows_of(lake, "hours", "v")] == ["2024-05-01"]
@@ -278,7 +280,7 @@ def test_a_type_that_raw_cannot_take_is_an_error_before_anything_is_planned(
     assert "would land as bigint, which Spark cannot make of it" in text
     configured(lake, postgres, entry)
     loaded(lake)
-    # Delta would round it without a word.
+    # Delta would round it silently.
     postgres.ask("alter table turned alter column v type numeric(12, 2)")
     for words in ((), ("plan",)):
         text = loaded(lake, 2, *words)
@@ -459,7 +461,9 @@ def test_rows_without_a_key_are_not_doubled_by_a_new_column(
 
 
 def current(lake: Lake, name: str, columns: str, key: str = "id") -> list[tuple[Any, ...]]:
-    """An incremental import as readers have it: the newest of each key, without the deleted."""
+    """The rows that readers of an incremental import see: the newest of each key, without deleted
+    ones.
+    """
     rows = lake.sql(
         f"select {columns} from {lake.table(name)} where not is_deleted qualify "
         f"batch_id = max(batch_id) over (partition by {key})".replace("where not is_deleted", "")
@@ -495,19 +499,19 @@ def test_rows_committed_late_and_a_clock_that_went_back_lose_nothing(
     configured(lake, source, body + 'overlap = "5m"')
     loaded(lake)
     same()
-    put(10, "late", 6)  # within the overlap, below the newest
+    put(10, "late", 6)  # within the overlap, below the highest value
     put(3, "b", 20)
     assert "3 records" not in loaded(lake)
     same()
-    put(11, "back", -60)  # a clock that went back an hour
+    put(11, "back", -60)  # the clock went back an hour
     text = loaded(lake)
     assert "a clock went back" in text
     same()
     put(12, "new", 30)
     assert "from 2024-05-01 12:15" in loaded(lake)
     same()
-    put(0, "modified", 31)  # leaves its place below the overlap
-    put(13, "late", 1)  # and must not stand for this one
+    put(0, "modified", 31)  # moves from below the overlap to above it
+    put(13, "late", 1)  # must not be hidden by the modified row
     loaded(lake)
     same()
     assert "0 records in 0 batches" in loaded(lake)
@@ -626,7 +630,7 @@ def test_skewed_null_text_and_composite_keys_are_divided_by_quantiles(
 def test_the_nine_tables_of_the_park_are_imported_by_the_shipped_section(
     lake: Lake, request: pytest.FixtureRequest, password: str, kind: str, tmp_path: Path
 ) -> None:
-    """From the database that the simulator fills; the rows are those of its files."""
+    """From the database that the simulator fills; the rows equal those of its files."""
     source = request.getfixturevalue(kind)
     write_meters(tmp_path, MeterSettings(7, date(2024, 1, 1), date(2024, 1, 3), meters=60))
     park = meter_park(json.loads((tmp_path / "manifest.json").read_bytes()))
@@ -749,7 +753,7 @@ def test_a_query_is_read_in_sessions_that_begin_as_told_and_can_only_read(
         postgres.ask(statement)
     made(postgres, "aside.orders", "id int, paid boolean, cost numeric(6, 2)",
          "(1, true, 9.5)", "(2, false, 1.25)")  # fmt: skip
-    # What is counted and what is read agree only if both sessions began as told.
+    # The counted and the read rows are equal only if both sessions ran session_init.
     body = 'session_init = "set lake.paid = false;"\n[[jdbc.src.tables]]\nname = "open_orders"\n'
     query = "from aside.orders where paid = current_setting('lake.paid', true)::boolean"
     body += f'query = "select id, cost {query};"'
@@ -838,7 +842,7 @@ def test_the_password_is_seen_nowhere(
     lake.configure(tail="\n".join(tail))
     for words in (["plan"], ["run"], ["status"], ["config"], ["--json", "plan"]):
         loaded(lake, 0, *words)
-    # A read that fails in the driver is told of by Spark, too.
+    # Spark reports a read that fails in the driver, too.
     postgres.ask("update secret set id = 2")
     told = text_of(lake.load("--json", "run"))
     ui = SparkUi(stack.spark.address("spark_ui"))
@@ -880,7 +884,7 @@ def test_both_clients_of_mariadb_use_tls_or_neither_connects(
     for plain in ("", "sslMode=disable"):
         through(plain)
         assert "refuses user 'locked'" in loaded(lake, 2)
-    through("sslMode=verify-full")  # by an authority that nobody knows
+    through("sslMode=verify-full")  # by an unknown authority
     assert "certificate verify failed" in loaded(lake, 5)
     for number, mode in enumerate(("trust", "verify-ca", "verify-full"), start=1):
         through(f"sslMode={mode}" + (f"&serverSslCert={mariadb.authority}" if number > 1 else ""))
@@ -969,7 +973,7 @@ def test_a_highest_value_that_orders_nothing_is_named(
     family: str, value: str, overlap: str, low: str | None
 ) -> None:
     column = Column("at", "at", "x", "at", "x", "x", "{c}", (), None, family, True)
-    source: Any = SimpleNamespace(  # only named when the overlap is wrong
+    source: Any = SimpleNamespace(  # only used in the error of a wrong overlap
         relation=SimpleNamespace(name="t"), database=SimpleNamespace(where="d")
     )
     if low is not None:
@@ -1031,7 +1035,7 @@ def test_every_file_table_and_query_fails_alone_and_a_known_file_is_not_read_aga
     (parquet / "broken.parquet").write_bytes(b"PAR1 no footer PAR1")
     times = pyarrow.table({"t": pyarrow.array([1], pyarrow.time64("us"))})
     pyarrow.parquet.write_table(times, parquet / "types.parquet")
-    # Over the size up to which a file is read as one value, with a short last line.
+    # Larger than a file that is read as one value, with a short last line.
     large = folder / "large.csv"
     large.write_bytes(b"a,b\n" + b"1,0123456789012345678901234567890123456789\n" * 400_000)
     tail = (
@@ -1073,8 +1077,9 @@ def test_every_file_table_and_query_fails_alone_and_a_known_file_is_not_read_aga
     assert rows_of(lake, "sound", "v") == [(1,)]
     assert rows_of(lake, "right", "id") == [(1,)]
 
-    # What is known is not read: a file of the same size and time is taken as it was. One that was
-    # only touched is known again, and one that could not be read is named without a new batch.
+    # A file with the same size and time is not read, so its new content is not noticed. A file with
+    # a new time and the same content is not landed again. A file that could not be read is reported
+    # without a new batch.
     stat = (folder / "good.csv").stat()
     (folder / "good.csv").write_text("a,b\n8,8\n", encoding="utf-8")
     os.utime(folder / "good.csv", ns=(stat.st_atime_ns, stat.st_mtime_ns))
@@ -1088,7 +1093,7 @@ def test_every_file_table_and_query_fails_alone_and_a_known_file_is_not_read_aga
         "as file where file.path like '%large.csv'"
     )
     assert touched == [("1970-01-01 00:00:01",)]
-    # What is corrected lands.
+    # A corrected file lands.
     (folder / "twice.csv").write_text("a,b\n5,5\n", encoding="utf-8")
     loaded(lake, 2)
     assert lake.sql(f"select a from {lake.table('csv')} where batch_id > 1") == [("5",)]

@@ -1,4 +1,4 @@
-"""Every column of a file or table set to every odd value, in one load: each row lands as it is."""
+"""Every column of a file or table set to every odd value, in one load: each row lands unchanged."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def good_json() -> list[bytes]:
 
 @pytest.fixture
 def files(tmp_path: Path, lake: Any) -> dict[str, Path]:
-    """A folder for each format, with its section in the configuration."""
+    """A folder for each format, with its section of the configuration."""
     folders = {name: tmp_path / name for name in ("csv", "json", "parquet")}
     tail = ""
     for name, folder in folders.items():
@@ -73,7 +73,7 @@ def rows_by_key(lake: Any, table: str, columns: Sequence[str]) -> dict[str, tupl
 
 
 def check_good(lake: Any, kind: str) -> None:
-    """The untouched rows beside odd ones are what they are in a file of their own."""
+    """The normal rows beside odd ones equal those of a file without odd rows."""
     own = {*columns_of(lake, f"{kind}_alone")} - {"batch_id", "file_path", "loaded_at"}
     of_rows = ", ".join(f"`{each}`" for each in sorted(own))
     good = "where key like 'good/%' order by key"
@@ -123,12 +123,12 @@ def wrong_in_csv(lake: Any, odd: Sequence[OddRow], lines: Sequence[str]) -> Iter
     for row in odd:
         wanted = tuple((CSV_GOOD | {row.field: row.held})[name] for name in CSV_COLUMNS)
         got = held.get(row.key)
-        # CSV has no way to say that a text is empty and not null.
+        # CSV cannot distinguish an empty text from null.
         if got is not None and row.held == "":
             got = tuple("" if each is None else each for each in got)
         if "newlines" not in row.value and got != wanted:
             yield f"csv {row.name}: {got!r} and not {wanted!r}"
-    # A row is a line, so a text of several lines is as many rows. Spark leaves blank lines out.
+    # A line is a row, so a text of several lines gives several rows. Spark leaves blank lines out.
     counted = lake.sql(f"select count(*) from {lake.table('csv_odd')}")[0][0]
     blank = "".join(map(chr, range(33)))
     physical = [each for text in lines for each in re.split("\r\n|\n", text)]
@@ -162,7 +162,9 @@ def wrong_in_json(lake: Any, odd: Sequence[OddRow], lines: int) -> Iterator[str]
 
 
 def as_text(written: str | None) -> str | None:
-    """How a member lands: a text without its quotes, null as null, all else as it is written."""
+    """How a member lands: a string without its quotes, null as null, everything else as its JSON
+    text.
+    """
     assert written is not None
     if written == "null":
         return None
@@ -221,7 +223,7 @@ def same(field: str, got: str, wanted: Any) -> bool:
     if isinstance(wanted, Decimal):
         return Decimal(got) == wanted
     if field == "map":
-        # A map of Spark's has each key once, and the last value counts.
+        # Spark's maps have each key once, with the last value.
         found = {each["key"]: each.get("value") for each in json.loads(got)}
         return found == dict(wanted)
     if field == "struct":
@@ -250,7 +252,7 @@ def test_odd_names_of_columns_land_or_leave_out_their_file_only(
         (files["json"] / f"n{number}.jsonl").write_text(json.dumps({"key": 1, name: "good"}))
         held = pyarrow.table({"key": ["1"], name: ["good"]})
         pyarrow.parquet.write_table(held, files["parquet"] / f"n{number}.parquet")
-    # Two members of one name that differ by case, in one line.
+    # Two members in one line whose names differ only by case.
     (files["json"] / "case.jsonl").write_text('{"key": 1, "A": 1, "a": 2}\n')
     (files["json"] / "twice.jsonl").write_text('{"key": 1, "a": 1, "a": 2}\n')
     answer = lake.command("run")
@@ -277,7 +279,9 @@ def test_odd_names_of_columns_land_or_leave_out_their_file_only(
 
 
 def filled(source: Any, kind: str) -> dict[str, DatabaseColumn]:
-    """Table ``odd``: good rows first, then each column with each value that the database takes."""
+    """The table ``odd``: good rows first, then each column with each value that the database
+    accepts.
+    """
     columns = dict(POSTGRES if kind == "postgres" else MARIADB)
     quote = '"' if kind == "postgres" else "`"
     declared = ", ".join(f"{quote}{name}{quote} {each.kind}" for name, each in columns.items())
@@ -302,7 +306,7 @@ def filled(source: Any, kind: str) -> dict[str, DatabaseColumn]:
         source.ask(_TRY)
         return columns
     for number, (name, values) in enumerate(tried.items(), start=1):
-        # MariaDB makes something of every value: zero, an empty text, the nearest that fits.
+        # MariaDB converts every value: to zero, an empty text, or the nearest possible value.
         rows = ", ".join(f"({1000 * number + at}, %s)" for at in range(len(values)))
         source.ask(f"insert into odd (id, `{name}`) values {rows}", *values)
     return columns
@@ -352,7 +356,7 @@ def test_every_type_of_a_database_takes_every_odd_value(
     source = request.getfixturevalue(kind)
     quote = '"' if kind == "postgres" else "`"
     columns = filled(source, kind)
-    # What the type in raw cannot hold is an error that names the column; as text all of it lands.
+    # A value that the type in raw cannot hold is an error that names the column; as text all land.
     unkept = " or ".join(
         f"not {each.kept.format(c=f'{quote}{name}{quote}')}"
         for name, each in columns.items() if each.kept != "true"

@@ -1,4 +1,4 @@
-"""Records that are not as records should be: they land as far as they can, and stop no other."""
+"""Records with unusual content: they land as far as possible, and stop no other record."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.loader.conftest import Lake, Open, commands_of, every, text_of
 pytestmark = pytest.mark.stack
 
 NANOSECONDS = 1_700_000_000_123_456_789
-# What a timestamp of a record may be: the number, and the time that raw has of it.
+# Timestamps of records: the number, and the time in raw.
 TIMESTAMPS = [
     (1_700_000_000_123, "2023-11-14 22:13:20.123"),
     (NANOSECONDS, None),
     (2**63 - 1, None),
     (-(2**63) + 1_000_000, None),
     (9_223_372_036_854_776, None),
-    (1_700_000_000_123_456, None),  # microseconds: a year that only Spark knows
+    (1_700_000_000_123_456, None),  # microseconds: a year that only Spark supports
     (253_402_300_799_999, "9999-12-31 23:59:59.999"),
     (253_402_300_800_000, None),
     (-12_219_292_800_000, "1582-10-15 00:00:00.000"),
@@ -52,8 +52,8 @@ def test_no_timestamp_keeps_a_topic_from_landing(lake: Lake, loader: Open) -> No
                 headers=[("h", b"\x00\xff"), ("h", b"")],
             )  # fmt: skip
             producer.flush()
-        # One among many, and in another topic only what Spark's own source reads, and shows so
-        # that Python cannot.
+        # One among many; in another topic, a timestamp that only Spark's own source can read, and
+        # that Python cannot represent when Spark returns it.
         producer.send(lake.topic("odd"), b"one", partition=1, timestamp_ms=NANOSECONDS)
         producer.send(lake.topic("late"), b"late", timestamp_ms=253_402_300_800_000)
         producer.flush()
@@ -86,8 +86,9 @@ def test_no_timestamp_keeps_a_topic_from_landing(lake: Lake, loader: Open) -> No
 
 
 def test_a_record_that_cannot_be_read_is_set_aside(lake: Lake, loader: Open) -> None:
-    """One that even the exact reader stumbles over: its batch waits and says where, the others go
-    on, and a person's word is a row of the ledger."""
+    """A record that the exact reader cannot read either: its batch waits and reports the offset,
+    the other topics continue, and a person's decision becomes a gap in the ledger.
+    """
     _make(lake, "odd")
     lake.make("good")
     lake.configure("odd", "good")
@@ -113,12 +114,12 @@ def test_a_record_that_cannot_be_read_is_set_aside(lake: Lake, loader: Open) -> 
         assert lake.offsets("good") == every(5)
         (command,) = commands_of(answer)
         assert command[-4:] == ["--skip", "0:3", "--reason", "cannot be read"]
-        # What is not in the unfinished batch, and what has no reason, is not skipped.
+        # Offsets outside of the unfinished batch, or without a reason, are not skipped.
         accept = ("accept", "--topic", lake.topic("odd"), "--skip")
         refused = lake.load(*accept, "0:9", "--reason", "x")
         assert (refused.code, "0 to 5 of partition 0" in text_of(refused)) == (2, True)
         assert lake.load(*accept, "0:3").code == 2
-        # As if the loader that planned it were another process, which has ended.
+        # As if another process had planned the batch and ended.
         lake.sql(f"update {lake.ledger} set owner = 'elsewhere/1/1/x' where state = 'planned'")
         assert lake.load(*command).code == 0
         answer = lake.load()

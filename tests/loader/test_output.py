@@ -1,4 +1,4 @@
-"""What a run tells: lines of batches, times, progress in a terminal, and metrics."""
+"""The output of a run: lines of batches, times, progress on a terminal, and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the owner of an unfinished batch, a process of any machine, is still alive."""
+"""Whether the owner of an unfinished batch, a process of any machine, still runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_process_that_ended_is_not_alive() -> None:
 def test_a_recycled_pid_is_not_its_owner() -> None:
     host, pid, start, rest = new_owner().split("/")
     assert not is_alive(f"{host}/{pid}/{int(start) - 60_000}/{rest}")
-    # The clock of a running machine is set now and then, by less than a second.
+    # The clock of a running machine may be adjusted by less than a second.
     assert is_alive(f"{host}/{pid}/{int(start) - 900}/{rest}")
 
 

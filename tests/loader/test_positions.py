@@ -1,4 +1,6 @@
-"""Loss is loud, and what a person decides about positions is done, once, and recorded."""
+"""Losses are reported, and a person's decision about positions takes effect once
+and is recorded.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ pytestmark = pytest.mark.stack
 
 
 def test_each_loss_names_the_command_that_accepts_it(lake: Lake) -> None:
-    """What retention took, what was deleted, remade, dropped, restored, rewound or removed."""
+    """Records deleted by retention; topics deleted, created again, rewound or without a partition;
+    tables dropped or restored.
+    """
     names = ("taken", "remade", "deleted", "dropped", "restored", "rewound", "removed", "fine")
     lake.make(*names, partitions=2)
     lake.configure(*names)
@@ -35,11 +39,11 @@ def test_each_loss_names_the_command_that_accepts_it(lake: Lake) -> None:
     lake.admin.delete_records({TopicPartition(lake.topic("taken"), 0): 15})
     lake.delete("remade")
     lake.make("remade")
-    lake.produce("remade", 30)  # longer than what was loaded: its offsets look plausible
+    lake.produce("remade", 30)  # more records than were loaded, so the loaded offsets exist in it
     lake.delete("deleted")
     lake.sql(f"drop table {lake.table('dropped')}")
     lake.sql(f"restore table {lake.table('restored')} to version as of 0")
-    # A broker that lost the tail of a partition, or the partition: only the ledger remembers.
+    # A broker that lost the end of a partition, or a whole partition: only the ledger has them.
     for name, change in {
         "rewound": "until_offset := e.until_offset + if(e.partition = 0, 90, 0)",
         "removed": "partition := if(e.partition = 1, 7, e.partition)",
@@ -77,7 +81,7 @@ def test_each_loss_names_the_command_that_accepts_it(lake: Lake) -> None:
     commands = commands_of(answer)
     assert len(commands) == len(names) - 1, commands
 
-    # What is not lost is not accepted.
+    # `accept` refuses records that are not lost.
     refused = lake.command("accept", "--topic", t("fine"), "--lost", "0:20-25")
     assert refused.exit_code == 2
     assert "has no such loss to accept" in text_of(refused)
@@ -114,11 +118,11 @@ def test_each_loss_names_the_command_that_accepts_it(lake: Lake) -> None:
         "rewound": (0, 20, 100, "rewound"),
         "removed": (7, 0, 0, "partition_removed"),
     }
-    # What Kafka still holds of a lost table comes back.
+    # The records of a lost table that Kafka still has land again.
     again = lake.command("replay", "--topic", t("dropped"), "--from", "earliest")
     assert again.exit_code == 0, again.output
     assert sorted(set(lake.offsets("dropped"))) == every(20)
-    # A topic that is made again after it was accepted as gone begins anew.
+    # A topic that is created again after it was accepted as deleted begins at its first offset.
     lake.make("deleted")
     lake.produce("deleted", 3)
     assert lake.command("run").exit_code == 0
@@ -178,11 +182,11 @@ def test_a_rewind_is_accepted_while_producers_go_on(lake: Lake) -> None:
     commands = commands_of(answer)
     assert sorted(command[-1] for command in commands) == ["0:12", "0:12"]
     lake.produce("slow", 5)
-    lake.produce("fast", 28)  # past what was loaded: no end says any more that something is lost
+    lake.produce("fast", 28)  # past the loaded offsets: the end no longer shows the loss
     lake.produce("fine", 5)
     for command in commands:
         name = command[command.index("--topic") + 1]
-        # What came before the error was seen would be left out.
+        # Records that were produced before the error was noticed would be skipped.
         refused = lake.load(*command)
         assert refused.code == 2, refused.text
         assert (
@@ -225,7 +229,7 @@ def test_accepting_the_loss_of_a_table_gives_up_nothing_that_kafka_still_has(
     lake.sql(f"restore table {table['unwritten']} to version as of 1")
     lake.sql(f"restore table {table['marked']} to version as of 2")
 
-    # Nothing is lost: that is said, and the batch stays as it is.
+    # No batch is lost: the command reports it, and the batch does not change.
     for name, lost, sentence in (
         ("whole", "3-3", f"Batch 3 of {table['whole']} is unfinished; `python -m loader"),
         ("unwritten", "1-3", f"Table {table['unwritten']} has lost the batches 2 to 3, not 1 to 3"),
@@ -338,7 +342,7 @@ def test_a_topic_starts_where_it_is_told_to_and_only_the_first_time(lake: Lake) 
     assert lake.offsets("time") == every(10, 0, 4) + every(10, 1, 4)
     assert lake.ranges("latest") == [(1, "load", 0, 10, 10), (1, "load", 1, 10, 10)]
 
-    # Now that they are known, another start changes nothing.
+    # The topics have positions now, so another start has no effect.
     configure(dict.fromkeys(names, '"earliest"') | {"offsets": "{ 0 = 7 }"})
     for name in names:
         lake.produce(name, 1)
@@ -374,7 +378,7 @@ def test_a_loader_goes_on_where_a_consumer_group_stopped_and_groups_follow_it(la
     assert answer.exit_code == 2
     assert "was loaded before" in text_of(answer)
 
-    # What the ledger says is what lag tools see of our group.
+    # Lag tools see the ledger's offsets as those of the loader's group.
     with closing(
         KafkaConsumer(bootstrap_servers=lake.servers, group_id="lacustre-loader")
     ) as consumer:
@@ -393,7 +397,7 @@ def test_a_replay_lands_the_range_again_as_a_batch_of_its_own(lake: Lake) -> Non
     answer = lake.command("replay", "--topic", lake.topic("a"), "--from", "0:4", "--until", "0:8")
     assert answer.exit_code == 0, answer.output
     assert f"batch 2: replay of {lake.topic('a')} 0:4-7, 4 records" in text_of(answer)
-    # New records are no replay, and a replay does not move the position.
+    # A replay does not move the position, so new records are loaded next.
     assert lake.command("run").exit_code == 0
     assert lake.ranges("a") == [
         (1, "load", 0, 0, 10),
@@ -567,12 +571,12 @@ def test_limits_cut_a_round_by_lag_and_rounds_end_where_the_run_began(
         load(lake.config), told, lambda note: None, lambda outcome: None, until_caught_up=True
     )
     assert outcome.errors == []
-    # What came while it ran is left for the next, which takes it.
+    # Records that arrived during the run are left to the next one.
     assert lake.offsets("a") == every(90)
     assert lake.offsets("b") == every(10)
     assert lake.command("run").exit_code == 0
     assert lake.offsets("a") == every(110)
-    # A few records wait, unless they have waited for long.
+    # A few records wait, unless their topic's last batch is old.
     lake.produce("b", 3)
     waits = lake.command("run")
     assert f"topic {lake.topic('b')} waits: 3 new records are fewer than min_records" in text_of(

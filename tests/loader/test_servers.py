@@ -1,6 +1,6 @@
-"""Servers with passwords, servers that die, and a Spark session of the loader's own.
+"""Servers with passwords, servers that die, and a local Spark session of the loader.
 
-They get a stack of their own, since no other test could use one that is killed.
+They need a stack of their own, because no other test could use a server that is killed.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def test_a_topic_without_a_leader_is_not_one_that_does_not_exist(own: Own) -> No
     """Its only replica is on a broker that was stopped."""
     own.stack.up()
     own.make("led", 10)
-    assert own.run(own.config("led", "led"), "run").returncode == 0  # makes Kafka's own topics
+    assert own.run(own.config("led", "led"), "run").returncode == 0  # creates internal topics
     config = own.config("leaderless", "leaderless")
     with own.second_broker() as number:
         topics = {"leaderless": {"assignments": {0: [number], 1: [1]}}}
@@ -127,7 +127,7 @@ def test_a_topic_without_a_leader_is_not_one_that_does_not_exist(own: Own) -> No
 
 
 def test_a_loop_survives_its_spark_and_stops_cleanly(own: Own) -> None:
-    """The server JVM is killed under it, and comes back."""
+    """The server's JVM is killed during the loop, and started again."""
     own.make("looped", 1000)
     config = own.config("looped", "looped")
     metrics = own.folder / "metrics.txt"
@@ -187,7 +187,7 @@ def test_a_loop_survives_its_spark_and_stops_cleanly(own: Own) -> None:
 def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
     own: Own, step: str, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server JVM is killed as a step begins, and within the write."""
+    """The server's JVM is killed at the beginning of a step, and during the write."""
     own.stack.up()
     name = f"died_{step}_{int(seconds * 10)}"
     own.make(name, 20_000)
@@ -210,7 +210,7 @@ def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
 
     monkeypatch.setattr(owner, function, dies)
     start = time.monotonic()
-    with opened(load(config), owner="elsewhere/1/1/x") as loader:  # not this process, which lives
+    with opened(load(config), owner="elsewhere/1/1/x") as loader:  # not this process, which runs
         try:
             outcome = loader.round(lambda landed: None, lambda note: None)
         except Exception as error:
@@ -228,7 +228,9 @@ def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
 
 
 def test_clusters_are_loaded_side_by_side(own: Own, kafka_bootstrap_servers: str) -> None:
-    """One run, two brokers, a topic of one name on each; one that is away stops only itself."""
+    """One run with two clusters that have a topic of the same name; a cluster that is down stops
+    only itself.
+    """
     own.stack.up()
     own.make("twice", 30)
     with closing(KafkaAdminClient(bootstrap_servers=kafka_bootstrap_servers)) as admin:
@@ -268,8 +270,8 @@ def test_a_session_of_its_own_goes_on_in_the_same_lake(own: Own) -> None:
     config = own.config("alone", "alone")
     assert own.run(config, "run").returncode == 0
     own.make("alone", 50)
-    own.stack.spark.kill()  # the embedded metastore can be open in one process only
-    home = own.folder / "stack"  # where its metastore is
+    own.stack.spark.kill()  # only one process can open the embedded metastore
+    home = own.folder / "stack"  # the folder of the metastore
     environ = {
         "SPARK_REMOTE": "",
         "SPARK_CONF_DIR": str(home / "conf"),

@@ -1,4 +1,4 @@
-"""An address of Spark that cannot be right, or where nobody listens, is an error at once."""
+"""A malformed address of Spark, or one without a server, is an error within seconds."""
 
 from __future__ import annotations
 

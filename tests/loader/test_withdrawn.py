@@ -1,4 +1,6 @@
-"""A batch that can never be written is taken back by a command, and nothing of it lands later."""
+"""The command `withdraw` cancels a batch that can never be written, and no row of
+it lands later.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ pytestmark = pytest.mark.stack
 
 
 def _refuse(lake: Lake, name: str, condition: str) -> None:
-    """Let the raw table refuse every row without ``condition``, as no loader can help."""
+    """A constraint on the raw table: it refuses every row without ``condition``, whatever the
+    loader does.
+    """
     lake.sql(f"alter table {lake.table(name)} add constraint refused check ({condition})")
 
 
@@ -24,7 +28,7 @@ def _allow(lake: Lake, name: str) -> None:
 
 
 def _leave(lake: Lake) -> None:
-    """As if the loader that planned what is unfinished were a process that has ended."""
+    """As if the process that planned the unfinished batch had ended."""
     lake.sql(f"update {lake.ledger} set owner = 'elsewhere/1/1/x' where state = 'planned'")
 
 
@@ -59,7 +63,7 @@ def test_the_error_of_a_batch_that_cannot_be_written_names_the_command_that_take
     answer = lake.load(*command)
     assert (answer.code, "was withdrawn" in text_of(answer)) == (0, True), answer.text
     assert _gaps(lake, "a") == [(2, "committed", 0, "withdrawn: cannot be written")]
-    assert lake.load(*command).code == 2  # there is none any more
+    assert lake.load(*command).code == 2  # it no longer exists
     _allow(lake, "a")
     assert lake.load().code == 0
     assert lake.offsets("a") == every(10)
@@ -135,7 +139,7 @@ def test_a_section_that_is_taken_out_stops_no_run_and_its_batch_can_be_withdrawn
         assert lake.load(*command).code == 0
     answer = lake.load()
     assert (answer.code, commands_of(answer)) == (0, [])
-    # When the sections are back, they are read as they are then.
+    # When the sections are back, their present content is read.
     for name in ("x", "taken_out"):
         _allow(lake, name)
     lake.configure("a", tail=tail)

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 
 class Refused(Exception):
-    """What `exceptions.raise_compiler_error` says."""
+    """The message of `exceptions.raise_compiler_error`."""
 
 
 class Macro(BaseMacroGenerator):
@@ -37,7 +37,7 @@ class Macro(BaseMacroGenerator):
 
 
 class Render(Protocol):
-    """The fixture `macro`; what a macro gives is text or what it returns."""
+    """The fixture `macro`; the result of a macro is its text or its return value."""
 
     def __call__(
         self, name: str, *arguments: object, variables: Mapping[str, Any] | None = None
@@ -48,7 +48,7 @@ class Render(Protocol):
 def macro() -> Render:
     """Render a macro: ``macro("matomo_masked_ip", "ip", 2)``.
 
-    dbt's `var` has the variables of ``dbt_project.yml``, with ``variables`` before them.
+    dbt's `var` has the variables of ``dbt_project.yml``, overridden by ``variables``.
     """
     project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
     environment, templates = get_environment(), {}

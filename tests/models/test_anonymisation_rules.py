@@ -1,4 +1,4 @@
-"""Matomo's rules of anonymisation, rule by rule: those of its own, and those of the lake."""
+"""Matomo's rules of anonymisation, one by one: Matomo's own, and those of the lake."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.models.conftest import Refused, Render
 
 stack = pytest.mark.stack
 
-# An address, and what is left of it when 0, 1, 2, 3 and 4 bytes are masked.
+# An address, and its rest when 0, 1, 2, 3 and 4 bytes are masked.
 ADDRESSES: dict[str, list[str | None]] = {
     "156.5.3.2": ["156.5.3.2", "156.5.3.0", "156.5.0.0", "156.0.0.0", "0.0.0.0"],
     "255.255.255.255": [
@@ -40,13 +40,13 @@ ADDRESSES: dict[str, list[str | None]] = {
         "0:0:0:0:0:ffff:156.5.3.2", "::ffff:156.5.3.0", "::ffff:156.5.0.0", "::ffff:156.0.0.0",
         "::ffff:0.0.0.0",
     ],
-    # What is no address is hidden whole.
+    # A text that is no address is hidden completely.
     "jane.doe": ["jane.doe", None, None, None, None],
     "156.5.3.256": ["156.5.3.256", None, None, None, None],
     "1:2:3:4:5:6:7:8:9": ["1:2:3:4:5:6:7:8:9", None, None, None, None],
 }  # fmt: skip
 
-# A referrer's URL, and what is left of it without its query, its path, and at all.
+# A referrer's URL, and its rest without the query, without the path, and without everything.
 REFERRERS = {
     "https://example.org/path/page?q=jane#top": [
         "https://example.org/path/page", "https://example.org/", "",
@@ -59,7 +59,7 @@ REFERRERS = {
     "android-app://com.example/path": [
         "android-app://com.example/path", "android-app://com.example/", "",
     ],
-    # No path, no host: nothing that Matomo could cut.
+    # Without path or host there is nothing for Matomo to cut.
     "https://example.org": ["https://example.org", "https://example.org", ""],
     "example.org/path": ["example.org/path", "example.org/path", ""],
     "no address": ["no address", "no address", ""],
@@ -104,7 +104,7 @@ PATTERNS = {
     "https://example.org/?p=%2B33612345678": "https://example.org/?p=hidden-phone",
     "https://example.org/?p=+33%206%2012%2034%2056%2078&a=1": "https://example.org/?p=hidden-phone&a=1",
     "customer KD-123456": "customer hidden",
-    # What is neither.
+    # Texts that are neither.
     "2024-03-01 13:34:20": "2024-03-01 13:34:20",
     "1709300000": "1709300000",
     "user@localhost, 50 % @ home": "user@localhost, 50 % @ home",
@@ -114,7 +114,7 @@ PATTERNS = {
 
 
 def results(sql: Sql, expression: str, texts: list[str]) -> list[Any]:
-    """What an expression of `text` gives for each of the texts, in one statement."""
+    """The results of an expression of `text` for each of the texts, from one statement."""
     quoted = [text.replace("\\", "\\\\").replace("'", "\\'") for text in texts]
     rows = ", ".join(f"({number}, '{text}')" for number, text in enumerate(quoted))
     found = sql(f"select number, {expression} from values {rows} as t (number, text)")
@@ -289,7 +289,7 @@ def test_no_policy_of_the_profile_is_left_at_its_default(macro: Render) -> None:
     ((policy),) = macro("matomo_policies", {"default": {"profile": "cnil_exempt"}})
     options = macro("matomo_privacy_options")
     same = [name for name in options if policy["policy"][name] == options[name]["default"]]
-    # The visitor's hash changes with no period unless one is asked for, so that counts stay.
+    # Without a configured period the visitor's hash does not change, so that counts stay the same.
     assert same == ["hash_rotation"]
 
 

@@ -1,6 +1,6 @@
-"""Regular expressions on long texts: none overflows a stack, none takes the square of its text.
+"""Regular expressions on long texts: none overflows the stack, none takes quadratic time.
 
-A user's regular expression that could end the Spark server is refused when it is compiled.
+A user's regular expression that could crash the Spark server is refused when it is compiled.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ POLICIES: list[dict[str, Any]] = [
     {"query_parameters": {"deny": ["email", "tok_*"]}, "campaigns": "drop", "ip_mask_bytes": 1},
     {"referrer": "exclude_query", "ip_mask_bytes": 3, "patterns": ["phone"]},
 ]
-# Tried with a million as well, which takes some minutes: LACUSTRE_TEXT=1000000.
+# LACUSTRE_TEXT=1000000 also passes, in some minutes.
 LENGTH = int(os.environ.get("LACUSTRE_TEXT", "100000"))
-# What a policy looks through has an end; all other texts have none.
+# Policies search texts up to this length; other expressions have no limit.
 LONGEST_LOOKED_THROUGH = 65_536
 ALPHABETS = [
     "a", "7", ".", "@", "%41", "%25", " ", '"', "[", "1,", "e\u0301", "/", "#", "&", "?", ":",
@@ -46,18 +46,20 @@ def read(literal: str) -> str:
 
 
 def of_files() -> Iterator[tuple[str, int]]:
-    """The expressions that stand whole in a model or macro, and how long a text they may meet."""
+    """The expressions that are written out in a model or macro, with the length of the longest
+    text.
+    """
     for folder in ("models", "macros"):
         for path in sorted((ROOT / folder).rglob("*.sql")):
             if path.parent.name == "privacy":
-                continue  # Their expressions are put together: `of_policies` has them.
+                continue  # These expressions are composed by macros: `of_policies` has them.
             for literal in CALL.findall(path.read_text(encoding="utf-8")):
                 if "{{" not in literal and "{%" not in literal:
                     yield read(literal), LENGTH
 
 
 def of_policies(macro: Render) -> Iterator[tuple[str, int]]:
-    """The expressions that macros put together: those of policies, and names of fields."""
+    """The expressions that macros compose: those of policies, and names of fields."""
     for policy in POLICIES:
         for column in ("fields", "actions"):
             sql = macro("matomo_anonymised", column, variables={
@@ -71,7 +73,7 @@ def of_policies(macro: Render) -> Iterator[tuple[str, int]]:
 
 
 def literals(sql: str) -> Iterator[str]:
-    """The text literals that look like regular expressions, wherever they stand."""
+    """The string literals that look like regular expressions."""
     for literal in re.findall(r"'((?:[^'\\]|\\.)*)'", sql, flags=re.DOTALL):
         if re.search(r"[\[(*+^$|]", literal):
             yield literal
@@ -79,7 +81,7 @@ def literals(sql: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def java() -> Iterator[JVMView]:
-    """A Java process of its own, with small stacks for all threads."""
+    """A Java process with small stacks for all threads."""
     jar = next(Path(pyspark.__file__).parent.glob("jars/py4j-*.jar"))
     port, process = launch_gateway(
         classpath=str(jar), javaopts=["-Xss256k", "-Xmx300m"], die_on_exit=True, return_proc=True

@@ -1,4 +1,4 @@
-"""Which server dbt reaches when nobody names one: this checkout's, or none."""
+"""The server that dbt uses if nothing configures one: this checkout's, or none."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Rows of the park's files of which one column is odd, beside what they need in the other files.
+"""Rows of the park's files with one odd column, and the rows that they need in other files.
 
-Each odd row has a number of its own, in all columns that may hold a number, so that it can be found
-by whichever of them is not odd.
+Each odd row has a number of its own in all columns for numbers, so that it can be found by any of
+them that is not odd.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tests.odd.tables import odd_texts
 
 FIRST = 500_000
-# Each column gets these values and every fourth of the others, which ones differs by column.
+# Every column gets these values and every fourth of the others; which ones differs by column.
 ALWAYS = {
     "null",
     "empty",
@@ -27,7 +27,7 @@ ALWAYS = {
     "zero date",
 }
 STRIDE = 4
-# Départements of which the usual park has nothing.
+# Départements of which the usual park has no rows.
 CODES = [f"{code:02}" for code in range(1, 96) if code not in (20, 42, 93)]
 
 _HEADERS: Mapping[str, str] = {
@@ -41,7 +41,7 @@ _HEADERS: Mapping[str, str] = {
     "installation_c": "id_pdc,id_compteur,date_deb,date_fin",
     "installation_k": "id_pdk,id_concentrateurs,date_deb,date_fin",
 }
-# What an odd row of a table needs in other tables, so that it is joined and not left aside.
+# The tables in which an odd row needs rows, so that it is joined and not left out.
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "compteurs": ("pdc", "installation_c"),
     "concentrateurs": ("pdk", "installation_k"),
@@ -53,7 +53,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
 
 
 class OddLine(NamedTuple):
-    """A row of the park's file ``table`` of which ``field`` is the odd value called ``value``."""
+    """A row of the park's file ``table`` whose ``field`` has the odd value named ``value``."""
 
     table: str
     field: str
@@ -103,7 +103,7 @@ def _line(cells: Mapping[str, str]) -> str:
 
 
 def with_odd_lines(park: Mapping[str, str]) -> tuple[dict[str, str], list[OddLine]]:
-    """The files of ``park`` with all odd rows behind their own, and what these are."""
+    """The files of ``park`` with all odd rows appended, and the list of these rows."""
     odd = list(_chosen())
     files = {}
     for table, text in park.items():

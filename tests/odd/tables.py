@@ -1,4 +1,4 @@
-"""Odd values as the rows of files and database tables hold them: one column of a row is odd."""
+"""Odd values in rows of files and database tables: one column of a row is odd."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GOOD_ROWS = 20
 
 
 class OddRow(NamedTuple):
-    """A row whose ``field`` has the odd value called ``value``; ``held`` is that value itself."""
+    """A row whose ``field`` has the odd value named ``value``; ``held`` is the value itself."""
 
     key: str
     field: str
@@ -30,7 +30,7 @@ class OddRow(NamedTuple):
 
 
 def odd_texts(*, with_nul: bool = True) -> dict[str, str]:
-    """Every odd value as a text: what a JSON text says, and other JSON as it is written."""
+    """Every odd value as text: the content of JSON strings, and the JSON of other values."""
     found = {}
     for name, written in odd_values().items():
         if "surrogate" in name:
@@ -45,7 +45,7 @@ def odd_texts(*, with_nul: bool = True) -> dict[str, str]:
 
 CSV_COLUMNS = ("name", "amount", "day")
 CSV_GOOD = {"name": "good", "amount": "1.5", "day": "2024-01-01"}
-# Lines that are no row of the header; none may take another line with it.
+# Lines that do not fit the header; none may affect another line.
 CSV_LINES = (
     "one",
     "a,b,c,d,e,f",
@@ -102,7 +102,7 @@ JSON_LINES = (
 
 
 def json_rows() -> Iterator[tuple[OddRow, bytes]]:
-    """Each row with its line; ``held`` is the JSON text of the member, where that is known."""
+    """Each row with its line; ``held`` is the JSON text of the member, if it is known."""
     written = odd_values()
     for odd in odd_documents(JSON_GOOD):
         if odd.field == "key":
@@ -173,10 +173,10 @@ def parquet_rows() -> Iterator[OddRow]:
 
 @dataclass(frozen=True)
 class DatabaseColumn:
-    """A column's type, and how the same text of a value is asked of the database and of raw.
+    """A column's type, and expressions that give the same text in the database and in raw.
 
-    ``kept`` is a condition on what the type in raw can hold, true for null; ``more`` are values of
-    this type beyond the texts that all types are tried with.
+    ``kept`` is a condition for values that the type in raw can hold, true for null; ``more`` are
+    values of this type in addition to the texts that all types get.
     """
 
     kind: str
@@ -280,7 +280,7 @@ MARIADB: Mapping[str, DatabaseColumn] = {
     "bl": DatabaseColumn("longblob", "good", "lower(hex({c}))", "lower(hex({c}))"),
 }  # fmt: skip
 
-# Names of columns beside the usual ones, and what raw calls them.
+# Unusual column names, and their names in raw.
 COLUMN_NAMES: Mapping[str, str] = {
     "\u00e9t\u00e9": "\u00e9t\u00e9",
     "a'b\"c`d": "a_b_c_d",

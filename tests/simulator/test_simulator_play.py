@@ -1,4 +1,4 @@
-"""`play` sends every record once, remembers it, and fails in plain words."""
+"""`play` sends every record once, stores its progress, and fails with a readable sentence."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_disorder_and_resends_are_as_many_as_asked_and_always_the_same(
 
 def test_jitter_moves_a_record_by_no_more_than_its_seconds(meter_events: Path) -> None:
     file = meter_events / "event_20240101.csv"
-    file.with_suffix(".resend").unlink()  # these come at the end, whenever they were
+    file.with_suffix(".resend").unlink()  # resent rows are out of order
     plain = list(records(file, Shape(timed=True)))
     moved = list(records(file, Shape(jitter=3600, timed=True)))
     assert moved != plain and sorted(map(str, moved)) == sorted(map(str, plain))
@@ -128,7 +128,7 @@ def test_no_broker_is_one_sentence_and_an_exit_code(
     matomo_messages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(play, "CONNECT_SECONDS", 1)
-    with socket.socket() as reserved:  # bound, but nobody listens
+    with socket.socket() as reserved:  # bound, but not listening
         reserved.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{reserved.getsockname()[1]}"
         result = run("--topic", "t", "--bootstrap-servers", address, matomo_messages)
@@ -139,7 +139,7 @@ def test_no_broker_is_one_sentence_and_an_exit_code(
 
 
 def plain(record: Record) -> Record:
-    """The record as Kafka has it."""
+    """The record in Kafka's form."""
     return record._replace(at=None)
 
 

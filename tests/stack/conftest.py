@@ -14,7 +14,7 @@ class JavaAt(Protocol):
 
 @pytest.fixture
 def java_at(tmp_path: Path) -> JavaAt:
-    """Makes a JAVA_HOME whose `java -version` reports what the test says."""
+    """Creates a JAVA_HOME whose `java -version` prints the version that the test chooses."""
 
     def make(name: str, version: str, code: int = 0) -> Path:
         home = tmp_path / name

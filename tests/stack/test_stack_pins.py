@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Stands for the resolver: says which version it was asked for, and has no package for some.
+# Replaces the resolver: prints the requested version, and lacks a package for some versions.
 UV = """#!{python}
 import os, sys
 version = sys.argv[sys.argv.index("--python-version") + 1]
@@ -26,7 +26,9 @@ Check = Callable[[str], tuple[int, str, list[str]]]
 
 @pytest.fixture
 def check(tmp_path: Path) -> Check:
-    """Check a project whose pins some versions refuse: code, message, versions asked for."""
+    """Check a project whose pins cannot be resolved for some versions: code, message, checked
+    versions.
+    """
     for name in ("pyproject.toml", "requirements.txt", "constraints.txt"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     uv = tmp_path / "uv"
@@ -51,7 +53,7 @@ def test_pins_that_a_promised_python_cannot_install_are_a_sentence_each(check: C
     first, second = said.splitlines()
     assert first.startswith("Error: Python 3.10 cannot install the pinned packages")
     assert "no version of pycparser==3.12" in first and "Python 3.14 cannot" in second
-    # What failed is looked at once more; what held is not, until a file changes.
+    # A failed check runs again; a successful one only after a file changes.
     assert check("")[0] == 0
     assert check("") == (0, "", [])
 
@@ -64,7 +66,7 @@ def test_a_changed_pin_is_resolved_again(check: Check, tmp_path: Path) -> None:
     assert code == 1 and len(asked) == 5 and said.count("Error:") == 1
 
 
-# A package with its version, maybe with a marker, and the hashes of its files.
+# A package with its version, optionally a marker, and the hashes of its files.
 LOCKED = re.compile(r"(?m)^([^\s=\[]+)\S*==.*\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\\n)?)+")
 
 
