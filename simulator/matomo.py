@@ -37,7 +37,7 @@ _NO_VISIT = 900_000_000_000
 # Visits that are exported again in changes.jsonl although nothing happened to them, per site.
 RE_EXPORTS = ("same", "other_typing", "other_language", "other_lifetime")
 _SCRATCH = ".parts"
-# A visit is exported this long after its last action.
+# Seconds from the last action of a visit to its export.
 _EXPORT_AFTER = 60
 
 

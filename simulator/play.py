@@ -167,8 +167,8 @@ class _Journal:
         return self._entries(file.parent).get(key, 0)
 
     def note(self, file: Path, key: str, acknowledged: int, *, save: bool = False) -> bool:
-        """Store a count; writes it with `save`, otherwise about once a second
-        (then returns True).
+        """Store a count, and write the journal with `save` or if a second has passed since the last
+        write; returns whether it was written.
         """
         self._entries(file.parent)[key] = acknowledged
         if not save and time.monotonic() - self._saved < _JOURNAL_EVERY_SECONDS:

@@ -123,8 +123,8 @@ def make_table(
 
     If a Spark server died while it created the table, what it left in the folder becomes the table.
 
-    Raises ``ConfigurationError`` if the folder holds a table with commits or rows that the
-    metastore does not know.
+    Raises ``ConfigurationError`` if the folder holds a table with commits or rows, and the metastore
+    does not have it.
     """
     properties = properties or {}
     listed = ", ".join(f"'{name}' = '{value}'" for name, value in properties.items())
@@ -350,8 +350,8 @@ def append(
 ) -> Mapping[str, int] | None:
     """Commit ``rows`` with the mark of ``batch``. ``content`` is stored in the commit's metadata.
 
-    Returns the values of ``counts`` over the committed rows. Returns None if Delta skipped the
-    write, or if a session without Spark Connect cannot count while it writes.
+    Returns the values of ``counts`` over the committed rows. They are empty or None if Delta
+    skipped the write, if the session is not a Spark Connect session, or without ``counts``.
     """
 
     def write() -> Mapping[str, int] | None:

@@ -258,7 +258,7 @@ def _say(file: File, error: Exception, errors: list[LoaderError]) -> None:
 
 
 def changed_files(known: Mapping[str, File], found: Sequence[File]) -> tuple[File, ...]:
-    """The files of ``found`` whose checksum differs from the one in ``known``, or is not there."""
+    """The files of ``found`` that ``known`` lacks, or has with another checksum."""
     return tuple(
         file
         for file in found
