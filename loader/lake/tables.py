@@ -123,8 +123,8 @@ def make_table(
 
     If a Spark server died while it created the table, what it left in the folder becomes the table.
 
-    Raises ``ConfigurationError`` if the folder holds a table with commits or rows, and the metastore
-    does not have it.
+    Raises ``ConfigurationError`` if the folder holds a table with commits or rows, and the
+    metastore does not have it.
     """
     properties = properties or {}
     listed = ", ".join(f"'{name}' = '{value}'" for name, value in properties.items())
