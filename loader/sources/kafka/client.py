@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -26,23 +27,28 @@ CLIENT_ID = "lacustre-loader"
 _BITE = 1 << 20
 
 
-def _received(transport: KafkaTCPTransport) -> tuple[bytes, Exception | None]:
-    """What came in, in bites of a megabyte instead of 4 kB: the client spends its time on them."""
+def received(sock: socket.socket) -> tuple[bytes, Exception | None]:
+    """What came in, in bites of a megabyte instead of 4 kB: the client spends its time on them.
+
+    The client throws bytes away that come with an error. A broker that refuses a password answers
+    and hangs up at once, so the answer goes first; the next read finds the end of the connection.
+    """
     parts: list[bytes] = []
+    error: Exception | None = None
     try:
-        while True:  # until there is no more: what TLS has unpacked wakes nobody
-            parts.append(transport._sock.recv(_BITE))
-            if not parts[-1]:
-                return b"".join(parts), KafkaConnectionError("socket disconnected")
+        while part := sock.recv(_BITE):  # until TLS, too, has no more unpacked
+            parts.append(part)
+        error = KafkaConnectionError("socket disconnected")
     except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
         pass
-    except Exception as error:
-        return b"".join(parts), KafkaConnectionError(error)
-    return b"".join(parts), None
+    except Exception as found:
+        error = KafkaConnectionError(found)
+    return b"".join(parts), None if parts else error
 
 
 class _PlainTransport(KafkaTCPTransport):  # type: ignore[misc]
-    _sock_recv = _received
+    def _sock_recv(self) -> tuple[bytes, Exception | None]:
+        return received(self._sock)
 
 
 class Transport(KafkaSSLTransport):  # type: ignore[misc]
@@ -52,7 +58,9 @@ class Transport(KafkaSSLTransport):  # type: ignore[misc]
     """
 
     seconds = 30.0
-    _sock_recv = _received
+
+    def _sock_recv(self) -> tuple[bytes, Exception | None]:
+        return received(self._sock)
 
     async def handshake(self) -> None:
         """Raises what the client makes of a deadline that passed."""
