@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -26,25 +27,30 @@ CLIENT_ID = "lacustre-loader"
 _BITE = 1 << 20
 
 
-def _received(transport: KafkaTCPTransport) -> tuple[bytes, Exception | None]:
-    """Read the socket in chunks of 1 MiB instead of 4 kB, whose overhead dominates kafka-python's
-    run time.
+def received(sock: socket.socket) -> tuple[bytes, Exception | None]:
+    """The bytes in the socket, and the error of a lost connection, for kafka-python's transport.
+
+    Reads chunks of 1 MiB instead of 4 kB, whose overhead dominates kafka-python's run time. The
+    client drops bytes that are returned together with an error. A broker that refuses a password
+    answers and closes the connection at once, so the answer is returned without the error; the next
+    read returns the error.
     """
     parts: list[bytes] = []
+    error: Exception | None = None
     try:
-        while True:  # read everything: bytes that TLS has already decrypted cause no event
-            parts.append(transport._sock.recv(_BITE))
-            if not parts[-1]:
-                return b"".join(parts), KafkaConnectionError("socket disconnected")
+        while part := sock.recv(_BITE):  # also bytes that TLS has decrypted
+            parts.append(part)
+        error = KafkaConnectionError("socket disconnected")
     except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
         pass
-    except Exception as error:
-        return b"".join(parts), KafkaConnectionError(error)
-    return b"".join(parts), None
+    except Exception as found:
+        error = KafkaConnectionError(found)
+    return b"".join(parts), None if parts else error
 
 
 class _PlainTransport(KafkaTCPTransport):  # type: ignore[misc]
-    _sock_recv = _received
+    def _sock_recv(self) -> tuple[bytes, Exception | None]:
+        return received(self._sock)
 
 
 class Transport(KafkaSSLTransport):  # type: ignore[misc]
@@ -54,7 +60,9 @@ class Transport(KafkaSSLTransport):  # type: ignore[misc]
     """
 
     seconds = 30.0
-    _sock_recv = _received
+
+    def _sock_recv(self) -> tuple[bytes, Exception | None]:
+        return received(self._sock)
 
     async def handshake(self) -> None:
         """Do the handshake; raises the client's timeout error at the deadline."""
