@@ -1,6 +1,6 @@
 {% macro has_columns_as_before(id) -%}
-    {#- Whether all that a view reads surely has the columns that it had before this build: a view or
-        seed that this build left alone, or an incremental model whose table it found. -#}
+    {#- Whether everything that a view reads is known to have the same columns as before this build:
+        views and seeds that this build left alone, and incremental models whose table existed. -#}
     {%- for parent in graph.nodes[id].depends_on.nodes -%}
         {%- set node = graph.nodes.get(parent, {}) -%}
         {%- set kind = node.config.materialized if node else none -%}

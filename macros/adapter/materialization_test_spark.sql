@@ -1,7 +1,7 @@
 {#-
-    `unique` and `not_null` of one column are asked in one statement, since they read the same rows;
-    dbt still reports each by its name. The first of the two asks for both. Tests of other kinds, or
-    with a configuration of their own (`where`, `limit`, `store_failures`), are asked as dbt does it.
+    `unique` and `not_null` of one column read the same rows, so one statement answers both; dbt
+    still reports each by its name. The first of the two tests runs the statement. All other tests,
+    and those with a configuration of their own (`where`, `limit`, `store_failures`), run as in dbt.
 -#}
 {% materialization test, adapter='spark' %}
     {%- set answers = this_build()['answers'] -%}

@@ -21,7 +21,7 @@
             {%- do handle_existing_table(should_full_refresh(), held) -%}
         {%- endif -%}
         {%- if config.get('contract').enforced and not are_as_declared(columns) -%}
-            {#- Spells the types alike, and says what differs. -#}
+            {#- dbt's comparison normalises the types, and its error names the differences. -#}
             {%- do get_assert_columns_equivalent(sql) -%}
         {%- endif -%}
         {%- call statement('main') -%}

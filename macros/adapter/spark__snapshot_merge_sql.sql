@@ -1,5 +1,5 @@
 {% macro spark__snapshot_merge_sql(target, source, insert_cols) %}
-    {#- dbt-spark's has no place for a predicate, so a snapshot with `near` has a merge of its own. -#}
+    {#- dbt-spark's merge accepts no predicate, so a snapshot with `near` has its own. -#}
     {%- set near = model.config.meta.get('near') -%}
     {%- if not near -%}
         {{ dbt.spark__snapshot_merge_sql(target, source, insert_cols) }}

@@ -1,5 +1,6 @@
 {% macro record_decision(decision, subject, version, reason) -%}
-    {#- Append one decision of whoever runs the command. decision: accept, reject or acknowledge. -#}
+    {#- Appends one decision of the user who runs the command. decision: accept, reject or
+        acknowledge. -#}
     {%- if not (reason or '') | string | trim -%}
         {%- do exceptions.raise_compiler_error('A decision needs a reason: add reason to --args.') -%}
     {%- endif -%}

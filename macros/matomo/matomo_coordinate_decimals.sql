@@ -1,6 +1,6 @@
 {% macro matomo_coordinate_decimals() -%}
-    {#- The variable of that name as text: `all`, decimals of a degree (2 are about a kilometre), or -1,
-        which keeps no coordinate. -#}
+    {#- The variable of that name as text: `all`, a number of decimals of a degree (2 are about a
+        kilometre), or -1 to keep no coordinate. -#}
     {%- set decimals = var('matomo_coordinate_decimals', 'all') | string -%}
     {%- if not modules.re.match('(all|-1|[0-9]{1,2})$', decimals) -%}
         {%- do exceptions.raise_compiler_error(

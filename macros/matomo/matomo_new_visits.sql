@@ -1,8 +1,8 @@
 {% macro matomo_new_visits() -%}
-    {#- A predicate on int_matomo__current_visits: what this incremental lake model has not read yet;
-        everything on its first build. `batch_id` says it. It may be that of the visit's site, so the
-        batch of the visit itself and the sites that are new are named too: by these Delta skips the files
-        of all other visits. -#}
+    {#- A predicate on int_matomo__current_visits: the rows that this incremental lake model has not
+        read; all rows on its first build. `batch_id` decides it, but may be the batch of the
+        visit's site. So the predicate also names the batch of the visit itself and the new sites,
+        by which Delta skips the files of all other visits. -#}
     {%- set sites, clock = ref('matomo_sites'), ref('stg_matomo__documents') -%}
     {%- if execute and is_incremental() -%}
         {%- set mark = newest_batch(this, clock) -%}

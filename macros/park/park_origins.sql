@@ -1,5 +1,6 @@
 {% macro park_origins(name) -%}
-    {#- Asked once per invocation: six models read the park, and each column list is a statement. -#}
+    {#- Queried once per invocation: six models read the park, and each list of columns is a
+        statement. -#}
     {%- set known = this_build().setdefault('park_origins', {}) if execute else {} -%}
     {%- if name not in known -%}
         {%- set of_files, of_database = source('raw', 'park_' ~ name), source('raw', 'parc_' ~ name) -%}

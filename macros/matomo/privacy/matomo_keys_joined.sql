@@ -1,6 +1,6 @@
 {% macro matomo_keys_joined() -%}
-    {#- Joins that give a document the keys of its site and those of all sites; nothing where no policy
-        hashes. -#}
+    {#- Joins that add to each document the keys of its site and those of all sites; empty if no
+        policy hashes. -#}
     {%- set hashing = [] -%}
     {%- for each in matomo_policies(var('matomo_privacy', {})) -%}
         {%- if 'hash' in [each.policy.user_id, each.policy.visitor_id, each.policy.order_id] -%}

@@ -1,6 +1,6 @@
 {% macro matomo_privacy_problem(privacy) -%}
-    {#- A sentence about the first thing in `privacy`, the variable, that is not what it should be; none
-        where all is well. -#}
+    {#- An error message about the first mistake in `privacy`, the variable; none if there is no
+        mistake. -#}
     {%- set options = matomo_privacy_options() -%}
     {%- set known = ['profile'] + options.keys() | list -%}
     {%- if privacy is not mapping -%}
@@ -30,7 +30,8 @@
             {%- set allowed = matomo_privacy_profiles().keys() | list
                 if option == 'profile' else options[option].allowed -%}
             {%- if allowed is not string -%}
-                {#- YAML reads `1.0` and `true` as equal to 1, and 1 as no text. -#}
+                {#- YAML's `1.0` and `true` equal 1, and 1 is not a text, so the values are compared
+                    as text. -#}
                 {%- if value | string not in allowed | map('string') | list -%}
                     {%- do return(where ~ ": there is no '" ~ value ~ "'; the nearest is '"
                         ~ matomo_nearest(value, allowed) ~ "' of " ~ allowed | join(', ') ~ '.') -%}
@@ -75,10 +76,10 @@
 
 
 {% macro matomo_regex_problem(regex) -%}
-    {#- What is wrong with a regular expression of a user's, to be put behind it; none where nothing is. A
-        group that may repeat without end, or within another one that repeats, makes Java recurse for
-        each turn: a text of some kilobytes overflows the stack and ends the Spark server. A group
-        with a possessive repetition, (…)++, does not. -#}
+    {#- What is wrong with a configured regular expression, as the end of an error message; none if
+        nothing is wrong. If a group may repeat without limit, or inside another repeating group,
+        Java recurses for each repetition: a text of some kilobytes overflows the stack and ends the
+        Spark server. A group with a possessive repetition, (…)++, does not recurse. -#}
     {%- set groups = [] -%}
     {%- set state = namespace(at=0, in_class=0) -%}
     {%- for _ in regex if state.at < regex | length -%}
@@ -91,7 +92,7 @@
             {%- set state.in_class = state.in_class + {'[': 1, ']': -1}.get(letter, 0) -%}
         {%- elif letter == '[' -%}
             {%- set state.in_class = 1 -%}
-            {#- A bracket that closes right away is a letter of the class. -#}
+            {#- A bracket directly after the opening one is a character of the class. -#}
             {%- if regex[state.at + 1:state.at + 2] == ']' -%}
                 {%- set state.at = state.at + 1 -%}
             {%- elif regex[state.at + 1:state.at + 3] == '^]' -%}
@@ -129,7 +130,7 @@
 
 
 {% macro matomo_nearest(word, known) -%}
-    {#- The one of `known` that shares most pairs of letters with `word`. -#}
+    {#- The one of `known` that shares the most pairs of letters with `word`. -#}
     {%- set best = namespace(name=known[0], score=-1) -%}
     {%- set text = ' ' ~ word | string | lower ~ ' ' -%}
     {%- for name in known -%}

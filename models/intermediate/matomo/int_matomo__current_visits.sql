@@ -1,6 +1,7 @@
--- Visits as they are now, with what only the time zone of their site tells. Nearly every visit says
--- its offset itself, the same by its first and its last action. Of another one the site's zone
--- decides, so it carries the batch of its site, too: it is read again when the zone becomes known.
+-- Visits as they are now, with their site's time zone and offset from UTC. Nearly every visit shows
+-- its offset itself: its first and last action show the same one. For all other visits the site's
+-- time zone decides. Their batch_id includes the batch of their site, so they are read again when
+-- the time zone becomes known.
 with located as (
     select
         visits.* except (batch_id),
@@ -19,8 +20,8 @@ zoned as (
         * except (site_batch_id, is_uncertain),
         if(is_uncertain, greatest(visit_batch_id, site_batch_id), visit_batch_id) as batch_id,
         coalesce(
-            -- One end alone may mislead: Matomo cuts long visits off, and a visit may last beyond
-            -- its last action.
+            -- The last action alone may mislead: Matomo cuts long visits off, and a visit may last
+            -- beyond its last action.
             if(is_uncertain, null, last_utc_offset_seconds),
             cast(
                 unix_seconds(from_utc_timestamp(last_action_at, time_zone))

@@ -1,5 +1,5 @@
--- The periods that statistics of rates, silence and changes look at: days, weeks, months and years
--- from the first to the last day with events, those of wrong clocks aside.
+-- The periods that the views about rates, days without events and changes use: days, weeks, months
+-- and years from the first to the last day with events. Events of wrong clocks do not count.
 with first_and_last as (
     select
         min(occurred_on) as first_on,
@@ -7,7 +7,7 @@ with first_and_last as (
     from {{ ref('meter_event_delays') }}
     where
         not is_future
-        -- Copies alone leave a row without events.
+        -- Copies without their event leave a row with 0 events.
         and events > 0
         and delay_minutes <= {{ var('meter_clock_wrong_after_days') }} * 24 * 60
 ),

@@ -1,4 +1,4 @@
--- Events of the days of the calendar, without those of clocks that were ahead.
+-- Events on the days of the calendar, without events from the future.
 with range_of_days as (
     select
         min(from_on) as from_on,

@@ -1,4 +1,4 @@
--- On how many days of each period an interval of the park was in force.
+-- The number of days of each period on which an interval of the park was in force.
 select
     calendar.period,
     calendar.period_start,

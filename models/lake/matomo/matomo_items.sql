@@ -17,7 +17,8 @@ with changed_visits as (
     where {{ matomo_new_visits() }}
 ),
 
--- All but the lines, which are unfolded: a purchase would be copied whole to each of its lines.
+-- All columns that the lines need. Without this step each unfolded line would copy the whole
+-- purchase.
 purchases as (
     select
         * except (purchase, actions),

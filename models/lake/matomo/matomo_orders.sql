@@ -44,7 +44,7 @@ select
     country_code
 from changed_visits
 where {{ 'true' if is_incremental() else 'ordered is not null' }}
--- An order belongs to one visit; one that is told twice is taken once.
+-- An order belongs to one visit. If it is sent twice, one row is kept.
 qualify
     row_number() over (
         partition by site_id, coalesce(ordered.order_id, visit_key || ordinal)

@@ -5,7 +5,7 @@
     near='visit_block'
 ) }}
 
--- Visits as they are now, one row each; only visits that changed are merged.
+-- Visits as they are now, one row each. Only changed visits are merged.
 select
     visit_key,
     batch_id,

@@ -1,5 +1,5 @@
--- Days on which an equipment was in service and sent nothing, from the first to the last day with
--- events of anyone, those of wrong clocks aside.
+-- Days in service on which an equipment sent no event, from the first to the last day with events
+-- of any equipment. Events of wrong clocks do not extend this range.
 with heard as (
     select
         periods.period,

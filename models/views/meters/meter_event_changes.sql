@@ -1,6 +1,7 @@
--- Events against the period before and the same period a year before, for all events and each part
--- of the park. A week's is the ISO week of that number; 29 February and most weeks 53 have none.
--- A period without events has a row where the one before had some.
+-- Events compared with the previous period and with the same period a year before, for all events
+-- and each part of the park. A week is compared with the ISO week of the same number. 29 February
+-- and most weeks 53 have no period a year before. A period without events has a row only if the
+-- previous period had events.
 with bounds as (
     select
         period,
@@ -56,7 +57,7 @@ filled as (
     select * except (next_start, last_start, following_start)
     from followed
     union all
-    -- What had events and has no more.
+    -- Periods without events after a period with events.
     select
         period,
         next_start as period_start,
@@ -103,7 +104,7 @@ dated as (
 compared as (
     select
         dated.*,
-        -- Nothing is known of what was before the first period.
+        -- Nothing is known about the time before the first period.
         if(
             dated.previous_start >= dated.first_start, coalesce(previous.events, 0), null
         ) as previous_events,

@@ -5,7 +5,7 @@ with served as (
         service.period_start,
         parts.dimension,
         parts.code,
-        -- Of names that one code has, one: they are no parts of their own.
+        -- If a code has several names, one of them: a name does not make a part of its own.
         max(parts.label) as label,
         service.equipment_type,
         count(distinct service.equipment_id) as equipments,
