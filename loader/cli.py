@@ -119,9 +119,11 @@ def _exit(context: _Context, errors: Iterable[LoaderError]) -> None:
     "flags",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A value that goes before file and environment, as limits.max_records=1000.",
+    help="Overrides file and environment, for example limits.max_records=1000.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of text.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line instead of text."
+)
 @click.version_option(__version__)
 @click.pass_context
 def main(context: click.Context, config: str, flags: tuple[str, ...], as_json: bool) -> None:
@@ -183,15 +185,21 @@ class _Run:
 
 
 @main.command("run")
-@click.option("--until-caught-up", is_flag=True, help="Rounds until all that was there is loaded.")
-@click.option("--every", type=Seconds(), help="Go on for ever, a pause of so long between.")
-@click.option("--max-records", type=click.IntRange(1), help="Offsets of a round.")
-@click.option("--max-bytes", help="About the bytes of a round, as 2GB.")
-@click.option("--max-seconds", type=Seconds(), help="No round begins after so long.")
+@click.option(
+    "--until-caught-up",
+    is_flag=True,
+    help="Run rounds until everything is loaded that Kafka had at the start.",
+)
+@click.option(
+    "--every", type=Seconds(), help="Run forever, with this pause between rounds (30s, 5m)."
+)
+@click.option("--max-records", type=click.IntRange(1), help="Most offsets per round.")
+@click.option("--max-bytes", help="Approximate number of bytes per round, for example 2GB.")
+@click.option("--max-seconds", type=Seconds(), help="Begin no round after this time (10m).")
 @click.option(
     "--metrics-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write OpenMetrics there after every round.",
+    help="File for OpenMetrics, replaced after every round.",
 )
 @click.pass_obj
 @_guarded
@@ -296,7 +304,10 @@ def config(context: _Context) -> None:
     "--from", "start", type=arguments.Where(), required=True, help="Time, earliest, or 0:120,1:99."
 )
 @click.option(
-    "--until", "end", type=arguments.Where(), help="As --from, exclusive; else all that was loaded."
+    "--until",
+    "end",
+    type=arguments.Where(),
+    help="End (exclusive), in the form of --from; default: the committed offsets.",
 )
 @click.pass_obj
 @_guarded
@@ -319,8 +330,10 @@ def replay(context: _Context, topic: str, cluster: str, start: Where, end: Where
 
 
 @main.command()
-@click.option("--group", required=True, help="The consumer group whose offsets are taken over.")
-@click.option("--topic", "topics", multiple=True, help="Only this one; may be given again.")
+@click.option(
+    "--group", required=True, help="Consumer group whose committed offsets are the first ones."
+)
+@click.option("--topic", "topics", multiple=True, help="Only this topic; repeatable.")
 @_CLUSTER
 @click.pass_obj
 @_guarded
@@ -342,21 +355,25 @@ def adopt(context: _Context, group: str, topics: tuple[str, ...], cluster: str) 
 
 
 @main.command()
-@click.option("--topic", help="The topic that goes on without what is lost.")
+@click.option("--topic", help="Topic that continues without the lost records.")
 @_CLUSTER
 @click.option(
-    "--lost", type=Lost(), multiple=True, help="Offsets that Kafka does not hold; or all."
+    "--lost", type=Lost(), multiple=True, help="Lost offsets, partition:first-last, or all."
 )
 @click.option(
-    "--rewind", "back", type=At(), multiple=True, help="Where the partition ends now; or all."
+    "--rewind",
+    "back",
+    type=At(),
+    multiple=True,
+    help="Offset to continue from, partition:offset, or all.",
 )
 @click.option(
     "--gone", type=Gone(), multiple=True, help="A partition that does not exist any more; or all."
 )
-@click.option("--new-id", help="The id of the topic that was made again.")
+@click.option("--new-id", help="Id of the topic that was created again.")
 @click.option("--deleted", is_flag=True, help="The topic does not exist any more.")
-@click.option("--skip", type=Lost(), multiple=True, help="Records that cannot be landed.")
-@click.option("--reason", help="Why they are set aside; the ledger keeps it.")
+@click.option("--skip", type=Lost(), multiple=True, help="Records to skip, partition:first-last.")
+@click.option("--reason", help="Reason for --skip; stored in the ledger.")
 @click.option("--table", help="The raw table that has lost batches.")
 @click.option("--batches", help="Its lost batches, first-last.")
 @click.pass_obj
@@ -425,8 +442,14 @@ def accept(
 
 @main.command()
 @click.option("--table", required=True, help="The raw table.")
-@click.option("--batch", "batch_id", type=click.IntRange(1), required=True, help="Its batch.")
-@click.option("--reason", required=True, help="Why; the ledger keeps it.")
+@click.option(
+    "--batch",
+    "batch_id",
+    type=click.IntRange(1),
+    required=True,
+    help="Number of the unfinished batch.",
+)
+@click.option("--reason", required=True, help="Reason; stored in the ledger.")
 @click.pass_obj
 @_guarded
 def withdraw(context: _Context, table: str, batch_id: int, reason: str) -> None:
@@ -447,16 +470,21 @@ def withdraw(context: _Context, table: str, batch_id: int, reason: str) -> None:
 
 
 @main.command()
-@click.option("--topic", "topics", multiple=True, help="Only this one; may be given again.")
+@click.option("--topic", "topics", multiple=True, help="Only this topic; repeatable.")
 @click.option(
     "--sample",
     default=10_000,
     show_default=True,
     type=click.IntRange(1),
-    help="Offsets of each partition to compare with Kafka.",
+    help="Number of offsets per partition to compare with Kafka.",
 )
 @click.option("--full", is_flag=True, help="Compare everything that Kafka still holds.")
-@click.option("--seed", default=0, show_default=True, help="Another sample.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of the sample; another value compares other offsets.",
+)
 @click.pass_obj
 @_guarded
 def verify(context: _Context, topics: tuple[str, ...], sample: int, full: bool, seed: int) -> None:
@@ -476,9 +504,11 @@ def verify(context: _Context, topics: tuple[str, ...], sample: int, full: bool, 
 
 
 @main.command()
-@click.option("--table", "tables", multiple=True, help="Only this one; may be given again.")
-@click.option("--target-size", default="128MB", show_default=True, help="Size of a file.")
-@click.option("--vacuum", is_flag=True, help="Also remove files that no version of 7 days needs.")
+@click.option("--table", "tables", multiple=True, help="Only this table; repeatable.")
+@click.option("--target-size", default="128MB", show_default=True, help="Target size of a file.")
+@click.option(
+    "--vacuum", is_flag=True, help="Also delete files that were replaced more than seven days ago."
+)
 @click.pass_obj
 @_guarded
 def compact(context: _Context, tables: tuple[str, ...], target_size: str, vacuum: bool) -> None:

@@ -249,7 +249,7 @@ def batch_line(batch: Batch) -> str:
         )
         what = f"accepted, {lost}" if lost else "adopted"
         source = batch.topic or batch.content.text(batch.kind)
-        return f"{name}: {source} {what}" + (f"; goes on at {at}" if at else "")
+        return f"{name}: {source} {what}" + (f"; continues at {at}" if at else "")
     what = batch.content.text(batch.kind)
     line = f"{name}: {what}"
     if batch.records is not None:

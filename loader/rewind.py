@@ -133,7 +133,8 @@ def _adopted(
         if offset > state.end[partition]:
             message = (
                 f"Consumer group {group} is at offset {offset} of topic {topic} partition "
-                f"{partition}, which ends at {state.end[partition]}: another topic's."
+                f"{partition}, which ends at {state.end[partition]}: these offsets belong to "
+                "another topic."
             )
             raise ConfigurationError(message, topic=topic, group=group)
     begin = {**state.begin, **found.starts.get(key, {}), **offsets}
@@ -222,8 +223,8 @@ def accept_table(
     ]
     if not rows:
         message = (
-            f"Nothing that loader.toml has and that answers feeds {table}; put its section back, "
-            "or start its server, and try this again."
+            f"No source of {table} is both configured in loader.toml and reachable; put its "
+            "section back, or start its server, and try this again."
         )
         raise ConfigurationError(message, table=table)
     ours, fenced = loader.ledger.propose(number(position, table_id, rows))

@@ -150,7 +150,7 @@ class Loader(Surveyor):
                     if new is not old:
                         self.ledger.amend(new)
             except Exception as error:
-                what = f"What is new for {first.table_name} cannot be told"
+                what = f"New rows for {first.table_name} cannot be determined"
                 report.errors.append(as_ours(error, what, table=first.table_name))
                 continue
             report.noted(

@@ -249,7 +249,9 @@ class JdbcTable(_Section):
     @model_validator(mode="after")
     def _has_column(self) -> JdbcTable:
         if (self.mode == "full") != (self.column is None):
-            raise ValueError("column goes with mode append or last_modified, and they need it")
+            raise ValueError(
+                "column is required for mode append and last_modified, and not allowed for full"
+            )
         if self.compare_keys and self.mode == "full":
             raise ValueError("compare_keys is for append and last_modified; full sees deletes")
         return self

@@ -181,9 +181,9 @@ class _OfTopic:
             }
         for (batch_id, partition), found in sorted(unknown.items()):
             message = (
-                f"Table {table}: {found.rows} rows of topic {topic} partition {partition} say that "
-                f"they are of batch {batch_id}, which the ledger does not have of it. Something "
-                "else than the loader wrote them; remove them."
+                f"Table {table}: {found.rows} rows of topic {topic} partition {partition} have "
+                f"batch id {batch_id}, which the ledger does not list for the topic. Another "
+                "program wrote them; remove them."
             )
             yield DataLoss(message, table=table, topic=topic, partition=partition)
 

@@ -187,7 +187,7 @@ def table_state(spark: SparkSession, table: str, *, is_new: bool = False) -> tup
     """
     detail = spark.sql(f"describe detail {table}").collect()[0]
     if detail["id"] is None:
-        message = f"Table {table} is there, but is no Delta table; name another in loader.toml."
+        message = f"Table {table} exists, but is no Delta table; name another in loader.toml."
         raise ConfigurationError(message, table=table)
     if _FORGETS in detail["properties"]:
         message = (

@@ -76,10 +76,11 @@ start = 2020-01-01
     text = text_of(answer)
     assert answer.code in (2, 5), answer.text
     for said in (
-        f"Topic {lake.topic('nameless')} of [kafka.default] gave no answer of use (KeyError: ",
-        f"Topic {lake.topic('offsetless')} of [kafka.default] gave no answer of use (TypeError: an",
-        f"Topic {lake.topic('dated')} of [kafka.default] gave no answer of use: TypeError: an",
-        "[kafka.other] gave no answer of use: RuntimeError: the client stumbled",
+        f"Topic {lake.topic('nameless')} of [kafka.default] gave an unusable answer (KeyError: ",
+        f"Topic {lake.topic('offsetless')} of [kafka.default] gave an unusable answer (TypeError: "
+        "an",
+        f"Topic {lake.topic('dated')} of [kafka.default] gave an unusable answer: TypeError: an",
+        "[kafka.other] gave an unusable answer: RuntimeError: the client stumbled",
         lake.table("viewed"),
     ):
         assert said in text, (said, text)

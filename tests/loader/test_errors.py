@@ -26,7 +26,7 @@ def test_a_table_that_is_not_the_loaders_is_refused(lake: Lake) -> None:
     answer = lake.load()
     assert answer.code == 2, answer.text
     assert (
-        f"Table {lake.table('a')} is there, but is no Delta table; name another in loader.toml."
+        f"Table {lake.table('a')} exists, but is no Delta table; name another in loader.toml."
         in text_of(answer)
     )
     assert lake.offsets("b") == every(5)

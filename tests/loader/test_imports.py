@@ -551,7 +551,7 @@ def test_a_chosen_key_that_names_several_rows_is_refused_before_they_are_visible
     body = '[[jdbc.src.tables]]\nname = "named"\nmode = "last_modified"\ncolumn = "at"\n'
     configured(lake, postgres, body + 'key = "a"')
     assert "public.named of [jdbc.src]" in (text := loaded(lake, 2))
-    assert "does not name one row: 2 have a = 1." in text
+    assert "is not unique: 2 rows have a = 1." in text
     assert rows_of(lake, "named", batch="1") == []
     configured(lake, postgres, body + 'key = ["a", "b"]')
     abandoned(lake)
@@ -900,7 +900,7 @@ def test_both_clients_of_mariadb_use_tls_or_neither_connects(
         ("postgresql", {"ssl": "true"}, {"sslmode": "verify-full"}),
         ("postgresql", {"ssl": "", "sslmode": "require"}, {"sslmode": "require"}),
         ("postgresql", {"ssl": "false", "sslrootcert": "a"}, {"sslrootcert": "a"}),
-        ("postgresql", {"sslfactory": "x"}, "sslfactory of the url tells only one"),
+        ("postgresql", {"sslfactory": "x"}, "sslfactory of the url applies to only one"),
         ("mysql", {}, {"ssl_disabled": True}),
         ("mysql", {"sslmode": "DISABLE"}, {"ssl_disabled": True}),
         ("mysql", {"sslMode": "trust"}, (False, "CERT_NONE")),
@@ -910,8 +910,8 @@ def test_both_clients_of_mariadb_use_tls_or_neither_connects(
         ("mysql", {"serverSslCert": "a"}, "only with the last two"),
         ("mysql", {"sslMode": "verify-ca", "serverSslCert": "/no"}, "no PEM file"),
         ("mysql", {"sslMode": "on"}, "sslMode=on is not what both"),
-        ("mysql", {"useSsl": "true"}, "useSsl of the url tells only one"),
-        ("mysql", {"keyStore": "a"}, "keyStore of the url tells only one"),
+        ("mysql", {"useSsl": "true"}, "useSsl of the url applies to only one"),
+        ("mysql", {"keyStore": "a"}, "keyStore of the url applies to only one"),
     ],
 )
 def test_tls_is_the_same_for_both_clients_or_refused(
@@ -945,7 +945,10 @@ def test_infinity_of_a_number_is_asked_only_where_postgresql_knows_it() -> None:
         ('url = "jdbc:postgresql://h/d?password=secret"', "does not belong into the url"),
         ('url = "jdbc:mysql://h/d?a=b&keyStorePassword=secret"', "does not belong into the url"),
         ('url = "jdbc:oracle://h/d"', "jdbc:postgresql://host:port/database"),
-        ('url = "jdbc:mysql://h/d"\n[[jdbc.x.tables]]\nname = "t"\nmode = "append"', "need it"),
+        (
+            'url = "jdbc:mysql://h/d"\n[[jdbc.x.tables]]\nname = "t"\nmode = "append"',
+            "column is required for mode append",
+        ),
         ('url = "jdbc:mysql://h/d"\ninclud = ["x"]', "did you mean 'include'"),
         ('url = "jdbc:mysql://h/d"\n[[jdbc.x.tables]]\nnam = "t"', "did you mean 'name'"),
     ],

@@ -311,7 +311,7 @@ def test_an_open_transaction_is_no_loss() -> None:
     ],
 )
 def test_what_is_not_lost_cannot_be_accepted(what: Acceptance) -> None:
-    with pytest.raises(ConfigurationError, match="no such loss"):
+    with pytest.raises(ConfigurationError, match="This loss of topic t cannot be accepted"):
         accepted(batch((0, 0, 10)), state({0: 50}, {0: 12}), what)
 
 
@@ -356,12 +356,12 @@ def test_a_rewind_is_to_any_point_that_kafka_has_however_far_producers_went_on()
         assert row.ranges == (Range(0, 20, 20),)
         assert row.gaps == (Gap(0, 20, 30, "rewound"),)
     for end, begin, offset in ((19, 0, 20), (25, 21, 20), (50, 0, 30)):
-        with pytest.raises(ConfigurationError, match="no such loss"):
+        with pytest.raises(ConfigurationError, match="This loss of topic t cannot be accepted"):
             accepted(batch((0, 0, 30)), state({0: end}, {0: begin}), Acceptance(rewind={0: offset}))
     planned = batch((0, 10, 30), state=PLANNED)
     row = accepted(planned, state({0: 25}), Acceptance(rewind={0: 20}))
     assert row.readable == (Range(0, 10, 20),)
-    with pytest.raises(ConfigurationError, match="no such loss"):
+    with pytest.raises(ConfigurationError, match="This loss of topic t cannot be accepted"):
         accepted(planned, state({0: 30}), Acceptance(rewind={0: 20}))  # it can be read
 
 

@@ -84,7 +84,7 @@ def test_each_loss_names_the_command_that_accepts_it(lake: Lake) -> None:
     # `accept` refuses records that are not lost.
     refused = lake.command("accept", "--topic", t("fine"), "--lost", "0:20-25")
     assert refused.exit_code == 2
-    assert "has no such loss to accept" in text_of(refused)
+    assert f"This loss of topic {t('fine')} cannot be accepted" in text_of(refused)
     refused = lake.command("accept", "--topic", t("taken"), "--lost", "0:10-15")
     assert refused.exit_code == 2, "offset 15 is still there"
 
@@ -148,8 +148,8 @@ def test_a_renamed_section_has_one_gap_when_its_table_is_lost(lake: Lake) -> Non
     refused = lake.load(*away, *commands_of(answer)[0])
     assert refused.code == 2, refused.text
     assert (
-        f"Nothing that loader.toml has and that answers feeds {lake.table('a')}; put its section "
-        "back, or start its server, and try this again." in text_of(refused)
+        f"No source of {lake.table('a')} is both configured in loader.toml and reachable; put its "
+        "section back, or start its server, and try this again." in text_of(refused)
     )
     lake.config.write_text(renamed)
     accepted = lake.load(*commands_of(answer)[0])
@@ -190,7 +190,7 @@ def test_a_rewind_is_accepted_while_producers_go_on(lake: Lake) -> None:
         refused = lake.load(*command)
         assert refused.code == 2, refused.text
         assert (
-            f"Topic {name} has no such loss to accept: partition 0 has other records "
+            f"This loss of topic {name} cannot be accepted: partition 0 has other records "
             "from offset 0 on already: `python" in text_of(refused)
         )
         accepted = lake.load(*commands_of(refused)[0])
@@ -198,8 +198,8 @@ def test_a_rewind_is_accepted_while_producers_go_on(lake: Lake) -> None:
     refused = lake.load("accept", "--topic", lake.topic("fine"), "--rewind", "0:20")
     assert refused.code == 2
     assert (
-        f"Topic {lake.topic('fine')} has no such loss to accept: partition 0 holds what was loaded "
-        "from offset 20 on. Nothing was changed." in text_of(refused)
+        f"This loss of topic {lake.topic('fine')} cannot be accepted: partition 0 still has the "
+        "loaded records from offset 20 on. Nothing was changed." in text_of(refused)
     )
     assert lake.load().code == 0
     assert lake.offsets("slow") == sorted(every(30) + every(17))
@@ -467,8 +467,8 @@ def test_verify_finds_planted_damage_and_the_replay_it_names_mends_it(lake: Lake
         f"topic {t('skipped')}: batch 1 has 200 rows of partition 0: offsets 0 to 199 are not "
         "within 1 to 199",
         f"topic {t('changed')}: 1 records of partition 0 between the offsets 9 and 9 differ",
-        f"{lake.table('foreign')}: 1 rows of topic {t('foreign')} partition 0 say that they are of "
-        "batch 77",
+        f"{lake.table('foreign')}: 1 rows of topic {t('foreign')} partition 0 have batch id 77, "
+        "which the ledger does not list for the topic",
     ):
         assert sentence in text, (sentence, text)
     verdicts = {

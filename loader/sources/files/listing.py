@@ -164,7 +164,8 @@ def _unreadable(config: Files, checksum: str) -> str:
 def _still_unreadable(file: File) -> ConfigurationError:
     message = (
         f"{file.path} could not be read when it was loaded, and nothing of it is in the lake. It "
-        "is read again when the file or its section in loader.toml is another; or take it away."
+        "is read again after the file or its section in loader.toml changes. Otherwise remove the "
+        "file."
     )
     return ConfigurationError(message, path=file.path)
 

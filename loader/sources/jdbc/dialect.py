@@ -141,8 +141,8 @@ def check_tls(given: Mapping[str, str], known: Sequence[str]) -> None:
     for name in given:
         if re.search(r"(?i)ssl|tls|keystore|truststore|servercert", name) and name not in known:
             message = (
-                f"The parameter {name} of the url tells only one of the two clients how to use "
-                f"TLS; both understand {', '.join(known)}."
+                f"The parameter {name} of the url applies to only one of the two clients; both "
+                f"support {', '.join(known)}."
             )
             raise ConfigurationError(message, parameter=name)
 

@@ -38,8 +38,8 @@ def proposed(source: Source, last: Batch | None, now: datetime) -> Batch | None:
         if last.imported.mode == "full" and source.entry.mode != "full" and not source.key:
             message = (
                 f"{source.table} has whole versions of {source.relation.name} of "
-                f"{database.where}, which without a key cannot be told from new rows; name "
-                f"another table for mode {source.entry.mode}, or a key."
+                f"{database.where}, which without a key cannot be distinguished from new rows; "
+                f"name another table for mode {source.entry.mode}, or a key."
             )
             raise ConfigurationError(message, relation=source.relation.name, table=source.table)
     entry = source.entry

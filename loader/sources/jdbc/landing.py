@@ -163,7 +163,7 @@ def compare(source: Source, splits: Sequence[Split], staged: DataFrame) -> None:
             )
             message = (
                 f"{where}: of the rows with {split.condition} {row[0]:,} were read, but the "
-                f"database counts {split.rows:,}. {why}; nothing of it is visible. Run again."
+                f"database counts {split.rows:,}. {why}; nothing was committed. Run again."
             )
             raise SourceUnavailable(message, relation=source.relation.name, part=part)
         if not row[0]:
@@ -176,10 +176,11 @@ def compare(source: Source, splits: Sequence[Split], staged: DataFrame) -> None:
             if any(a and a != b for a, b in zip(ours, theirs, strict=True)):
                 message = (
                     f"{where}: column {each.source} ({each.kind}), landed as {each.landed_as}, has "
-                    f"other values than the database: not null and total are {', '.join(ours)}, "
-                    f"there {', '.join(theirs)} (rows with {split.condition}). Nothing of it is "
-                    "visible. If the table was not changed meanwhile, the values do not fit the "
-                    f'type: land the column as text with columns = {{ {each.source} = "string" }}.'
+                    f"other values than the database. Rows with {split.condition}: non-null values "
+                    f"and totals are {', '.join(ours)} in Spark, and {', '.join(theirs)} in the "
+                    "database. Nothing was committed. If the table was not changed meanwhile, the "
+                    "values do not fit the type: land the column as text with "
+                    f'columns = {{ {each.source} = "string" }}.'
                 )
                 raise SourceUnavailable(message, relation=source.relation.name, column=each.source)
 
@@ -197,8 +198,8 @@ def check_key(source: Source, staged: DataFrame) -> None:
         pairs = zip(source.key, values, strict=True)
         named = ", ".join(f"{each.source} = {value}" for each, value in pairs)
         message = (
-            f"key of {source.relation.name} of {source.database.where} does not name one row: "
-            f"{rows:,} have {named}. Nothing of it is visible. Name more columns in key, or "
-            "correct the rows, and run again."
+            f"key of {source.relation.name} of {source.database.where} is not unique: {rows:,} "
+            f"rows have {named}. Nothing was committed. Name more columns in key, or correct the "
+            "rows, and run again."
         )
         raise ConfigurationError(message, relation=source.relation.name, table=source.table)

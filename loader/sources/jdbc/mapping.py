@@ -84,8 +84,8 @@ def _check(source: Source) -> None:
         raise ConfigurationError(message, relation=source.relation.name, column=watermark.source)
     if entry.mode == "last_modified" and not source.key:
         message = (
-            f"{source.relation.name} of {source.database.where} has no primary key, so which row "
-            "was modified cannot be told; set key in its entry, or import it in mode full."
+            f"{source.relation.name} of {source.database.where} has no primary key, so modified "
+            "rows cannot be identified; set key in its entry, or import it in mode full."
         )
         raise ConfigurationError(message, relation=source.relation.name)
     if entry.compare_keys and not source.key:

@@ -130,8 +130,8 @@ class MySQL:
     def described(self, query: str) -> list[tuple[str, str]]:
         """See ``Dialect``."""
         raise ConfigurationError(
-            "A query cannot be imported from MariaDB or MySQL, since only a table or view says the "
-            "exact types of its columns; make a view of the query and name that."
+            "A query cannot be imported from MariaDB or MySQL, because the database reports exact "
+            "types only for tables and views; make a view of the query and name that."
         )
 
     def estimate(self, select: str) -> int:

@@ -110,9 +110,9 @@ def _refused(
     """The error for ``count`` values that the column's type in raw cannot hold."""
     message = (
         f"Column {column.source} ({column.kind}) of {relation.name} in {database.where} has "
-        f"{count:,} values that {column.landed_as} cannot hold (infinite, not a number, zero or "
-        "out of the years 1 to 9999). Nothing was imported; land it as text with columns = "
-        f'{{ {column.source} = "string" }} in the table\'s entry, or correct the values.'
+        f"{count:,} values that {column.landed_as} cannot hold (infinite, not a number, a zero "
+        "date, or outside of the years 1 to 9999). Nothing was imported; land it as text with "
+        f'columns = {{ {column.source} = "string" }} in the table\'s entry, or correct the values.'
     )
     return ConfigurationError(message, relation=relation.name, column=column.source)
 

@@ -123,7 +123,7 @@ class Databases(Kind):
             try:
                 batch = proposed(source, last_import(position.newest, source), now)
             except Exception as error:
-                what = f"What is new for {table} cannot be told"
+                what = f"New rows for {table} cannot be determined"
                 survey.errors.append(as_ours(error, what, table=table))
                 continue
             if batch is not None:
@@ -175,7 +175,7 @@ class Databases(Kind):
             try:
                 new = how(self.spark, source, batch, last, noted)
             except Exception as error:
-                what = f"What is new for {batch.table_name} cannot be told"
+                what = f"New rows for {batch.table_name} cannot be determined"
                 problem = as_ours(error, what, table=batch.table_name)
                 if isinstance(error, LoaderError) and error.relation is None:
                     name = source.relation.name

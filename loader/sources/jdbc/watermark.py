@@ -147,8 +147,8 @@ def _moment(text: str, column: Column) -> datetime:
 
 def _orders_nothing(text: str, column: Column) -> ConfigurationError:
     message = (
-        f"Column {column.source} ({column.kind}) has {text!r} as its highest value, by which what "
-        "is new cannot be told. Correct the value, or import the table in mode full."
+        f"Column {column.source} ({column.kind}) has {text!r} as its highest value, which cannot "
+        "be a watermark. Correct the value, or import the table in mode full."
     )
     return ConfigurationError(message, column=column.source)
 

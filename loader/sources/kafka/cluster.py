@@ -115,8 +115,8 @@ class Cluster:
             why = f"{type(error).__name__}: {error}".rstrip(": ")[:500]
             return {}, {
                 name: SourceUnavailable(
-                    f"Topic {name} of [kafka.{self.name}] gave no answer of use ({why}); its "
-                    "broker's log may say more. Run again when that is mended.",
+                    f"Topic {name} of [kafka.{self.name}] gave an unusable answer ({why}). Its "
+                    "broker's log may say more; run again when it is repaired.",
                     topic=name,
                 )
                 for name in names

@@ -45,7 +45,7 @@ def look(kind: Kind, clusters: Clusters, name: str, found: Found, survey: Survey
         _begin(cluster, states, found, survey)
     except Exception as error:
         # No error of one cluster may stop the others.
-        problem = as_ours(error, f"[kafka.{name}] gave no answer of use", cluster=name)
+        problem = as_ours(error, f"[kafka.{name}] gave an unusable answer", cluster=name)
         if isinstance(problem, SourceUnavailable):
             clusters.drop(name)  # the next round opens a new connection
         survey.errors.append(problem)
@@ -64,9 +64,10 @@ def _claim(kind: Kind, name: str, topic: str, entry: Topic, found: Found, survey
     table = entry.table_of(topic)
     others = {key[0] for key, each in found.tables.items() if each == table} - {name}
     if others or table == kind.ledger.name:
+        feeders = ", ".join(f"[kafka.{each}]" for each in sorted(others))
+        owner = f"which {feeders} already feeds" if others else "the table of the ledger"
         message = (
-            f"[kafka.{name}] would load topic {topic} into {table}, which is that of "
-            f"{', '.join(sorted(others)) or 'the ledger'}; name another."
+            f"[kafka.{name}] would load topic {topic} into {table}, {owner}; name another table."
         )
         survey.errors.append(ConfigurationError(message, topic=topic, table=table))
         return
@@ -98,7 +99,7 @@ def _begin(
             elif start == "latest":
                 found.starts[key] = dict(state.end)
         except Exception as error:
-            what = f"Topic {topic} of [kafka.{cluster.name}] gave no answer of use"
+            what = f"Topic {topic} of [kafka.{cluster.name}] gave an unusable answer"
             survey.errors.append(as_ours(error, what, topic=topic))
             del found.topics[key]
     if unknown:

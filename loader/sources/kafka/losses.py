@@ -77,7 +77,7 @@ def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
     if what.deleted or what.new_id:
         return _of_another_topic(last, state, what)
     if state is None or state.topic_id != last.topic_id:
-        _refuse(last, "it was deleted or made again, which is to be accepted first")
+        _refuse(last, "it was deleted or created again; accept that first")
     if last.state == COMMITTED:
         wanted = {each.partition: each.until_offset for each in last.ranges}
     else:
@@ -191,7 +191,7 @@ def refuse_rewind(last: Batch, partition: int, offset: int, at: int | None) -> N
     (``at`` is None), or if the different records begin earlier, at ``at``.
     """
     if at is None:
-        _refuse(last, f"partition {partition} holds what was loaded from offset {offset} on")
+        _refuse(last, f"partition {partition} still has the loaded records from offset {offset} on")
     remedy = accept_of_topic(last, f"--rewind {partition}:{at}")
     why = f"partition {partition} has other records from offset {at} on already: {remedy}"
     _refuse(last, why, remedy)
@@ -202,5 +202,5 @@ def _until(batch: Batch, partition: int) -> int:
 
 
 def _refuse(last: Batch, why: str, remedy: Command | None = None) -> NoReturn:
-    message = f"Topic {last.topic} has no such loss to accept: {why}. Nothing was changed."
+    message = f"This loss of topic {last.topic} cannot be accepted: {why}. Nothing was changed."
     raise ConfigurationError(message, remedy=remedy, topic=last.topic)

@@ -81,7 +81,7 @@ class Topics(Kind):
             try:
                 ranges = next_ranges(known, state, table, found.starts.get(key))
             except Exception as error:
-                what = f"What is new in topic {topic} of [kafka.{cluster}] cannot be told"
+                what = f"New offsets of topic {topic} of [kafka.{cluster}] cannot be determined"
                 survey.errors.append(as_ours(error, what, topic=topic, table=table))
                 continue
             if state is None:
@@ -260,7 +260,7 @@ class Topics(Kind):
             try:
                 why = self.clusters.get(name).commit_group(of_cluster)
             except Exception as error:
-                why = str(as_ours(error, "no answer of use"))
+                why = str(as_ours(error, "unusable answer"))
             if why:
                 group = self.settings.kafka[name].group_id
                 notes.append(f"the offsets of consumer group {group} were not committed: {why}")
