@@ -37,7 +37,7 @@ OUT = click.option(
     "--out",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the data set; a data set that is there is replaced.",
+    help="Folder of the data set; replaces an existing data set.",
 )
 DAY = click.DateTime(["%Y-%m-%d"])
 # No time before 1970 in any time zone, and room for clocks that are years ahead.
@@ -61,7 +61,7 @@ START = click.option(
     help="First day, YYYY-MM-DD.",
 )
 TO = click.option(
-    "--to", "end", type=DAY, callback=_in_range, help="Last day, included; or say --days."
+    "--to", "end", type=DAY, callback=_in_range, help="Last day (inclusive); alternative to --days."
 )
 DAYS = click.option("--days", type=click.IntRange(1), help="How many days; 3 without --to.")
 PROCESSES = click.option(
@@ -69,7 +69,7 @@ PROCESSES = click.option(
     default=1,
     show_default=True,
     type=click.IntRange(1),
-    help="Any number gives the same bytes.",
+    help="Number of processes; does not change the output.",
 )
 SEED = click.option(
     "--seed",
@@ -156,12 +156,12 @@ def main() -> None:
 @click.option(
     "--meters",
     type=click.IntRange(4),
-    help="Places with a meter; one concentrator for 47 of them.  [default: 1000]",
+    help="Number of delivery points; one concentrator per 47.  [default: 1000]",
 )
 @click.option(
     "--events-per-meter-day",
     type=click.FloatRange(0, min_open=True),
-    help="On a mean day; winter, evenings and storms have more.  [default: 1]",
+    help="Events per meter on a mean day; more in winter, evenings and storms.  [default: 1]",
 )
 @click.option(
     "--like-prototype",
@@ -174,8 +174,8 @@ def main() -> None:
 @_share("--malformed", "malformed", "Per cent that cannot be read.")
 @_share("--wrong-clock", "wrong_clock", "Per cent that occur more than a year ahead.")
 @_share("--unknown-equipment", "unknown_equipment", "Per cent of meters that no park file has.")
-@_share("--unknown-type", "unknown_type", "Per cent of types that no log book has.")
-@_share("--unplaced", "unplaced", "Per cent of meters that are nowhere that day.")
+@_share("--unknown-type", "unknown_type", "Per cent with an unknown event type.")
+@_share("--unplaced", "unplaced", "Per cent from meters without a place on that day.")
 def meters(
     out: Path,
     start: datetime | None,
@@ -247,9 +247,9 @@ def meters(
     multiple=True,
     default=("UTC",),
     show_default=True,
-    help="Time zone of the sites; give it again for the second site and so on, in turns.",
+    help="Time zone; repeatable, assigned to the sites in turn.",
 )
-@_planted("--broken", 4, "Messages that hold no visit.")
+@_planted("--broken", 4, "Number of messages without a readable visit.")
 @_planted("--duplicates", 2, "Visits that are exported twice, unchanged.")
 @_planted("--midnight", 1, "Visits at midnight sharp, in the exports of two days.")
 @_planted("--truncated", 0, "Visits with more actions than are exported.")
@@ -258,11 +258,11 @@ def meters(
     default=500,
     show_default=True,
     type=click.IntRange(10),
-    help="Actions of a visit that the server exports.",
+    help="Most exported actions per visit.",
 )
-@_percent("--active", 5, "Per cent of the visits that are also exported while they go on.")
+@_percent("--active", 5, "Per cent of the visits that are also exported before they end.")
 @_percent("--grown", 20, "Per cent of the visits that have grown in changes.jsonl.")
-@_percent("--arrays", 5, "Per cent of the visits that begin an array of several.")
+@_percent("--arrays", 5, "Per cent of the visits that start a message with an array of visits.")
 @click.option("--catalogues", is_flag=True, help="Also messages that describe the sites.")
 @click.option("--reports", is_flag=True, help="Also reports.jsonl, Matomo's own daily figures.")
 def matomo(
@@ -378,14 +378,14 @@ def matomo(
 @click.option(
     "--speed",
     type=click.FloatRange(0, min_open=True),
-    help="Send by the records' own times, so many times faster than they happened.",
+    help="Send at the records' own times, this many times as fast.",
 )
 @click.option(
     "--jitter",
     default=0.0,
     show_default=True,
     type=click.FloatRange(0),
-    help="Delay each record by up to so many seconds of its own time.",
+    help="Delay each record by up to this number of seconds of its own time.",
 )
 @click.option(
     "--disorder",

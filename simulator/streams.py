@@ -85,7 +85,7 @@ class Stream:
         """
         free = high - low - sum(low <= value < high for value in taken)
         if count > free:
-            raise ValueError(f"{count} values wanted, {free} to be had")
+            raise ValueError(f"{count} values requested, {free} available")
         if 2 * count > free:  # too few are free to draw until one is
             pool = [value for value in range(low, high) if value not in taken]
             for i in range(count):

@@ -58,7 +58,7 @@ def cli() -> None:
 @cli.command()
 @click.option(
     "--accept-jars", is_flag=True,
-    help="For maintainers, after a change of versions: lock the SHA-256 of the jars there are.",
+    help="For maintainers, after a change of versions: lock the SHA-256 of the present jars.",
 )  # fmt: skip
 @_user_errors
 def install(accept_jars: bool) -> None:

@@ -51,7 +51,7 @@ def choose(
         if wanted:
             if wanted in chosen.values() or not is_free(wanted):
                 raise PortInUseError(
-                    f"Port {wanted}, which {spec.variable} asks for, is in use; stop what uses "
+                    f"Port {wanted}, which {spec.variable} requests, is in use; stop what uses "
                     f"it, or set {spec.variable} to another port (0 = any free one)."
                 )
             chosen[spec.name] = wanted

@@ -125,7 +125,7 @@ class Server(ABC):
             wanted, actual = self.settings.ports.get(spec.name), self.ports.get(spec.name)
             if wanted and actual and wanted != actual:
                 raise StackError(
-                    f"{self.title} already runs with port {actual}, but {spec.variable} asks for "
+                    f"{self.title} already runs with port {actual}, but {spec.variable} requests "
                     f"{wanted}; run `python -m stack down` first."
                 )
 
