@@ -6,8 +6,8 @@
     {%- else -%}
         {%- if config.get('dbt_valid_to_current') -%}
             {%- do exceptions.raise_compiler_error(
-                model.name ~ ': a snapshot with meta near cannot have dbt_valid_to_current; teach'
-                ~ ' spark__snapshot_merge_sql to write it.'
+                model.name ~ ': a snapshot with meta near cannot have dbt_valid_to_current;'
+                ~ ' spark__snapshot_merge_sql does not support it.'
             ) -%}
         {%- endif -%}
         {%- set columns = config.get('snapshot_table_column_names') or get_snapshot_table_column_names() -%}

@@ -69,11 +69,11 @@
                         {%- set who = row[1].split('/') if row[1] else ['unknown host', '?'] -%}
                         {{ exceptions.raise_compiler_error(
                             'Another build is under way: ' ~ row[2] ~ ' on ' ~ who[0] ~ ', process ' ~ who[1]
-                            ~ ', since ' ~ row[3] ~ ' UTC. It writes ' ~ same | length
-                            ~ ' of what this one reads or writes, ' ~ same[0].split('.')[2]
-                            ~ ' first. Nothing was built; run again when it has ended. If it is dead and '
-                            ~ 'this machine cannot know: dbt run-operation release_build --args '
-                            ~ "'{build: " ~ row[0] ~ "}'"
+                            ~ ', since ' ~ row[3] ~ ' UTC. Relations that it writes and this build'
+                            ~ ' reads or writes: ' ~ same | length ~ ', such as '
+                            ~ same[0].split('.')[2] ~ '. Nothing was built; run again after it has'
+                            ~ ' ended. If it is dead and ran on another machine: dbt run-operation'
+                            ~ " release_build --args '{build: " ~ row[0] ~ "}'"
                         ) }}
                     {%- endif -%}
                 {%- endif -%}
@@ -90,7 +90,8 @@
         {%- endfor -%}
         {%- if state.outcome != 'taken' -%}
             {{ exceptions.raise_compiler_error(
-                'Other builds begin and end so quickly that this one never had its turn; run again.'
+                'This build could not be registered in 30 attempts, because other builds kept'
+                ~ ' starting; run again.'
             ) }}
         {%- endif -%}
     {%- endif -%}

@@ -16,8 +16,8 @@
     {%- endif -%}
     {%- if not found -%}
         {%- do exceptions.raise_compiler_error(
-            'No version ' ~ version ~ ' is held; ' ~ ref('park_held_versions') ~ ' and '
-            ~ ref('matomo_held_catalogues') ~ ' show those that are.'
+            'No held version matches ' ~ version ~ '; ' ~ ref('park_held_versions') ~ ' and '
+            ~ ref('matomo_held_catalogues') ~ ' list the held versions.'
         ) -%}
     {%- endif -%}
     {%- for held in found -%}

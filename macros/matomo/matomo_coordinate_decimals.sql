@@ -4,7 +4,7 @@
     {%- set decimals = var('matomo_coordinate_decimals', 'all') | string -%}
     {%- if not modules.re.match('(all|-1|[0-9]{1,2})$', decimals) -%}
         {%- do exceptions.raise_compiler_error(
-            "matomo_coordinate_decimals: '" ~ decimals ~ "' is none of all, -1, 0, 1, 2, ..."
+            "matomo_coordinate_decimals: '" ~ decimals ~ "' is not allowed; use all, -1, 0, 1, 2, …"
         ) -%}
     {%- endif -%}
     {%- do return(decimals) -%}

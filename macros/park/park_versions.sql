@@ -68,9 +68,10 @@
             {%- set was = stored.get(version) -%}
             {%- if is_held and version not in rejected -%}
                 {%- do exceptions.warn(
-                    version ~ ' is held (' ~ each.fault ~ ', keys before: ' ~ each.before ~ ', of these left: '
-                    ~ each.measure.kept ~ '); the version before stays. If it is meant so: dbt'
-                    ~ " run-operation accept --args '{version: " ~ version ~ ", reason: …}'"
+                    version ~ ' is held (' ~ each.fault ~ '; ' ~ each.measure.kept ~ ' of '
+                    ~ each.before ~ ' keys are left); the version before it stays in use. To use'
+                    ~ " the held version: dbt run-operation accept --args '{version: " ~ version
+                    ~ ", reason: …}'"
                 ) -%}
             {%- endif -%}
             {%- if not is_incremental() or was is none or was.is_current != is_current
@@ -147,10 +148,10 @@
     {%- set gone = origin.table ~ '/gone-after-' ~ last.batch_id -%}
     {%- if gone not in accepted -%}
         {%- do exceptions.raise_compiler_error(
-            origin.relation ~ ' was imported before (batch ' ~ last.batch_id ~ ') and is not there now: it'
-            ~ ' was dropped, its rows were deleted, or LACUSTRE_RAW_SCHEMA (' ~ origin.relation.schema ~ ') is misspelt. The'
-            ~ ' park stays as it is. Correct the name or import the table again; or, if it is meant'
-            ~ " so: dbt run-operation accept --args '{version: " ~ gone ~ ", reason: …}'"
+            origin.relation ~ ' was imported before (batch ' ~ last.batch_id ~ ') and is missing now:'
+            ~ ' it was dropped, its rows were deleted, or LACUSTRE_RAW_SCHEMA (' ~ origin.relation.schema ~ ') is misspelt. The'
+            ~ ' park stays as it is. Correct the name or import the table again. To continue'
+            ~ " without it: dbt run-operation accept --args '{version: " ~ gone ~ ", reason: …}'"
         ) -%}
     {%- endif -%}
 {%- endmacro %}

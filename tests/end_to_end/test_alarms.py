@@ -216,6 +216,6 @@ def test_what_was_acknowledged_warns_no_more_until_it_changes_and_the_rest_can_f
     meant = "{alarm: unknown_goals, subject: nothing, reason: none}"
     nothing = dbt("run-operation", "acknowledge", "--args", meant)
     assert nothing.code != 0
-    assert "No open alarm unknown_goals is about nothing" in nothing.text
+    assert "No open alarm unknown_goals has a subject like nothing" in nothing.text
     for table, version in versions.items():
         sql(f"restore table {table} to version as of {version}")

@@ -113,9 +113,9 @@ def test_a_held_version_waits_for_a_person_or_for_a_good_one(
     assert decide(lake, "reject", "park_comp%", "wrong delimiter").code == 0
     unknown = decide(lake, "accept", "park_pdc/99", "why not")
     assert unknown.code != 0
-    assert "No version park_pdc/99 is held" in unknown.text
+    assert "No held version matches park_pdc/99" in unknown.text
     without = decide(lake, "accept", "park_pdc/2", "''")
-    assert "A decision needs a reason" in without.text
+    assert "A reason is missing: add" in without.text
     load(lake, pdc=PARK["pdc"] + "108,6,42001\n")
     built = build(lake)
     assert built.code == 0, built.text[-3000:]

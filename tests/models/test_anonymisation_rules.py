@@ -230,7 +230,9 @@ def test_decimals_of_coordinates_hide_at_every_site(column: str, macro: Render) 
 
 
 def test_decimals_of_coordinates_that_are_no_number_are_refused(macro: Render) -> None:
-    with pytest.raises(Refused, match="matomo_coordinate_decimals: 'two' is none of all, -1, 0"):
+    with pytest.raises(
+        Refused, match="matomo_coordinate_decimals: 'two' is not allowed; use all, -1, 0"
+    ):
         macro("matomo_coordinate", "text", variables={"matomo_coordinate_decimals": "two"})
 
 
@@ -239,18 +241,18 @@ def test_decimals_of_coordinates_that_are_no_number_are_refused(macro: Render) -
     [
         ({"defaults": {}}, ["'defaults'", "'default' and 'sites'"]),
         ({"ip_mask_bytes": 2}, ["'ip_mask_bytes' belongs below"]),
-        ({"sites": {"shop": {}}}, ["'shop' is no id"]),
-        ({"default": {"ip_mask_byte": 2}}, ["'ip_mask_byte'", "nearest is 'ip_mask_bytes'"]),
-        ({"sites": {3: {"user_ids": "hash"}}}, ["sites.3", "nearest is 'user_id'"]),
-        ({"default": {"user_id": "hashed"}}, ["'hashed'", "nearest is 'hash'"]),
+        ({"sites": {"shop": {}}}, ["'shop' is not a site id"]),
+        ({"default": {"ip_mask_byte": 2}}, ["'ip_mask_byte'", "did you mean 'ip_mask_bytes'?"]),
+        ({"sites": {3: {"user_ids": "hash"}}}, ["sites.3", "did you mean 'user_id'?"]),
+        ({"default": {"user_id": "hashed"}}, ["'hashed'", "did you mean 'hash'?"]),
         ({"default": {"ip_mask_bytes": 5}}, ["default.ip_mask_bytes", "'5'", "0, 1, 2, 3, 4"]),
-        ({"default": {"profile": "cnil"}}, ["nearest is 'cnil_exempt'"]),
-        ({"default": {"referrer": "exclude_paths"}}, ["nearest is 'exclude_path'"]),
+        ({"default": {"profile": "cnil"}}, ["did you mean 'cnil_exempt'?"]),
+        ({"default": {"referrer": "exclude_paths"}}, ["did you mean 'exclude_path'?"]),
         ({"default": {"query_parameters": ["a"]}}, ["{allow: [names]} or {deny: [names]}"]),
-        ({"default": {"query_parameters": {"deny": ["a'b"]}}}, ["a'b", "no name of a query"]),
-        ({"default": {"patterns": ["mail"]}}, ["nearest is 'email'", "{regex: …}"]),
+        ({"default": {"query_parameters": {"deny": ["a'b"]}}}, ["a'b", "not a name of a query"]),
+        ({"default": {"patterns": ["mail"]}}, ["did you mean 'email'?", "{regex: …}"]),
         ({"default": {"patterns": "email"}}, ["patterns must be a list"]),
-        ({"default": {"drop_fields": ["a|.*"]}}, ["'a|.*' is no name of a field"]),
+        ({"default": {"drop_fields": ["a|.*"]}}, ["'a|.*' is not a field name"]),
         ({"default": 2}, ["default must hold options"]),
     ],
 )

@@ -17,7 +17,7 @@
             ~ " if(count(*) over (partition by key.site_id) > 1, raise_error('load_matomo_keys: the file"
             ~ " has several lines for ' || coalesce('site ' || key.site_id, 'all sites')), key.site_id),"
             ~ " if(key.user_id_salt is null and key.hash_key is null, raise_error('load_matomo_keys: a"
-            ~ " line of the file is no JSON object with user_id_salt or hash_key'), key.user_id_salt),"
+            ~ " line of the file is not a JSON object with user_id_salt or hash_key'), key.user_id_salt),"
             ~ " if(length(key.hash_key) < 32, raise_error('load_matomo_keys: a hash_key must have 32"
             ~ " characters or more, so that it cannot be guessed'), key.hash_key)"
             ~ " from (select from_json(value,"

@@ -10,8 +10,8 @@
     {%- if hashing -%}
         {%- if execute and load_relation(matomo_keys()) is none -%}
             {%- do exceptions.raise_compiler_error(
-                'matomo_privacy hashes, but there is no table ' ~ matomo_keys() ~ ' with the keys: run '
-                ~ '`dbt run-operation load_matomo_keys` as docs/matomo-privacy.md says'
+                'matomo_privacy uses `hash`, but the table ' ~ matomo_keys() ~ ' of keys does not'
+                ~ ' exist: run `dbt run-operation load_matomo_keys` as docs/matomo-privacy.md says'
             ) -%}
         {%- endif -%}
         {%- set keys -%}

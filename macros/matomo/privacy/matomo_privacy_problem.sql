@@ -7,13 +7,13 @@
         {%- do return("matomo_privacy must have 'default', 'sites' or both.") -%}
     {%- endif -%}
     {%- for key in privacy if key not in ['default', 'sites'] -%}
-        {%- do return("matomo_privacy: there is no '" ~ key ~ "'; it has 'default' and 'sites'"
-            ~ (", and '" ~ key ~ "' belongs below one of them." if key in known else '.')) -%}
+        {%- do return("matomo_privacy: '" ~ key ~ "' is not allowed; use 'default' and 'sites'"
+            ~ ("; '" ~ key ~ "' belongs below one of them." if key in known else '.')) -%}
     {%- endfor -%}
     {%- set policies = [('default', privacy.get('default') or {})] -%}
     {%- for site, policy in (privacy.get('sites') or {}).items() -%}
         {%- if not modules.re.match('[0-9]+$', site | string) -%}
-            {%- do return("matomo_privacy.sites: '" ~ site ~ "' is no id of a site.") -%}
+            {%- do return("matomo_privacy.sites: '" ~ site ~ "' is not a site id.") -%}
         {%- endif -%}
         {%- do policies.append(('sites.' ~ site, policy or {})) -%}
     {%- endfor -%}
@@ -24,8 +24,8 @@
         {%- for option, value in policy.items() -%}
             {%- set where = 'matomo_privacy.' ~ place ~ '.' ~ option -%}
             {%- if option not in known -%}
-                {%- do return('matomo_privacy.' ~ place ~ ": there is no '" ~ option
-                    ~ "'; the nearest is '" ~ matomo_nearest(option, known) ~ "'.") -%}
+                {%- do return('matomo_privacy.' ~ place ~ ": '" ~ option
+                    ~ "' is not allowed; did you mean '" ~ matomo_nearest(option, known) ~ "'?") -%}
             {%- endif -%}
             {%- set allowed = matomo_privacy_profiles().keys() | list
                 if option == 'profile' else options[option].allowed -%}
@@ -33,8 +33,9 @@
                 {#- YAML's `1.0` and `true` equal 1, and 1 is not a text, so the values are compared
                     as text. -#}
                 {%- if value | string not in allowed | map('string') | list -%}
-                    {%- do return(where ~ ": there is no '" ~ value ~ "'; the nearest is '"
-                        ~ matomo_nearest(value, allowed) ~ "' of " ~ allowed | join(', ') ~ '.') -%}
+                    {%- do return(where ~ ": '" ~ value ~ "' is not allowed; did you mean '"
+                        ~ matomo_nearest(value, allowed) ~ "'? Allowed: "
+                        ~ allowed | join(', ') ~ '.') -%}
                 {%- endif -%}
             {%- elif option == 'query_parameters' -%}
                 {%- if value is not mapping or value | length != 1
@@ -43,7 +44,7 @@
                 {%- endif -%}
                 {%- for name in value.values() | first or [] -%}
                     {%- if not modules.re.match('[A-Za-z0-9_.*~-]+$', name | string) -%}
-                        {%- do return(where ~ ": '" ~ name ~ "' is no name of a query parameter "
+                        {%- do return(where ~ ": '" ~ name ~ "' is not a name of a query parameter "
                             ~ '(letters, digits, _ . ~ -, and * for any).') -%}
                     {%- endif -%}
                 {%- endfor -%}
@@ -53,19 +54,19 @@
                 {%- for each in value -%}
                     {%- if option == 'patterns' and each is mapping -%}
                         {%- if each.keys() | list != ['regex'] -%}
-                            {%- do return(where ~ ': a pattern of your own is {regex: …}.') -%}
+                            {%- do return(where ~ ': write your own pattern as {regex: …}.') -%}
                         {%- endif -%}
                         {%- set problem = matomo_regex_problem(each.regex | string) -%}
                         {%- if problem is not none -%}
                             {%- do return(where ~ ": '" ~ each.regex ~ "' " ~ problem) -%}
                         {%- endif -%}
                     {%- elif option == 'patterns' and each not in ['email', 'phone'] -%}
-                        {%- do return(where ~ ": there is no '" ~ each ~ "'; the nearest is '"
+                        {%- do return(where ~ ": '" ~ each ~ "' is not allowed; did you mean '"
                             ~ matomo_nearest(each, ['email', 'phone'])
-                            ~ "'; a pattern of your own is {regex: …}.") -%}
+                            ~ "'? Otherwise write your own pattern as {regex: …}.") -%}
                     {%- elif option == 'drop_fields'
                         and not modules.re.match('[A-Za-z0-9_]+$', each | string) -%}
-                        {%- do return(where ~ ": '" ~ each ~ "' is no name of a field.") -%}
+                        {%- do return(where ~ ": '" ~ each ~ "' is not a field name.") -%}
                     {%- endif -%}
                 {%- endfor -%}
             {%- endif -%}
@@ -110,12 +111,13 @@
                 {%- set endless = counted.group(1) is not none
                     or (counted.group(3) == ',' and counted.group(4) == '') -%}
                 {%- if endless or most | int > 20 -%}
-                    {%- do return('repeats a group without end, or more than 20 times, which a long text '
-                        ~ 'would turn into the end of the Spark server: repeat a class ([…]+), write '
+                    {%- do return('repeats a group without end, or more than 20 times; on a long '
+                        ~ 'text this would crash the Spark server: repeat a class ([…]+), write '
                         ~ '(…){1,20}, or (…)++ where the group never has to give back.') -%}
                 {%- elif group.repeats -%}
-                    {%- do return('repeats a group in which a group repeats, whose time a long text would '
-                        ~ 'multiply: write the inner one possessively, (…)++, or out.') -%}
+                    {%- do return('repeats a group in which a group repeats, which can take far too '
+                        ~ 'long on a long text: make the inner group possessive, (…)++, or write '
+                        ~ 'it out.') -%}
                 {%- endif -%}
             {%- endif -%}
             {%- if groups and (counted or group.repeats) -%}
