@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.admin import KafkaAdminClient
 
 from stack import Stack
 from tests.conftest import ROOT, Answer, Run, Sql
@@ -87,6 +89,10 @@ class Lake:
         self.folder, self.profiles, self.stack, self.sql = folder, profiles, stack, sql
         self._send, self._run = send, run
         self.sent = 0
+        with closing(
+            KafkaAdminClient(bootstrap_servers=stack.endpoints.kafka_bootstrap_servers)
+        ) as admin:
+            admin.create_topics({TOPIC: {"num_partitions": 1}}, wait_for_metadata=True)
         (folder / "loader.toml").write_text(
             'ledger = "overlap_raw.loader_batches"\n[[kafka.default.topics]]\n'
             f'topic = "{TOPIC}"\ntable = "overlap_raw.records"\n',
