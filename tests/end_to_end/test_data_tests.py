@@ -42,7 +42,7 @@ ALL = {
 }
 
 
-class Tested(Project):
+class Checked(Project):
     def answers(self, *words: str) -> tuple[dict[str, tuple[str, int]], int]:
         """The status of each test with its failures, and the number of statements that were run for
         them.
@@ -58,8 +58,8 @@ class Tested(Project):
 
 
 @pytest.fixture(scope="module")
-def tested(tmp_path_factory: pytest.TempPathFactory, profiles: Path, run: Run, sql: Sql) -> Tested:
-    project = Tested(tmp_path_factory.mktemp("tested"), "tested", profiles, run, sql)
+def tested(tmp_path_factory: pytest.TempPathFactory, profiles: Path, run: Run, sql: Sql) -> Checked:
+    project = Checked(tmp_path_factory.mktemp("tested"), "tested", profiles, run, sql)
     project.write("dbt_project.yml", PROJECT)
     project.write("models/models.yml", MODELS)
     project.write("models/codes.sql", f"select * from values {ROWS} as given (code, number)")
@@ -68,7 +68,7 @@ def tested(tmp_path_factory: pytest.TempPathFactory, profiles: Path, run: Run, s
     return project
 
 
-def test_both_are_reported_by_name_as_if_each_were_asked_alone(tested: Tested) -> None:
+def test_both_are_reported_by_name_as_if_each_were_asked_alone(tested: Checked) -> None:
     together, statements = tested.answers()
     assert together == ALL
     alone, each = zip(*(tested.answers("--select", name) for name in ALL), strict=True)
@@ -77,7 +77,7 @@ def test_both_are_reported_by_name_as_if_each_were_asked_alone(tested: Tested) -
     assert statements - before == 3
 
 
-def test_failures_are_stored_where_somebody_asks_for_them(tested: Tested) -> None:
+def test_failures_are_stored_where_somebody_asks_for_them(tested: Checked) -> None:
     stored, _ = tested.answers("--store-failures")
     assert stored == ALL
     rows = tested.sql("select * from tested_dbt_test__audit.code_is_unique order by 1")
