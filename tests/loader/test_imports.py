@@ -694,6 +694,25 @@ def test_files_of_each_format_land_once_and_a_changed_one_is_said(
     assert rows_of(lake, "two_objects", "id") == [("3",)]
 
 
+@pytest.mark.stack
+def test_times_without_a_zone_land_from_parquet_in_the_first_file_and_in_a_later_one(
+    lake: Lake, tmp_path: Path
+) -> None:
+    clock = pyarrow.array([datetime(2024, 3, 31, 2, 30)], pyarrow.timestamp("us"))
+    lake.configure(
+        tail=f'[files.clocks]\npath = "{tmp_path}/*.parquet"\n'
+        f'table = "{lake.schema}.{{name}}"\nformat = "parquet"\n'
+    )
+    pyarrow.parquet.write_table(pyarrow.table({"at": clock}), tmp_path / "first.parquet")
+    pyarrow.parquet.write_table(pyarrow.table({"id": [1]}), tmp_path / "later.parquet")
+    loaded(lake)
+    held = pyarrow.table({"id": [2], "at": clock})
+    pyarrow.parquet.write_table(held, tmp_path / "later.parquet")
+    loaded(lake)
+    assert rows_of(lake, "first", "cast(at as string)") == [("2024-03-31 02:30:00",)]
+    assert rows_of(lake, "later", "id, cast(at as string)") == [(2, "2024-03-31 02:30:00")]
+
+
 # --- what goes wrong
 
 

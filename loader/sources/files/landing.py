@@ -18,6 +18,8 @@ from loader.lake.spark_errors import cause, is_gone
 from loader.sources.files.listing import as_unreadable, check_lines, unchanged
 from loader.sources.files.rows import file_rows, fitted
 
+_NTZ = "timestamp_ntz"
+
 
 def create_file_table(spark: SparkSession, table: str) -> None:
     """Create the raw table for a reference file; the first file adds its data columns."""
@@ -50,6 +52,7 @@ def land_files(
     """
     planned = [file for file in batch.files if unchanged(spark, file)]
     frames, bad = _frames(spark, config, batch, planned)
+    _allow_times_without_zone(spark, batch.table_name, frames)
     try:
         _append_files(frames, batch)
     except Exception as error:
@@ -112,6 +115,20 @@ def _frames(
             *[f.col(f"`{name}`") for name in frame.columns if name != "corrupt_record"],
         )
     return frames, bad
+
+
+def _allow_times_without_zone(
+    spark: SparkSession, table: str, frames: Mapping[File, DataFrame]
+) -> None:
+    """Enable Delta's feature for ``timestamp_ntz`` if a file brings the first such column. Delta
+    enables it itself only when it creates a table with such a column, not when it adds one.
+    """
+    kinds = [kind for frame in frames.values() for _, kind in frame.dtypes]
+    held = [kind for _, kind in spark.table(table).dtypes]
+    if any(_NTZ in kind for kind in kinds) and not any(_NTZ in kind for kind in held):
+        spark.sql(
+            f"alter table {table} set tblproperties ('delta.feature.timestampNtz' = 'supported')"
+        )
 
 
 def _append_files(frames: Mapping[File, DataFrame], batch: Batch) -> None:
