@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
 PLACED = (
     "select c.equipment_type, c.equipment_id, cast(c.occurred_on as string), c.event_type, "
-    "c.events, p.place_id, p.pdk_id, p.commune_code, p.commune_label, p.departement_code, "
+    "c.events, p.pdc_id, p.pdk_id, p.commune_code, p.commune_label, p.departement_code, "
     "p.departement_label, p.region_code from lake.meter_event_counts as c "
     "left join lake.meter_park as p on c.park_key = p.park_key order by all"
 )
