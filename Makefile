@@ -14,7 +14,7 @@ PY := $(BIN)/python
 STACK_ENV := test -n "$${THRIFT_HOST:-}" || eval "$$($(PY) -m stack env)"
 STAMP := .venv/.installed
 
-.PHONY: help install up down status demo load build docs test test-all test-fast test-odd torture bench-loader bench-imports bench-matomo bench-meters bench-simulator lint format clean
+.PHONY: help install up down status demo load build docs test test-all test-fast test-odd torture torture-builds bench-loader bench-imports bench-matomo bench-messages bench-meters bench-simulator lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' Makefile
@@ -74,17 +74,23 @@ test-all: install ## The same and every permutation: kill points, databases, siz
 test-fast: install ## The tests that need no server
 	@$(PY) -m pytest -m "not stack"
 
-test-odd: install ## Every field set to every odd value, in one build (LACUSTRE_ODD=field=value: one)
-	@$(PY) -m pytest tests/odd tests/end_to_end/test_sweep.py
+test-odd: install ## Every field and column set to every odd value (LACUSTRE_ODD=field=value: one field)
+	@$(PY) -m pytest tests/odd tests/end_to_end/test_sweep.py tests/loader/test_odd_imports.py tests/end_to_end/test_odd_park.py
 
 torture: install ## The loader under random kills for about half an hour (TORTURE_ROUNDS=…)
 	@TORTURE_ROUNDS=$${TORTURE_ROUNDS:-60} $(PY) -m pytest tests/loader/test_torture.py -s -o timeout=7200
+
+torture-builds: install ## Builds at once while a loader and a replay run, fifty times (OVERLAP_ROUNDS=…)
+	@OVERLAP_ROUNDS=$${OVERLAP_ROUNDS:-50} $(PY) -m pytest tests/end_to_end/test_overlaps.py -s -o timeout=14400
 
 bench-loader: install ## The loader against a stream, a driver loop and the bare read
 	@$(PY) -m benchmarks.loader
 
 bench-matomo: install ## 100,000 visits from raw to views, and one more day on a long history
 	@$(PY) -m benchmarks.matomo
+
+bench-messages: install ## Visits in one message against visits in messages of their own
+	@$(PY) -m benchmarks.messages
 
 bench-imports: install ## Imports from PostgreSQL against a plain JDBC read and COPY
 	@$(PY) -m benchmarks.imports

@@ -1,1 +1,1 @@
-"""Ratios that the project promises, each measured side by side in one run."""
+"""Benchmarks of the ratios that the project promises; both sides are measured in one run."""

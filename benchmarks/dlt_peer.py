@@ -1,8 +1,8 @@
-"""dlt's way to land a Kafka topic: a resource over confluent-kafka, into Parquet files.
+"""Lands a Kafka topic with dlt: a resource that uses confluent-kafka, into Parquet files.
 
-``benchmarks.loader`` runs it in an environment of its own: ``dlt_peer.py SERVERS TOPIC COUNT DIR``.
-The resource does what dlt's verified Kafka source does: it consumes batches and yields a dictionary
-per message.
+``benchmarks.loader`` runs it in a virtual environment of its own: ``dlt_peer.py SERVERS TOPIC COUNT
+DIR``. Like dlt's verified Kafka source, the resource consumes batches and yields a dictionary per
+message.
 """
 
 from __future__ import annotations

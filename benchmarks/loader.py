@@ -1,26 +1,29 @@
-"""`make bench-loader`: the loader against other ways to land the same topics in Delta.
+"""`make bench-loader`: the loader compared with other ways to land the same topics in Delta.
 
-Everything runs side by side in one run on one local stack, each peer three times in turns, and the
-best time counts. Loader, streaming and bare read are processes: start, imports and session are in
-their times, as in a job that a scheduler starts, on a server that has run a while; all write into
-new tables, and a stream begins a new checkpoint. The last line is one JSON object with ratios:
+Everything runs in one run on one local stack, each peer three times in turns; the best time counts.
+Loader, streaming and bare read are processes: their times include start, imports and session, as
+for a scheduled job on a server that has run for a while. All write into new tables, and a stream
+begins a new checkpoint. The last line is one JSON object with ratios:
 
-- ``vs_streaming``: Structured Streaming, ``availableNow``, into Delta; our speed by its speed
-- ``vs_streaming_same_options``: the same with the options of Kafka's consumer that the loader sets
-- ``vs_noop``: Spark's Kafka source read with them into nothing, the limit of any JVM reader
-- ``vs_driver_loop``: a consumer in the driver that appends a DataFrame per poll, as home-made jobs
-- ``vs_dlt``: dlt over confluent-kafka into Parquet (left out where it cannot be installed)
-- ``idle_vs_session``: a run with nothing new, by opening a Connect session for one query
-- ``idle_100_vs_1``: a run with nothing new over 100 topics, by one over one topic
+- ``vs_streaming``: the loader's speed divided by that of Structured Streaming, ``availableNow``,
+  into Delta
+- ``vs_streaming_same_options``: the same with the Kafka consumer options that the loader sets
+- ``vs_noop``: Spark's Kafka source with these options, without a write: the upper limit of a JVM
+  reader
+- ``vs_driver_loop``: a consumer in the driver that appends a DataFrame per poll, as in many jobs
+- ``vs_dlt``: dlt with confluent-kafka into Parquet (left out if it cannot be installed)
+- ``idle_vs_session``: time of a run with nothing new, divided by that of a Connect session for one
+  query
+- ``idle_100_vs_1``: a run with nothing new over 100 topics, divided by one over one topic
 - ``history_idle``, ``history_load``: with a ledger of 100,000 rows and a table of 10,000 commits,
-  by the same on an empty lake
+  divided by the same on an empty lake
 
-``layout`` compares ways to lay raw tables out. ``backlog`` loads BENCH_BACKLOG records in rounds of
-five million and tells the highest resident memory of the loader and of the server.
+``layout`` compares layouts of raw tables. ``backlog`` loads BENCH_BACKLOG records in rounds of five
+million and reports the highest resident memory of the loader and of the server.
 
-Peers that take ten times as long read a twentieth. BENCH_SMALL, BENCH_BIG, BENCH_BACKLOG,
-BENCH_TOPICS, BENCH_COMMITS, BENCH_LEDGER and BENCH_TURNS set other sizes; BENCH_ONLY names parts to
-run.
+Peers that take ten times as long read a twentieth of the records. BENCH_SMALL, BENCH_BIG,
+BENCH_BACKLOG, BENCH_TOPICS, BENCH_COMMITS, BENCH_LEDGER and BENCH_TURNS set other sizes; BENCH_ONLY
+names parts to run.
 """
 
 from __future__ import annotations
@@ -59,7 +62,7 @@ PARTS = os.environ.get("BENCH_ONLY", "speed,idle,history,layout,backlog").split(
 TURNS = int(os.environ.get("BENCH_TURNS", "3"))
 WARM = 5
 PARTITIONS = 4
-# As a meter event is sent, about 180 bytes with its key; and 2 kB of what does not compress away.
+# Like a meter event, about 180 bytes with its key; and 2 kB of incompressible data.
 VALUES = {
     "small": """concat('{"event_20240301.csv_row', id, '": "', id, ',2024-03-01 00:00:00,',
         '2024-03-01 12:00:00,ev_C,C,', id % 25, ',"}', repeat(' ', 60))""",
@@ -69,7 +72,7 @@ VALUES = {
 
 
 class Bench:
-    """The stack, a Spark session, and what was measured."""
+    """The stack, a Spark session, and the results."""
 
     def __init__(self) -> None:
         self.stack = Stack()
@@ -89,7 +92,7 @@ class Bench:
         return topic
 
     def produce(self, topic: str, kind: str, records: int) -> None:
-        """Let Spark write, which is quicker than any Python client."""
+        """Write records with Spark, which is faster than any Python client."""
         self.spark.range(records).selectExpr(
             "cast(concat('meter-', id % 997) as binary) as key",
             f"cast({VALUES[kind]} as binary) as value",
@@ -112,7 +115,7 @@ class Bench:
         )
 
     def load(self, settings: Settings) -> int:
-        """One run in this process, session and all; the records that it landed."""
+        """One run in this process with its own session; returns the number of landed records."""
         outcome = repeat(settings, _quiet, _quiet, _quiet, until_caught_up=True)
         assert not outcome.errors, outcome.errors
         return sum(batch.records or 0 for batch in outcome.batches)
@@ -123,7 +126,7 @@ class Bench:
 
 
 def _quiet(_: Any) -> None:
-    """Says nothing."""
+    """A callback that does nothing."""
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -139,7 +142,7 @@ def told(name: str, seconds: float, records: int = 0) -> float:
 
 
 def speed(bench: Bench) -> None:
-    """Records a second of the loader and its peers, small and big messages."""
+    """Records per second of the loader and its peers, for small and big messages."""
     topics = {kind: bench.topic(kind) for kind in SIZES}
     loop = {kind: bench.topic(f"loop-{kind}") for kind in SIZES}
     warm = bench.topic("warm")
@@ -152,7 +155,7 @@ def speed(bench: Bench) -> None:
     def loader(*kinds: str) -> None:
         nonlocal number
         number += 1
-        # A table of its own each time, as each stream has, beside a ledger that is there.
+        # A new table per run, as each stream has one, and an existing ledger.
         with tempfile.TemporaryDirectory() as folder:
             mine = [topics[kind] for kind in kinds]
             said = loaded(
@@ -192,7 +195,8 @@ def speed(bench: Bench) -> None:
         **{name: peer(name) for name in names},
     }
     with tempfile.TemporaryDirectory() as folder:
-        # Where one JVM serves all, the first to run would pay for compiling what all run.
+        # On a shared JVM the first peer would pay for the compilation of code that all run; warm
+        # up.
         for turn in range(WARM):
             loaded(config(Path(folder), f"{bench.id}_lake", warm, table=f"{{topic}}_{turn}"))
             for name in names:
@@ -236,7 +240,7 @@ def speed(bench: Bench) -> None:
 
 
 def dlt_environment() -> Path | None:
-    """The Python of an environment with dlt, made when it is missing."""
+    """The Python of a virtual environment with dlt; created if missing. None if that fails."""
     folder = ROOT / ".venv-bench"
     python = folder / "bin" / "python"
     if not (folder / ".installed").exists():
@@ -260,7 +264,7 @@ spark.sql("select 1").collect()
 
 
 def python(*words: str) -> str:
-    """What ``python …`` says, a process of its own."""
+    """The output of ``python …`` in a process of its own."""
     done = subprocess.run(
         [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -269,12 +273,12 @@ def python(*words: str) -> str:
 
 
 def process(*words: str) -> float:
-    """The best time of five of ``python …``."""
+    """The best of five times of ``python …``."""
     return min(timed(lambda: python(*words)) for _ in range(5))
 
 
 def loaded(file: str) -> str:
-    """What the loader says of a run by the configuration ``file``."""
+    """The loader's output of a run with the configuration ``file``."""
     return python("-m", "loader", "--config", file)
 
 
@@ -288,7 +292,7 @@ def config(folder: Path, lake: str, *topics: str, table: str = "{topic}") -> str
 
 
 def idle(bench: Bench) -> None:
-    """What a run costs that finds nothing new, as a process, imports and all."""
+    """The time of a run with nothing new, as a process, imports included."""
     one = bench.topic("idle")
     many = [bench.topic(f"idle-{number}", 1) for number in range(TOPICS)]
     bench.produce(one, "small", 1000)
@@ -305,7 +309,7 @@ def idle(bench: Bench) -> None:
 
 
 def history(bench: Bench) -> None:
-    """The same runs on a lake without a past and on one with a long one."""
+    """The same runs on a lake without history and on one with a long history."""
     times: dict[str, tuple[float, float]] = {}
     for name in ("young", "old"):
         lake = f"{bench.id}_{name}"
@@ -330,11 +334,11 @@ def history(bench: Bench) -> None:
 
 
 def age(bench: Bench, lake: str, topic: str) -> None:
-    """Give the table ``COMMITS`` commits of a file each and the ledger ``LEDGER`` rows.
+    """Give the table ``COMMITS`` commits of one file each, and the ledger ``LEDGER`` rows.
 
-    Commits are written into the Delta log as the loader's own look, with the first file under other
-    names: appends would take an hour. The ledger's rows go in as the years would have left them,
-    in files of fifty.
+    The commits are written into the Delta log directly, like the loader's own, with copies of the
+    first file's entry under other names: real appends would take an hour. The ledger's rows are
+    written in files of fifty, as years of runs would have left them.
     """
     spark = bench.spark
     table = f"{lake}.{topic.replace('-', '_')}"
@@ -357,7 +361,7 @@ def age(bench: Bench, lake: str, topic: str) -> None:
         ]
         version = int(last.stem) + number - 1
         (log / f"{version:020}.json").write_text("\n".join(json.dumps(line) for line in lines))
-    # With a checkpoint, as every fiftieth commit would have left one.
+    # Write a checkpoint, as every fiftieth commit would have done.
     for interval in (1, 1, 50):
         spark.sql(
             f"alter table {table} set tblproperties ('delta.checkpointInterval' = '{interval}')"
@@ -371,12 +375,12 @@ def age(bench: Bench, lake: str, topic: str) -> None:
         f"select /*+ repartition({files}) */ {rows}, false from {ledger}, "
         f"range(2, {LEDGER + 2}) where batch_id = 1"
     )
-    # The newest row is the one that says where the table stands.
+    # The newest row decides the position of the table.
     spark.sql(f"update {ledger} set batch_id = {COMMITS + 1} where current and batch_id = 1")
 
 
 def layout(bench: Bench) -> None:
-    """Raw tables as they could be laid out: fifty small batches whose records are of three days."""
+    """Layouts of raw tables: fifty small batches whose records are of three days."""
     spark = bench.spark
     columns = "batch_id bigint, partition int, offset bigint, timestamp timestamp, value binary"
     found = {}
@@ -434,7 +438,7 @@ def layout(bench: Bench) -> None:
 
 @contextmanager
 def highest(pids: dict[str, int]) -> Iterator[dict[str, int]]:
-    """The highest resident memory of processes while the block runs, in bytes."""
+    """The highest resident memory of processes in bytes while the block runs."""
     peak = dict.fromkeys(pids, 0)
     over = threading.Event()
 
@@ -456,7 +460,7 @@ def highest(pids: dict[str, int]) -> Iterator[dict[str, int]]:
 
 
 def backlog(bench: Bench) -> None:
-    """A long backlog in rounds of five million: memory must not grow with it."""
+    """A long backlog in rounds of five million records: memory must not grow with it."""
     peaks = {}
     for name, records in (("tenth", BACKLOG // 10), ("whole", BACKLOG)):
         topic = bench.topic(f"backlog-{name}")

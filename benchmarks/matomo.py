@@ -1,15 +1,15 @@
-"""`make bench-matomo`: visits from raw to views, and what one more day costs on a long history.
+"""`make bench-matomo`: visits from raw to views, and the cost of one more day on a long history.
 
-On a stack of its own: simulated exports of Matomo are sent to Kafka, landed and built. It prints
-visits per second of each step (staging, snapshot, lake; three views are asked), and what a further
-day reads and writes, from Spark's own metrics of its stages, on a short history and on one five
-times as long; each ends with a day of its own batch, as a history does that is built every day.
+On a stack of its own, simulated exports of Matomo are sent to Kafka, landed and built. It prints
+visits per second of each step (staging, snapshot, lake; three views are queried), and the rows that
+another day reads and writes, from the metrics of Spark's stages, on a short history and on one five
+times as long. Each history ends with one day in its own batch, like a history that is built daily.
 The last line is one JSON object with ratios:
 
-- ``vs_plain_spark``: staging's speed against one plain Spark SQL statement that parses the same
-  records with one fixed schema into one table, without types, versions, quarantine or keys
+- ``vs_plain_spark``: staging's speed divided by that of one plain Spark SQL statement, which parses
+  the same records with one fixed schema into one table, without types, versions, quarantine, keys
 - ``day_read_growth``, ``day_written_growth``: rows that a day reads (writes) on the long history,
-  divided by those on the short one; 1 is a cost that follows the day
+  divided by those on the short one; 1 means that the cost depends only on the day
 - ``idle_written``: rows that a build with nothing new writes
 
 BENCH_VISITS (100,000) is the size of the long history.
@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VISITS = int(os.environ.get("BENCH_VISITS", "100000"))
 DAYS = 50
 PER_DAY = VISITS // DAYS
-# The schema of the plain statement: what the models read, without what they make of it.
+# The schema of the plain statement: the members that the models read, all as text.
 PLAIN = (
     "idSite string, idVisit string, visitorId string, userId string, visitIp string, "
     "firstActionTimestamp string, lastActionTimestamp string, visitorType string, "
@@ -57,7 +57,7 @@ PLAIN = (
 
 
 class Lake:
-    """The project on a stack of its own."""
+    """The dbt project on a stack of its own."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
         self._stack = stack
@@ -73,7 +73,7 @@ class Lake:
             "DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "logs"),
         }  # fmt: skip
         self._producer = Producer(
-            # Quiet when the broker goes before it.
+            # no error messages when the broker stops first
             {"bootstrap.servers": stack.endpoints.kafka_bootstrap_servers, "log_level": 0}
         )
 
@@ -99,15 +99,15 @@ class Lake:
         self._run([sys.executable, "-m", "loader", "--config", config, "run"])
 
     def dbt(self, *words: str) -> float:
-        """Run dbt; its seconds."""
+        """Run dbt; returns its seconds."""
         start = time.monotonic()
         self._run([*self._dbt, *words, *self._ends])
         return time.monotonic() - start
 
     def build(self) -> dict[str, float]:
-        """Staging, snapshots and lake, each with its seconds."""
+        """Build staging, snapshots and lake; returns the seconds of each."""
         return {
-            "staging": self.dbt("run", "--select", "staging.matomo"),
+            "staging": self.dbt("run", "--select", "staging.matomo", "intermediate.matomo"),
             "snapshot": self.dbt("snapshot", "--select", "tag:matomo"),
             "lake": self.dbt("run", "--select", "lake.matomo"),
         }
@@ -154,7 +154,9 @@ def simulated(folder: Path) -> tuple[list[bytes], list[bytes], list[list[bytes]]
 
 
 def main() -> None:
-    """A short history, a day; a long one, a day; nothing; then the plain statement."""
+    """A short history and a day, a long one and a day, a build with nothing new, the plain
+    statement.
+    """
     environ = {**os.environ, **{spec.variable: "0" for spec in KAFKA_PORTS + SPARK_PORTS}}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -184,7 +186,9 @@ def measure(
         return work
 
     def history(lines: list[bytes]) -> dict[str, float]:
-        """Land and build all but the last day, then that; the seconds of the first."""
+        """Land and build all but the last day, then the last day; returns the seconds of the first
+        build.
+        """
         steps = []
         for part in (lines[: -len(days[0])], lines[-len(days[0]) :]):
             lake.land(part)

@@ -1,23 +1,23 @@
-"""`make bench-meters`: 12.6 million meter events from raw to all views, against other ways.
+"""`make bench-meters`: 12.6 million meter events from raw to all views, compared with other ways.
 
-Everything runs in one run on one local stack. The events are the prototype's in shape: 1,462 days
-by the simulator. Spark writes them into the raw table directly, in the loader's shape, since
-landing is not what is measured; the loader lands the park. A build is `dbt build` of everything
-tagged meters, without tests; its time is that of the whole command.
+Everything runs in one run on one local stack. The events have the prototype's shape: 1,462 days
+from the simulator. Spark writes them into the raw table directly, in the loader's form, because
+landing is not measured; the loader lands the park. A build is `dbt build` of everything tagged
+meters, without tests; its time is that of the whole command.
 
 - ``full``: from raw to all views; then ``one_more_day``, ``late_day`` (from the first third of the
-  history) and ``unchanged``. Rows read are those that Spark's tasks read, by its own metrics.
-- ``vs_prototype``: plain Spark SQL that reads all CSV files once per statistic, by our full build:
-  24 applications on a local master, as the prototype runs them. One statistic per dimension is run
-  and stands for its four periods; BENCH_JOBS=24 runs them all.
-- ``vs_plain_spark``: the same 24 one after the other on our server, which runs already and is warm
-- ``vs_duckdb``: DuckDB reading the CSV files and 24 group-bys, by our full build
-- ``day_rows_read``: rows read for one more day, by those of the full build (less is better)
-- ``day_rows_vs_short_history``: the same by those on a lake of a twentieth of the history (1 is
-  independence of it)
+  history) and ``unchanged``. Rows read are those of Spark's tasks, from its own metrics.
+- ``vs_prototype``: plain Spark SQL that reads all CSV files once per statistic, divided by our full
+  build: 24 applications on a local master, as the prototype runs them. One statistic per dimension
+  is run and stands for its four periods; BENCH_JOBS=24 runs them all.
+- ``vs_plain_spark``: the same 24, one after the other on our running and warm server
+- ``vs_duckdb``: DuckDB reading the CSV files and 24 group-bys, divided by our full build
+- ``day_rows_read``: rows read for one more day, divided by those of the full build (less is better)
+- ``day_rows_vs_short_history``: the same divided by those on a lake of a twentieth of the history
+  (1 means that they do not depend on it)
 
-BENCH_DAYS sets another number of days, BENCH_ONLY names parts: build, short,
-prototype, duckdb, layout.
+BENCH_DAYS sets another number of days, BENCH_ONLY names parts: build, short, prototype, duckdb,
+layout.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ PARTS = os.environ.get("BENCH_ONLY", "build,short,prototype,duckdb,layout").spli
 
 
 class Lake:
-    """A lake of its own, in schemas with a prefix."""
+    """A lake in schemas with its own prefix."""
 
     def __init__(self, stack: Stack, spark: SparkSession, name: str, folder: Path) -> None:
         self.stack, self.spark, self.name, self.folder = stack, spark, name, folder
@@ -79,7 +79,7 @@ class Lake:
         }
 
     def land(self, files: list[str]) -> None:
-        """A batch of event files, as the loader writes them."""
+        """Write a batch of event files in the loader's form."""
         self.batch += 1
         lines = self.spark.read.text(files).select(
             f.col("_metadata.file_name").alias("file"),
@@ -112,7 +112,7 @@ class Lake:
         assert done.returncode == 0, done.stdout[-3000:]
 
     def build(self, name: str) -> tuple[float, int]:
-        """Seconds and rows read of a build."""
+        """Run a build; returns its seconds and the rows that it read."""
         with SparkWork(int(str(self.spark.conf.get("spark.ui.port")))) as work:
             start = time.perf_counter()
             self.dbt("build", "--select", "tag:meters", "--exclude-resource-type",
@@ -129,14 +129,14 @@ class Lake:
             views = {row[1] for row in self.spark.sql(f"show views in {schema}").collect()}
             for row in self.spark.sql(f"show tables in {schema}").collect():
                 name = f"{schema}.{row[1]}"
-                if row[1] not in views and row[1] != "builds":  # written by each build
+                if row[1] not in views and row[1] != "builds":  # every build writes it
                     history = self.spark.sql(f"describe history {name} limit 1").collect()
                     found[name] = history[0]["version"]
         return found
 
 
 def builds(lake: Lake, files: list[str]) -> tuple[dict[str, float], dict[str, int]]:
-    """The full build and those after it: seconds and rows read by their names."""
+    """The full build and the following ones: seconds and rows read by name."""
     late = len(files) // 3
     lake.dbt("parse")
     lake.land([*files[:late], *files[late + 1 : -1]])
@@ -158,12 +158,13 @@ def builds(lake: Lake, files: list[str]) -> tuple[dict[str, float], dict[str, in
 
 
 def prototype(spark: SparkSession, folder: Path) -> tuple[float, float]:
-    """Seconds of 24 statistics, each read from all CSV files: as the prototype runs them, each an
-    application, and within the session that is there."""
+    """Seconds of 24 statistics that each read all CSV files: as the prototype runs them, each an
+    application, and in the existing session.
+    """
     jobs = [(by, PERIODS[at % 4]) for at, by in enumerate(COLUMNS)]
     if JOBS == 24:
         jobs = [(by, period) for by in COLUMNS for period in PERIODS]
-    # Without what a session of Spark Connect leaves there for its children.
+    # Without the variables that a Spark Connect session leaves for its children.
     environ = {key: value for key, value in os.environ.items() if not key.startswith("SPARK_")}
 
     def alone(by: str, period: str) -> None:
@@ -187,7 +188,7 @@ def prototype(spark: SparkSession, folder: Path) -> tuple[float, float]:
 
 
 def duckdb(folder: Path) -> dict[str, float] | None:
-    """Seconds of DuckDB; None where it cannot be installed."""
+    """Seconds of DuckDB; None if it cannot be installed."""
     environment = ROOT / ".cache" / "bench-meters"
     python = environment / "bin" / "python"
     try:
@@ -219,10 +220,11 @@ LAYOUTS = {
 
 
 def layout(spark: SparkSession, run: str) -> dict[str, dict[str, Any]]:
-    """Ways to lay the lake's events out, at the prototype's volume and at a hundred times it a day.
+    """Layouts of the lake's events, at the prototype's volume per day and at a hundred times that.
 
-    Each table gets the history in one batch and ten single days after it. Told are the seconds of
-    the batch and of a day's append, files, and seconds and rows read to find the copies of a day.
+    Each table gets the history in one batch and ten single days after it. Reported are the seconds
+    of the batch and of a day's append, the number of files, and seconds and rows read to find the
+    duplicates of a day.
     """
     facts: dict[str, dict[str, Any]] = {}
     spark.sql(f"create schema if not exists {run}_layout")
@@ -294,7 +296,7 @@ def main() -> None:
         seconds: dict[str, float] = {}
         rows: dict[str, int] = {}
         short: dict[str, int] = {}
-        # The short history comes first: the server is warm then, as it is for the other ways.
+        # Build the short history first, so that the server is warm, as it is for the other ways.
         if "short" in PARTS:
             _, short = builds(
                 Lake(stack, spark, f"{run}_short", folder), files[-len(files) // 20 :]
@@ -324,7 +326,7 @@ def main() -> None:
         if seconds and "duckdb_seconds" in result:
             total = sum(result["duckdb_seconds"].values())
             ratios["vs_duckdb"] = round(total / seconds["full"], 3)
-    # Without a server the session would look for it for ten minutes when Python ends.
+    # Stop the session first: without a server it would retry for ten minutes when Python exits.
     spark.stop()
     stack.down()
     print(json.dumps(result))

@@ -1,8 +1,8 @@
-"""One statistic in the prototype's way: all event files are read, grouped, counted and shown.
+"""One statistic in the prototype's way: read all event files, group, count and show.
 
-``python -m benchmarks.prototype_job FOLDER BY PERIOD`` is an application of its own on a local
-master, as each of the prototype's 24 jobs is; FOLDER is a meter data set. ``statistic`` is the same
-within a session that is there.
+``python -m benchmarks.prototype_job FOLDER BY PERIOD`` is an application on a local master, like
+each of the prototype's 24 jobs; FOLDER is a meter data set. ``statistic`` does the same in an
+existing session.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COLUMNS = {
 
 
 def statistic(spark: SparkSession, folder: Path, by: str, period: str) -> list[Row]:
-    """The first hundred rows; ``by`` and ``period`` as in the names of our views."""
+    """The first hundred rows; ``by`` and ``period`` are those in the names of the views."""
 
     def read(path: str) -> Any:
         return spark.read.option("header", True).csv(str(folder / path))

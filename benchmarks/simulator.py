@@ -1,15 +1,16 @@
 """`make bench-simulator`: making and playing the prototype's 12.6 million events, against peers.
 
-Every speed is per second of CPU of the process that does the work, so that a busy machine changes
-little. The last line is one JSON object with the CPU seconds and the peak memory of the whole data
-set, and ratios, our speed divided by the peer's:
+Every speed is per second of CPU time of the process that does the work, so that a busy machine has
+little influence. The last line is one JSON object with the CPU seconds and the peak memory of the
+whole data set, and with ratios, our speed divided by the peer's:
 
 - ``vs_row_by_row``: a loop that draws and writes each event, as the prototype's notebook does
 - ``vs_pandas``: the same columns drawn with numpy and written by ``DataFrame.to_csv``
 - ``vs_kafka_python``: the same records sent by kafka-python, also with acks=all and idempotent
-- ``vs_bare_client``: librdkafka fed with ready records and no journal, the limit of this client
+- ``vs_bare_client``: librdkafka with prepared records and no journal, the upper limit of this
+  client
 
-Peers make fewer rows, since they take longer. BENCH_DAYS (1,462) is how many days there are.
+Peers make fewer rows, because they take longer. BENCH_DAYS (1,462) is the number of days.
 """
 
 from __future__ import annotations
@@ -45,30 +46,30 @@ MATOMO_VISITS = 10_000
 
 
 def command(*words: object) -> tuple[float, float]:
-    """Run a command of the simulator; its CPU seconds and the peak of its memory in MB."""
+    """Run a command of the simulator; returns its CPU seconds and its peak memory in MB."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "simulator", *map(str, words)], cwd=ROOT, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    # The largest child so far; the commands that matter are larger than those before.
+    # The peak of the largest child so far; the measured commands are larger than those before.
     return used, after.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def measured(name: str, rows: int, work: Callable[[], object]) -> float:
-    """Rows a second of CPU of ``work`` in this process, told on the way."""
+    """Rows per CPU second of ``work`` in this process; also printed."""
     start = time.process_time()
     work()
     return told(name, rows, time.process_time() - start)
 
 
 def told(name: str, rows: int, seconds: float) -> float:
-    """Rows a second, printed."""
+    """Rows per second; also printed."""
     print(f"{name:22} {rows / seconds:12,.0f} rows/s of CPU  ({rows:,} rows)", flush=True)
     return rows / seconds
 
 
 def row_by_row(folder: Path) -> None:
-    """The prototype's way: one event after the other."""
+    """The prototype's way: one event at a time."""
     for index in range(PEER_DAYS):
         day = datetime.combine(PROTOTYPE_START, datetime.min.time()) + timedelta(days=index)
         with (folder / f"loop_{index}.csv").open("w", newline="") as file:
@@ -87,7 +88,7 @@ def row_by_row(folder: Path) -> None:
 
 
 def with_pandas(folder: Path) -> None:
-    """Columns at once, written by pandas."""
+    """All columns at once, written by pandas."""
     dice = np.random.default_rng(7)
     for index in range(PEER_DAYS):
         begin = pd.Timestamp(PROTOTYPE_START) + pd.Timedelta(days=index)
@@ -115,7 +116,7 @@ def with_pandas(folder: Path) -> None:
 
 
 def values(folder: Path) -> Iterator[bytes]:
-    """The values of the first days, as play sends them."""
+    """The record values of the first days, as ``play`` sends them."""
     for path in sorted((folder / "events").glob("event_*.csv"))[:PEER_DAYS]:
         for record in records(path):
             assert record.value is not None
@@ -123,7 +124,7 @@ def values(folder: Path) -> Iterator[bytes]:
 
 
 def with_kafka_python(servers: str, topic: str, ready: list[bytes]) -> None:
-    """Send by kafka-python and wait for every acknowledgement."""
+    """Send with kafka-python and wait for every acknowledgement."""
     producer = KafkaProducer(
         bootstrap_servers=servers, acks="all", enable_idempotence=True, linger_ms=20,
         batch_size=256 * 1024,
@@ -135,7 +136,7 @@ def with_kafka_python(servers: str, topic: str, ready: list[bytes]) -> None:
 
 
 def with_bare_client(servers: str, topic: str, ready: list[bytes]) -> None:
-    """Send by librdkafka, and know no more than that nothing is left."""
+    """Send with librdkafka, and only check that nothing is left in the queue."""
     producer = Producer(
         {
             "bootstrap.servers": servers, "acks": "all", "enable.idempotence": True,
@@ -148,7 +149,7 @@ def with_bare_client(servers: str, topic: str, ready: list[bytes]) -> None:
 
 
 def main() -> None:
-    """Make, then play, then the peers; ours before theirs, all in one run."""
+    """Make, then play, then run the peers, all in one run."""
     last = PROTOTYPE_START + timedelta(days=DAYS - 1)
     run_id = f"bench-simulator-{int(time.time())}"
     speeds: dict[str, float] = {}
@@ -185,7 +186,7 @@ def main() -> None:
                 "play", "--bootstrap-servers", servers, "--topic", topics[0], folder / "meters"
             )
             wall = time.perf_counter() - begun
-            sent = ROWS + DAYS  # with the headers
+            sent = ROWS + DAYS  # with the header rows
             speeds["play"] = told("play", sent, used)
             print(f"{'':22} {sent / wall:12,.0f} records/s by the clock")
             ready = list(values(folder / "meters"))

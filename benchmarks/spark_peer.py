@@ -1,10 +1,10 @@
-"""A peer of `make bench-loader` in a process of its own, as the loader is in its own.
+"""A peer of `make bench-loader` in a process of its own, like the loader.
 
 ``python -m benchmarks.spark_peer streaming|streaming_same_options|noop <schema> <topic>…`` opens a
-session of the Connect server at SPARK_REMOTE and reads each topic: ``streaming`` into a new Delta
-table by Structured Streaming with a new checkpoint, until it has caught up, one query after the
-other, as its guide writes it; ``streaming_same_options`` so with the options of Kafka that the
-loader reads with; ``noop`` with these into nothing.
+session of the Connect server at SPARK_REMOTE and reads each topic. ``streaming`` writes into a new
+Delta table with Structured Streaming and a new checkpoint until it has caught up, one query after
+the other, as in Spark's guide. ``streaming_same_options`` does the same with the loader's Kafka
+options. ``noop`` reads with these options and discards the rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from loader.sources.kafka.sizes import POLLS
 
 
 def main(kind: str, schema: str, *topics: str) -> None:
-    """Read ``topics`` as ``kind`` says."""
+    """Read ``topics`` in the way ``kind``."""
     spark = SparkSession.builder.remote(os.environ["SPARK_REMOTE"]).getOrCreate()
     cluster = Kafka(bootstrap_servers=os.environ["KAFKA_BOOTSTRAP_SERVERS"])
     options = {

@@ -1,4 +1,4 @@
-"""What Spark did, by the numbers of its own stages."""
+"""The work of Spark, from the metrics of its stages."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 class SparkWork:
-    """Counts the rows that Spark's stages read and write while it is entered.
+    """Counts the rows that Spark's stages read and write within the context.
 
-    It asks the web interface at ``port`` all the time, since that forgets old stages. Afterwards
-    ``read`` and ``written`` have the sums.
+    It polls the web interface at ``port``, because that forgets old stages. Afterwards ``read`` and
+    ``written`` have the sums.
     """
 
     def __init__(self, port: int) -> None:

@@ -1,8 +1,9 @@
-"""Lacustre's loader: lands Kafka records and reference files, as they are, in raw Delta tables.
+"""Lacustre's loader: lands Kafka records, database rows and reference files unchanged in raw Delta
+tables.
 
-It plans offset ranges in a ledger before it writes, commits data and its mark in one Delta
-commit, and never parses a payload. Use it as ``python -m loader``; see ``DESIGN.md`` for the
-invariants that each module keeps.
+The loader fixes each batch in a ledger before it writes, commits the data and its mark in one Delta
+commit, and never parses a payload. Run it as ``python -m loader``. ``DESIGN.md`` has the invariants
+that each module keeps.
 """
 
 from __future__ import annotations

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 if not __package__:
-    # spark-submit brings a session, and refuses to start where SPARK_REMOTE is set, even if empty.
+    # spark-submit provides a session. It refuses to start if SPARK_REMOTE is set, even if it is
+    # empty.
     os.environ.setdefault("SPARK_REMOTE", "")
-    # Run as a file, Python searches the file's folder and not the one that holds the package.
+    # If a file is run as a script, sys.path has the file's folder; the package is in its parent.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from loader.cli import main

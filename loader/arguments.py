@@ -1,4 +1,4 @@
-"""Types of the command line's options."""
+"""click parameter types of the command line's options."""
 
 from __future__ import annotations
 
@@ -8,34 +8,39 @@ from datetime import datetime, timezone
 
 import click
 
-# Stands for every partition of which a run says that it lost something.
+from loader.durations import seconds_of
+
+# All partitions for which a run reported a loss.
 ALL = "all"
 
 
 class Seconds(click.ParamType):  # type: ignore[type-arg]
-    """``30s``, ``5m``, ``2h``, or a number of seconds."""
+    """``30s``, ``5m``, ``2h``, ``1d``, or a number of seconds."""
 
     name = "duration"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """What the option's text means; a click error where it means nothing."""
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", str(value))
-        if match is None:
+        """The number of seconds; raises click's usage error if the text is no duration."""
+        text = str(value)
+        seconds = seconds_of(text if text[-1:].isalpha() else text + "s")
+        if seconds is None:
             self.fail(f"{value!r} is no duration; write 30s, 5m or 2h.", param, ctx)
-        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
+        return seconds
 
 
 class Where(click.ParamType):  # type: ignore[type-arg]
-    """A time, ``earliest``, or offsets by partition (``0:120,1:99``)."""
+    """A time (UTC unless it has a zone), ``earliest``, or offsets by partition (``0:120,1:99``)."""
 
     name = "time|earliest|offsets"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime | str | Mapping[int, int]:
-        """What the option's text means; a click error where it means nothing."""
+        """The time, ``earliest``, or offsets by partition; raises click's usage error for any other
+        text.
+        """
         if value == "earliest":
             return value
         if re.fullmatch(r"\d+:\d+(,\d+:\d+)*", value):
@@ -53,14 +58,16 @@ class Where(click.ParamType):  # type: ignore[type-arg]
 
 
 class Lost(click.ParamType):  # type: ignore[type-arg]
-    """``0:120-169``: partition, first and last offset; ``0:120`` is one offset."""
+    """``0:120-169``: partition, first and last offset (inclusive); ``0:120`` is one offset;
+    ``--lost`` also takes ``all``.
+    """
 
     name = "partition:first-last"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int, int] | str:
-        """What the option's text means; a click error where it means nothing."""
+        """(partition, first, last), or ``all``; raises click's usage error for any other text."""
         if value == ALL and param is not None and param.name == "lost":
             return value
         match = re.fullmatch(r"(\d+):(\d+)(?:-(\d+))?", value)
@@ -70,14 +77,14 @@ class Lost(click.ParamType):  # type: ignore[type-arg]
 
 
 class At(click.ParamType):  # type: ignore[type-arg]
-    """``0:120``: partition and offset."""
+    """``0:120``: partition and offset; or ``all``."""
 
     name = "partition:offset"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int] | str:
-        """What the option's text means; a click error where it means nothing."""
+        """(partition, offset), or ``all``; raises click's usage error for any other text."""
         if value == ALL:
             return value
         match = re.fullmatch(r"(\d+):(\d+)", value)
@@ -87,14 +94,14 @@ class At(click.ParamType):  # type: ignore[type-arg]
 
 
 class Gone(click.ParamType):  # type: ignore[type-arg]
-    """``3``: a partition."""
+    """``3``: a partition; or ``all``."""
 
     name = "partition"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | str:
-        """What the option's text means; a click error where it means nothing."""
+        """The partition, or ``all``; raises click's usage error for any other text."""
         if value != ALL and not str(value).isdecimal():
             self.fail(f"{value!r} is no partition.", param, ctx)
         return value if value == ALL else int(value)

@@ -1,6 +1,6 @@
-"""A batch, where a table stands by its batches, and which of them still say so.
+"""A batch, the position of a table, and which ledger rows are current.
 
-Nothing here talks to a server, so every rule can be tested by itself.
+No function here connects to a server, so each rule can be tested without one.
 """
 
 from __future__ import annotations
@@ -37,12 +37,15 @@ TopicKey = tuple[str, str]
 
 @dataclass(frozen=True)
 class Batch:
-    """One row of the ledger: what one batch of one raw table holds of one source.
+    """One row of the ledger: the part of one batch that comes from one source.
 
-    ``table_name`` and ``batch_id`` name the batch; a batch of a table that several topics share
-    has a row for each topic. ``source`` is the section of the configuration (``kafka.default``).
-    ``kind`` is ``load``; ``replay``, whose records are in the table already or should be; ``adopt``
-    or ``accept``, which hold no data and move the position.
+    ``table_name`` and ``batch_id`` identify the batch. If several topics share a table, a batch has
+    a row for each topic. ``source`` is the section of the configuration (``kafka.default``).
+    ``kind`` is ``load``; ``replay``, a range of offsets that is landed again; or ``adopt`` or
+    ``accept``, which have no rows and only move the position. ``gaps`` are the offsets or batches
+    that raw does without. ``state`` is ``planned`` or ``committed``, ``owner`` the loader that
+    planned the batch. ``records`` and ``bytes`` are counted after the write. The ledger sets
+    ``owner``, ``planned_at`` and ``committed_at``.
     """
 
     table_name: str
@@ -61,54 +64,56 @@ class Batch:
 
     @property
     def kind_of_source(self) -> str:
-        """The kind of its source: ``kafka`` of ``kafka.default``."""
+        """The kind of its source: ``kafka`` for ``kafka.default``."""
         return self.source.partition(".")[0]
 
     @property
     def section(self) -> str:
-        """The name of the section that ``source`` is: the cluster of a topic."""
+        """The name of the section without its kind: ``default`` for ``kafka.default``, the cluster
+        of a topic.
+        """
         return self.source.partition(".")[2]
 
     @property
     def key(self) -> TopicKey:
-        """Cluster and topic."""
+        """Cluster and topic; the topic is empty unless the batch has offsets."""
         return self.section, self.topic or ""
 
     @property
     def id(self) -> tuple[str, int, str | None]:
-        """What no two rows of the ledger share, but for sections that feed one table."""
+        """The key of a ledger row, except if several sections feed one table."""
         return self.table_name, self.batch_id, self.topic
 
     @property
     def topic(self) -> str | None:
-        """The topic of a batch of offsets; None of others."""
+        """The topic of a batch of offsets, else None."""
         return self.content.topic
 
     @property
     def topic_id(self) -> str | None:
-        """The id of the topic when the batch was planned."""
+        """The id that the topic had when the batch was planned; None without a topic."""
         return self.content.topic_id
 
     @property
     def ranges(self) -> tuple[Range, ...]:
-        """The offsets of a batch of offsets; none of others."""
+        """The ranges of a batch of offsets, else empty."""
         return self.content.ranges
 
     @property
     def files(self) -> tuple[File, ...]:
-        """The files of a batch of files; none of others."""
+        """The files of a batch of files, else empty."""
         return self.content.files
 
     @property
     def imported(self) -> Import:
-        """The content of a batch of an import."""
+        """The content of an import; raises ``Bug`` for any other batch."""
         if not isinstance(self.content, Import):
             message = f"Batch {self.batch_id} of {self.table_name} holds no import."
             raise Bug(message, table=self.table_name)
         return self.content
 
     def with_ranges(self, ranges: Iterable[Range]) -> Batch:
-        """A batch of offsets with other ``ranges``."""
+        """The same batch with ``ranges``; raises ``Bug`` unless it is a batch of offsets."""
         offsets = self.content
         if not isinstance(offsets, Offsets):
             message = f"Batch {self.batch_id} of {self.table_name} holds no offsets."
@@ -117,31 +122,35 @@ class Batch:
 
     @property
     def span(self) -> int:
-        """Offsets that the batch covers; records may be fewer (compaction, transactions)."""
+        """Number of offsets in the batch. The records may be fewer (compaction, transactions)."""
         return sum(each.span for each in self.ranges)
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether a person took the batch back: nothing of it is in the table."""
+        """Whether a person withdrew the batch; then the table has no row of it."""
         return any(gap.reason.startswith(WITHDRAWN) for gap in self.gaps)
 
     @property
     def has_data(self) -> bool:
-        """Whether there is anything to write."""
+        """Whether there are rows to write."""
         return not self.is_withdrawn and self.content.has_data(self.kind, self.gaps)
 
     @property
     def readable(self) -> tuple[Range, ...]:
-        """The ranges without the offsets that were accepted as lost."""
+        """The ranges without the gaps that were accepted as lost; skipped offsets are still
+        included.
+        """
         return readable(self.ranges, self.gaps)
 
     @property
     def stretches(self) -> tuple[Range, ...]:
-        """What is read of ``readable``: see the function ``stretches``."""
+        """The ranges to read: without lost and without skipped offsets. See the function
+        ``stretches``.
+        """
         return stretches(self.ranges, self.gaps)
 
     def committed_offset(self, partition: int) -> int | None:
-        """The next offset to load of ``partition``; None when the batch does not know it."""
+        """The next offset to load of ``partition``; None if the batch does not list it."""
         for each in self.ranges:
             if each.partition == partition:
                 return each.until_offset if self.state == COMMITTED else each.from_offset
@@ -150,12 +159,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class Position:
-    """Where a table stands, by the ledger's current rows of it.
+    """The position of a table, computed from the ledger's current rows.
 
-    ``unfinished`` is what was planned and not closed, ``newest`` the newest row of each source and
-    topic, ``files`` the known files by path. Of batches that were not accepted as lost,
-    ``last_batch_with_data`` is the newest that has any record, and ``table_ids`` are the Delta ids
-    of the table that they were written to.
+    ``unfinished`` are the planned batches that are not closed, ``newest`` the newest row by source
+    and topic, ``files`` the files in the table by path. Batches that were accepted as lost do not
+    count for two fields: ``last_batch_with_data``, the newest batch that has records, and
+    ``table_ids``, the Delta ids of the table at the time of the writes.
     """
 
     last_batch_id: int = 0
@@ -166,8 +175,10 @@ class Position:
     files: Mapping[str, File] = field(default_factory=dict)
 
     def last(self, source: str, topic: str, topic_id: str | None) -> Batch | None:
-        """The newest row of a topic. A topic keeps its id, so it is known under any source: a
-        renamed section of the configuration must not load it again.
+        """The newest row of a topic, under the name ``source``; None if the topic has no row.
+
+        The row is found by the topic's id, under whatever source it was loaded. Otherwise a renamed
+        section of the configuration would load the topic again.
         """
         same = [each for each in self.newest.values() if topic_id and each.topic_id == topic_id]
         latest = max(same, key=lambda batch: batch.batch_id, default=None)
@@ -176,7 +187,7 @@ class Position:
 
 
 def position(batches: Iterable[Batch]) -> Position:
-    """Where a table stands by the current rows ``batches`` of the ledger."""
+    """The position of a table, from ``batches``, its current ledger rows."""
     ordered = sorted(batches, key=lambda batch: batch.batch_id)
     finished = [batch for batch in ordered if batch.state == COMMITTED]
     lost = tuple(gap for batch in ordered for gap in batch.gaps if gap.is_of_table)
@@ -191,7 +202,7 @@ def position(batches: Iterable[Batch]) -> Position:
         ),
         table_ids=frozenset(batch.table_id for batch in ordered if is_there(batch)),
         unfinished=tuple(batch for batch in ordered if batch.state == PLANNED),
-        # A replay says nothing of where its topic stands, nor does an import that was withdrawn.
+        # A replay does not move its topic's position; a withdrawn import is not an import.
         newest={
             (b.source, b.topic): b
             for b in ordered
@@ -206,19 +217,21 @@ def position(batches: Iterable[Batch]) -> Position:
 
 
 def number(position: Position, table_id: str, batches: Sequence[Batch]) -> list[Batch]:
-    """``batches``, all of one table, as that table's next batch."""
+    """``batches``, all of one table, with the number of that table's next batch."""
     batch_id = position.last_batch_id + 1
     return [replace(batch, batch_id=batch_id, table_id=table_id) for batch in batches]
 
 
 def following(last: Batch, kind: str, content: Content) -> Batch:
-    """A row of ``last``'s source and table; ``number`` gives it its number."""
+    """A new row for ``last``'s source and table. Its batch id is 0 until ``number`` sets it."""
     return Batch(last.table_name, 0, last.source, content, last.table_id, kind)
 
 
 def withdrawn(batch: Batch, reason: str) -> Batch:
-    """The ledger row of ``batch`` when it is taken back: it keeps its number and has no rows. Its
-    topic goes on at the offsets where the batch began, its files are not known.
+    """The ledger row that withdraws ``batch`` for ``reason``.
+
+    It keeps its number and has no rows. The topic continues at the offsets where the batch began;
+    the checksums of its files are emptied, so that the files are loaded again.
     """
     gaps = (*batch.gaps, Gap(None, 0, 0, f"{WITHDRAWN}: {reason}"))
     return replace(batch, content=batch.content.withdrawn(), gaps=gaps, records=0, bytes=0)
@@ -227,15 +240,17 @@ def withdrawn(batch: Batch, reason: str) -> Batch:
 def table_accepted(
     last: Batch, lost: tuple[int, int], table_id: str, *, is_marked: bool = False
 ) -> Batch:
-    """The ledger row by which ``last``'s source goes on although batches of its table are lost.
+    """The ledger row that lets ``last``'s source continue although its table lost the batches
+    ``lost`` (first, last).
 
-    A topic goes on where it is, and files of those batches are landed again. An unfinished batch is
-    written by the next run, unless the table, restored to a version before, ``is_marked`` as having
-    it: Delta would skip the write, so the batch is closed without its rows.
+    A topic continues at its position; the files of those batches are landed again. If ``last`` is
+    unfinished, the next run writes it. The exception is a table that was restored to an older
+    version and still has the mark of ``last`` (``is_marked``): Delta would skip the write, so the
+    batch is closed without its rows.
     """
     gap = Gap(None, lost[0], lost[1] + 1, TABLE_CHANGED)
     if last.state == PLANNED:
-        if not is_marked:  # it will be there itself
+        if not is_marked:  # the next run writes the batch itself
             gap = replace(gap, until_offset=last.batch_id)
         left_out = [
             Gap(each.partition, each.from_offset, each.until_offset, TABLE_CHANGED)
@@ -247,7 +262,9 @@ def table_accepted(
 
 
 def positions(rows: Sequence[Batch], tables: Sequence[str]) -> dict[str, Position]:
-    """Where each of ``tables`` stands by the current ``rows``; empty without any row."""
+    """The position of each of ``tables`` from the current ledger ``rows``; an empty position for a
+    table without rows.
+    """
     of_table: dict[str, list[Batch]] = {table: [] for table in tables}
     for row in rows:
         if row.table_name in of_table:
@@ -256,7 +273,11 @@ def positions(rows: Sequence[Batch], tables: Sequence[str]) -> dict[str, Positio
 
 
 def retirable(rows: Sequence[Batch]) -> list[Batch]:
-    """The ``rows`` that say nothing which a newer one of the same topic or files does not say."""
+    """The ``rows`` to move out of ``current``: newer rows of the same topic or files supersede
+    them.
+
+    The newest row of a table is never among them (invariant 1 of DESIGN.md).
+    """
     newest: dict[tuple[str, str, str | None], int] = {}
     last: dict[str, int] = {}
     paths: dict[tuple[str, str], int] = {}
@@ -276,7 +297,7 @@ def retirable(rows: Sequence[Batch]) -> list[Batch]:
         if row.state != COMMITTED or row.batch_id == last[row.table_name]:
             return False
         if any(gap.partition is None for gap in row.gaps):
-            return False  # says of other rows that their data is lost
+            return False  # this row records that the data of other rows is lost
         if row.files:
             return all(paths[row.table_name, each.path] > row.batch_id for each in row.files)
         key = (row.table_name, row.source, row.topic)
@@ -286,7 +307,7 @@ def retirable(rows: Sequence[Batch]) -> list[Batch]:
 
 
 def by_batch(batches: Sequence[Batch]) -> list[list[Batch]]:
-    """The rows of each (table, batch id) together."""
+    """``batches`` grouped by table and batch id."""
 
     def key(batch: Batch) -> tuple[str, int]:
         return batch.table_name, batch.batch_id

@@ -1,6 +1,6 @@
-"""The command line, ``python -m loader``; bare, it runs once.
+"""The command line, ``python -m loader``; without a command it does one run.
 
-Exit codes are those of ``loader.errors``; 0 means that everything new is in the lake.
+``loader.errors`` has the exit codes; 0 means that everything new is in the lake.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ _CLUSTER = click.option(
 )
 
 
-# What only some commands need is imported there: a run with nothing new is little but imports.
+# Modules that only some commands need are imported there. Imports are most of the time of a run
+# with nothing new.
 if TYPE_CHECKING:
     from loader.rewind import Where
 
@@ -63,7 +64,7 @@ _Options = ParamSpec("_Options")
 
 @dataclass(frozen=True)
 class _Context:
-    """What every command gets: its voice, how to read the configuration, and what ends it."""
+    """The output, the configuration and the signals of every command."""
 
     teller: Teller
     config: str
@@ -71,8 +72,8 @@ class _Context:
     signals: Signals
 
     def settings(self, **limits: float | str | None) -> Settings:
-        """The configuration with its addresses, which are reported first; ``limits`` are flags of
-        the command.
+        """The configuration with all addresses; reports them first. ``limits`` are options of the
+        command.
         """
         flags = {f"limits.{key}": str(value) for key, value in limits.items() if value is not None}
         settings = located(load(self.config, {**self.flags, **flags}))
@@ -83,7 +84,7 @@ class _Context:
 def _guarded(
     command: Callable[Concatenate[_Context, _Options], None],
 ) -> Callable[Concatenate[_Context, _Options], None]:
-    """Show the loader's own errors as a sentence and exit with their code."""
+    """Print the loader's errors as sentences and exit with their code."""
 
     @wraps(command)
     def guarded(context: _Context, /, *args: _Options.args, **kwargs: _Options.kwargs) -> None:
@@ -101,7 +102,7 @@ def _guarded(
 
 
 def _exit(context: _Context, errors: Iterable[LoaderError]) -> None:
-    """Tell ``errors``, and exit with the code of the gravest where there is any."""
+    """Print ``errors``; exit with the code of the gravest one if there is any."""
     told = list(errors)
     for error in told:
         context.teller.error(error)
@@ -118,9 +119,11 @@ def _exit(context: _Context, errors: Iterable[LoaderError]) -> None:
     "flags",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A value that goes before file and environment, as limits.max_records=1000.",
+    help="Overrides file and environment, for example limits.max_records=1000.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of text.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line instead of text."
+)
 @click.version_option(__version__)
 @click.pass_context
 def main(context: click.Context, config: str, flags: tuple[str, ...], as_json: bool) -> None:
@@ -128,7 +131,7 @@ def main(context: click.Context, config: str, flags: tuple[str, ...], as_json: b
 
     Exit codes: 0 done, 2 configuration, 3 data loss, 4 another loader works there, 5 a server does
     not answer, 6 a bug; with several errors, the gravest decides. 143 or 130: ended by SIGTERM or
-    SIGINT; what was begun is finished by the next run.
+    SIGINT; the next run finishes an unfinished batch.
     """
     pairs = dict(flag.partition("=")[::2] for flag in flags)
     teller = Teller(json=as_json, config=shlex.quote(config) if config != DEFAULT_FILE else None)
@@ -136,7 +139,8 @@ def main(context: click.Context, config: str, flags: tuple[str, ...], as_json: b
     signals.heed()
     context.call_on_close(signals.leave)
     context.obj = _Context(teller, config, pairs, signals)
-    # Spark Connect logs each error of its own with the server's stack trace; ours say it in a line.
+    # Spark Connect logs each of its errors with the server's stack trace; ours report them in a
+    # line.
     for name in ("SQLQueryContextLogger", "pyspark.sql.connect.logging"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if context.invoked_subcommand is None:
@@ -144,8 +148,8 @@ def main(context: click.Context, config: str, flags: tuple[str, ...], as_json: b
 
 
 class _Run:
-    """What the rounds of a run say and amount to. A loop says each error and remark when it comes,
-    and again when it comes back.
+    """Output and totals of the rounds of a run. A loop prints an error or remark when it first
+    occurs, and again when it returns after a round without it.
     """
 
     def __init__(self, teller: Teller, metrics: Metrics | None, *, is_loop: bool) -> None:
@@ -158,13 +162,13 @@ class _Run:
         self._noted_now: set[str] = set()
 
     def noted(self, text: str) -> None:
-        """Say a remark."""
+        """Print a remark."""
         if not self._is_loop or text not in self._noted_before | self._noted_now:
             self._teller.note(text)
         self._noted_now.add(text)
 
     def ended(self, outcome: Outcome) -> None:
-        """Count what a round did."""
+        """Add a round's batches and errors to the totals."""
         self.records += sum(batch.records or 0 for batch in outcome.batches)
         self.batches += len(outcome.batches)
         if self._metrics is not None:
@@ -181,15 +185,21 @@ class _Run:
 
 
 @main.command("run")
-@click.option("--until-caught-up", is_flag=True, help="Rounds until all that was there is loaded.")
-@click.option("--every", type=Seconds(), help="Go on for ever, a pause of so long between.")
-@click.option("--max-records", type=click.IntRange(1), help="Offsets of a round.")
-@click.option("--max-bytes", help="About the bytes of a round, as 2GB.")
-@click.option("--max-seconds", type=Seconds(), help="No round begins after so long.")
+@click.option(
+    "--until-caught-up",
+    is_flag=True,
+    help="Run rounds until everything is loaded that Kafka had at the start.",
+)
+@click.option(
+    "--every", type=Seconds(), help="Run forever, with this pause between rounds (30s, 5m)."
+)
+@click.option("--max-records", type=click.IntRange(1), help="Most offsets per round.")
+@click.option("--max-bytes", help="Approximate number of bytes per round, for example 2GB.")
+@click.option("--max-seconds", type=Seconds(), help="Begin no round after this time (10m).")
 @click.option(
     "--metrics-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write OpenMetrics there after every round.",
+    help="File for OpenMetrics, replaced after every round.",
 )
 @click.pass_obj
 @_guarded
@@ -225,7 +235,7 @@ def run_command(
     context.teller.done(run.records, run.batches, time.monotonic() - started)
     if every is None:
         _exit(context, outcome.errors)
-        if context.signals.code:  # what is left is no error, but not done either
+        if context.signals.code:  # the unloaded rest is no error, but the run is not complete
             sys.exit(context.signals.code)
     elif outcome.errors:
         sys.exit(gravest(outcome.errors).exit_code)
@@ -237,8 +247,8 @@ def run_command(
 def status(context: _Context) -> None:
     """Show offsets, lag and last batches.
 
-    Per topic and partition: committed offset, end, lag in records and in time (how long ago the
-    first record came that is not loaded), last batch; per file table the last import.
+    Per topic and partition: committed offset, end offset, lag in records, age of the oldest record
+    that is not loaded, last batch. Per table of files or imports: the last batch.
     """
     settings = context.settings()
     with opened(settings) as loader:
@@ -279,10 +289,10 @@ def plan(context: _Context) -> None:
 def config(context: _Context) -> None:
     """Show the effective configuration.
 
-    As file, environment and flags make it; JSON, secrets hidden.
+    The values that file, environment and flags set together, as JSON with secrets hidden.
     """
     settings = load(context.config, context.flags)
-    with suppress(SourceUnavailable):  # of the own stack: the rest holds while it is down
+    with suppress(SourceUnavailable):  # this stack may be down
         settings = located(settings)
     context.teller.text(json.dumps(redacted(settings), indent=2, ensure_ascii=False))
 
@@ -294,15 +304,18 @@ def config(context: _Context) -> None:
     "--from", "start", type=arguments.Where(), required=True, help="Time, earliest, or 0:120,1:99."
 )
 @click.option(
-    "--until", "end", type=arguments.Where(), help="As --from, exclusive; else all that was loaded."
+    "--until",
+    "end",
+    type=arguments.Where(),
+    help="End (exclusive), in the form of --from; default: the committed offsets.",
 )
 @click.pass_obj
 @_guarded
 def replay(context: _Context, topic: str, cluster: str, start: Where, end: Where | None) -> None:
-    """Land a range of offsets once more.
+    """Land a range of offsets again.
 
-    Nothing is doubled for readers that take each topic, partition and offset once, as the staging
-    models do; a table that has lost rows has them again.
+    Readers that take each topic, partition and offset once, as the staging models do, see no record
+    twice. Rows that the table had lost are in it again.
     """
     from loader import rewind
 
@@ -317,13 +330,15 @@ def replay(context: _Context, topic: str, cluster: str, start: Where, end: Where
 
 
 @main.command()
-@click.option("--group", required=True, help="The consumer group whose offsets are taken over.")
-@click.option("--topic", "topics", multiple=True, help="Only this one; may be given again.")
+@click.option(
+    "--group", required=True, help="Consumer group whose committed offsets are the first ones."
+)
+@click.option("--topic", "topics", multiple=True, help="Only this topic; repeatable.")
 @_CLUSTER
 @click.pass_obj
 @_guarded
 def adopt(context: _Context, group: str, topics: tuple[str, ...], cluster: str) -> None:
-    """Begin where a consumer group stopped.
+    """Begin at the offsets that a consumer group committed.
 
     Only for topics that were never loaded.
     """
@@ -340,21 +355,25 @@ def adopt(context: _Context, group: str, topics: tuple[str, ...], cluster: str) 
 
 
 @main.command()
-@click.option("--topic", help="The topic that goes on without what is lost.")
+@click.option("--topic", help="Topic that continues without the lost records.")
 @_CLUSTER
 @click.option(
-    "--lost", type=Lost(), multiple=True, help="Offsets that Kafka does not hold; or all."
+    "--lost", type=Lost(), multiple=True, help="Lost offsets, partition:first-last, or all."
 )
 @click.option(
-    "--rewind", "back", type=At(), multiple=True, help="Where the partition ends now; or all."
+    "--rewind",
+    "back",
+    type=At(),
+    multiple=True,
+    help="Offset to continue from, partition:offset, or all.",
 )
 @click.option(
     "--gone", type=Gone(), multiple=True, help="A partition that does not exist any more; or all."
 )
-@click.option("--new-id", help="The id of the topic that was made again.")
+@click.option("--new-id", help="Id of the topic that was created again.")
 @click.option("--deleted", is_flag=True, help="The topic does not exist any more.")
-@click.option("--skip", type=Lost(), multiple=True, help="Records that cannot be landed.")
-@click.option("--reason", help="Why they are set aside; the ledger keeps it.")
+@click.option("--skip", type=Lost(), multiple=True, help="Records to skip, partition:first-last.")
+@click.option("--reason", help="Reason for --skip; stored in the ledger.")
 @click.option("--table", help="The raw table that has lost batches.")
 @click.option("--batches", help="Its lost batches, first-last.")
 @click.pass_obj
@@ -373,7 +392,7 @@ def accept(
     table: str | None,
     batches: str | None,
 ) -> None:
-    """Go on without what is lost, or cannot be landed.
+    """Continue without records that are lost or cannot be landed.
 
     The error of a run names the options; the ledger keeps the gap.
     """
@@ -411,7 +430,7 @@ def accept(
                 loader, (cluster, topic or ""), what, context.teller.landed, context.teller.note
             )
     for batch in outcome.batches:
-        if batch.kind != ACCEPT:  # the batch that the gap is in, and not one of its own
+        if batch.kind != ACCEPT:  # the gap is in the unfinished batch, not in a batch of its own
             remedy = Command("run")
             text = (
                 f"batch {batch.batch_id} of {batch.table_name} will be finished without what is "
@@ -423,15 +442,21 @@ def accept(
 
 @main.command()
 @click.option("--table", required=True, help="The raw table.")
-@click.option("--batch", "batch_id", type=click.IntRange(1), required=True, help="Its batch.")
-@click.option("--reason", required=True, help="Why; the ledger keeps it.")
+@click.option(
+    "--batch",
+    "batch_id",
+    type=click.IntRange(1),
+    required=True,
+    help="Number of the unfinished batch.",
+)
+@click.option("--reason", required=True, help="Reason; stored in the ledger.")
 @click.pass_obj
 @_guarded
 def withdraw(context: _Context, table: str, batch_id: int, reason: str) -> None:
-    """Take back a planned batch that can never be written.
+    """Cancel a planned batch that can never be written.
 
-    It keeps its number and has no rows. Its source goes on where the batch began. A batch whose
-    rows are in the table already is closed instead.
+    It keeps its number and has no rows. Its source continues where the batch began. If the rows of
+    the batch are already in the table, it is closed instead.
     """
     from loader import rewind
 
@@ -445,23 +470,28 @@ def withdraw(context: _Context, table: str, batch_id: int, reason: str) -> None:
 
 
 @main.command()
-@click.option("--topic", "topics", multiple=True, help="Only this one; may be given again.")
+@click.option("--topic", "topics", multiple=True, help="Only this topic; repeatable.")
 @click.option(
     "--sample",
     default=10_000,
     show_default=True,
     type=click.IntRange(1),
-    help="Offsets of each partition to compare with Kafka.",
+    help="Number of offsets per partition to compare with Kafka.",
 )
 @click.option("--full", is_flag=True, help="Compare everything that Kafka still holds.")
-@click.option("--seed", default=0, show_default=True, help="Another sample.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of the sample; another value compares other offsets.",
+)
 @click.pass_obj
 @_guarded
 def verify(context: _Context, topics: tuple[str, ...], sample: int, full: bool, seed: int) -> None:
-    """Compare raw with ledger and Kafka.
+    """Compare raw tables with the ledger and with Kafka.
 
-    Counts per batch and partition, the order of the batches, and checksums of a sample of the
-    records that Kafka still holds. Each damage is an error that names what to do.
+    Checks the counts per batch and partition, the order of the batches, and checksums of a sample
+    of the records that Kafka still has. Each difference is an error that names the remedy.
     """
     from loader import verify as verification
 
@@ -474,15 +504,17 @@ def verify(context: _Context, topics: tuple[str, ...], sample: int, full: bool, 
 
 
 @main.command()
-@click.option("--table", "tables", multiple=True, help="Only this one; may be given again.")
-@click.option("--target-size", default="128MB", show_default=True, help="Size of a file.")
-@click.option("--vacuum", is_flag=True, help="Also remove files that no version of 7 days needs.")
+@click.option("--table", "tables", multiple=True, help="Only this table; repeatable.")
+@click.option("--target-size", default="128MB", show_default=True, help="Target size of a file.")
+@click.option(
+    "--vacuum", is_flag=True, help="Also delete files that were replaced more than seven days ago."
+)
 @click.pass_obj
 @_guarded
 def compact(context: _Context, tables: tuple[str, ...], target_size: str, vacuum: bool) -> None:
-    """Make few large files of small ones.
+    """Merge small files into large ones.
 
-    Loads and reads go on meanwhile.
+    Loads and reads may go on meanwhile.
     """
     with opened(context.settings()) as loader, context.teller.working(loader.spark):
         survey = loader.survey(make_tables=False)

@@ -1,11 +1,11 @@
-"""How the configuration is read: ``loader.toml``, the environment and flags.
+"""Reading the configuration: ``loader.toml``, the environment and flags.
 
-A flag (``--set limits.max_records=1000``) wins over an environment variable
-(``LOADER_LIMITS__MAX_RECORDS=1000``), which wins over the file. Within the file a string may hold
-``${NAME}``, an environment variable, or ``${file:/path}``, the content of a file. The two addresses
-that nearly everyone sets have variables of their own, ``KAFKA_BOOTSTRAP_SERVERS`` and
-``SPARK_REMOTE``, which hold where nothing else names them; without those, this checkout's stack
-is meant (``loader.own_stack``). Unknown keys are refused, with the nearest known one.
+A flag (``--set limits.max_records=1000``) overrides an environment variable
+(``LOADER_LIMITS__MAX_RECORDS=1000``), which overrides the file. A string of the file may contain
+``${NAME}``, an environment variable, or ``${file:/path}``, the content of a file.
+``KAFKA_BOOTSTRAP_SERVERS`` and ``SPARK_REMOTE`` give the two addresses if neither flag,
+``LOADER_…`` variable nor file does; without them too, the addresses are those of this checkout's
+stack (``loader.own_stack``). Unknown keys are errors that name the nearest known key.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 
 
 class _Environment(BaseSettings):
-    """What the environment says, as nested text; read by the library, checked by ``Settings``."""
+    """The ``LOADER_…`` variables as nested text: read by pydantic-settings, validated by
+    ``Settings``.
+    """
 
     model_config = SettingsConfigDict(
         extra="ignore", env_prefix="LOADER_", env_nested_delimiter="__"
@@ -53,10 +55,10 @@ class _Environment(BaseSettings):
 
 
 def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None) -> Settings:
-    """Read ``path``, the environment and ``flags`` (dotted keys).
+    """The configuration from ``path``, the environment and ``flags`` (dotted keys).
 
-    Raises ``ConfigurationError`` for a missing or unreadable file, an unknown key, a bad value, or
-    a secret that is written out in the file, naming the key.
+    Raises ``ConfigurationError``, which names the key, for a missing or unreadable file, an unknown
+    key, a wrong value, or a secret in clear text in the file.
     """
     file = Path(path)
     try:
@@ -83,7 +85,7 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
             raise ConfigurationError(message, variable=name)
     try:
         environment = _Environment().model_dump(exclude_unset=True)
-    except Exception as error:  # of the library, which names the variable
+    except Exception as error:  # any error of pydantic-settings; it names the variable
         message = f"The environment's LOADER_ variables cannot be read: {error}."
         raise ConfigurationError(message) from error
     content = _merged(content, environment)
@@ -91,7 +93,7 @@ def load(path: str | Path = DEFAULT_FILE, flags: Mapping[str, str] | None = None
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
-        # A misspelt key is also a missing one; the former says more.
+        # A misspelt key causes two errors, an unknown and a missing key; report the unknown one.
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"]) or "the file"
         if first["type"] == "extra_forbidden":
@@ -112,7 +114,7 @@ def _from_flags(flags: Mapping[str, str]) -> dict[str, object]:
                 "environment, or name a file or a credential provider in the configuration."
             )
             raise ConfigurationError(message, key=key)
-        # A Kafka property has dots of its own.
+        # The name of a Kafka property contains dots.
         path, _, name = key.partition(".properties.")
         *parents, last = [*path.split("."), "properties", name] if name else path.split(".")
         nested: dict[str, object] = {last: value}
@@ -123,7 +125,9 @@ def _from_flags(flags: Mapping[str, str]) -> dict[str, object]:
 
 
 def _is_skipped(key: str, content: Mapping[str, object]) -> bool:
-    """Whether ``key`` may name a variable that is not set, since its section is left out then."""
+    """Whether ``key`` may contain an unset variable, because its section is
+    skipped in that case.
+    """
     if re.fullmatch(r"files\.[^.]*\.path", key):
         return True
     kind, name = [*key.split("."), ""][:2]
@@ -132,7 +136,7 @@ def _is_skipped(key: str, content: Mapping[str, object]) -> bool:
 
 
 def _part(content: object, name: str) -> object:
-    """The value ``name`` of a table; empty where there is none."""
+    """The value ``name`` of a TOML table; empty if there is none."""
     return content.get(name, "") if isinstance(content, dict) else ""
 
 
@@ -148,7 +152,7 @@ def _merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[st
 
 
 def _nearest(place: Sequence[int | str]) -> str:
-    """The key that a person probably meant, for the message about an unknown one at ``place``."""
+    """A hint with the known key most similar to the unknown one at ``place``; empty without one."""
     path = [part for part in place if isinstance(part, str)]
     model: type[BaseModel] = Settings
     if len(path) > 1:

@@ -1,6 +1,6 @@
-"""What a batch may hold of its source: offsets of a topic, files, or rows of a database.
+"""The three contents of a batch: offsets of a topic, files, or rows of a database.
 
-A kind of source takes the one that fits it; the ledger has columns for these three.
+Each kind of source uses one of them; the ledger has columns for these three.
 """
 
 from __future__ import annotations
@@ -12,24 +12,25 @@ from typing import ClassVar
 
 from loader.errors import some
 
-# Kinds of batches.
+# Values of ``Batch.kind``.
 LOAD = "load"
 REPLAY = "replay"
 ADOPT = "adopt"
 ACCEPT = "accept"
-# How reasons of gaps begin; those of topics are in ``sources.kafka.losses``.
+# Prefixes of ``Gap.reason``; ``sources.kafka.losses`` has those of topics.
 TABLE_CHANGED = "table_changed"
 WITHDRAWN = "withdrawn"
-# What a person set aside begins so; their words follow.
+# Prefix of the reason of skipped records; the person's own reason follows.
 SKIPPED = "skipped: "
 
 
 @dataclass(frozen=True)
 class Range:
-    """Offsets of one partition: ``from_offset`` is the first one, ``until_offset`` one past the
-    last. A partition without new records keeps its place in the batch with an empty range, so
-    that the newest ledger row of a topic is its whole position. ``records`` are the rows that the
-    table was found to hold of it; there may be fewer than offsets (compaction, transactions).
+    """Offsets of one partition, from ``from_offset`` up to but not including ``until_offset``.
+
+    A partition without new records has an empty range, so that the newest ledger row of a topic
+    holds its whole position. ``records`` are the rows counted in the table; they may be fewer than
+    the offsets (compaction, transactions).
     """
 
     partition: int
@@ -45,14 +46,21 @@ class Range:
 
 @dataclass(frozen=True)
 class Gap:
-    """What a person accepted as lost: offsets of a partition, or with ``partition`` None a whole
-    topic or the batches ``from_offset`` to ``until_offset`` of the table.
+    """What raw does without: offsets of a partition (``until_offset`` is exclusive). If
+    ``partition`` is None, a whole topic, or the batches of the table from ``from_offset`` up to but
+    not including ``until_offset``.
 
-    ``reason`` is ``skipped: …`` (a person set the records aside, and why), ``withdrawn: …`` (a
-    person took the batch back, and why), ``retention``, ``rewound`` (the partition ended before
-    what was loaded), ``partition_removed``, ``topic_recreated``, ``topic_deleted`` or
-    ``table_changed``. After ``rewound`` and the two of topics, offsets name other records than
-    before.
+    ``reason`` is one of:
+
+    - ``skipped: …``: a person, or ``max_record_bytes``, excluded the records; the text says why
+    - ``withdrawn: …``: a person withdrew the batch; the text says why
+    - ``retention``: Kafka deleted the records before they were loaded
+    - ``rewound``: the partition ended before the loaded offsets
+    - ``partition_removed``, ``topic_recreated``, ``topic_deleted``
+    - ``table_changed``: the raw table lost the batches
+
+    After ``rewound``, ``topic_recreated`` and ``topic_deleted`` the same offsets identify other
+    records.
     """
 
     partition: int | None
@@ -62,20 +70,22 @@ class Gap:
 
     @property
     def is_of_table(self) -> bool:
-        """Whether batches of the table are lost, and not offsets of a topic."""
+        """Whether the gap is of batches of the table, not of offsets."""
         return self.reason == TABLE_CHANGED and self.partition is None
 
     @property
     def is_skipped(self) -> bool:
-        """Whether Kafka has the records, and a person set them aside."""
+        """Whether Kafka has the records and the batch leaves them out."""
         return self.reason.startswith(SKIPPED)
 
 
 @dataclass(frozen=True)
 class File:
-    """One reference file as it was when the batch was planned.
+    """One reference file, as it was when the batch was planned.
 
-    ``checksum`` is SHA-256 in hex; empty when what the table holds of the file is not known.
+    ``size`` is in bytes. ``checksum`` is the SHA-256 in hex, ``lines:…`` for large files, or
+    ``unreadable:…`` (see ``sources.files.listing``). It is empty if the file changed while it was
+    read; then the next run loads the file again.
     """
 
     path: str
@@ -86,8 +96,10 @@ class File:
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a read: its ``condition`` in the database's SQL, and what the database counted of
-    it: ``rows``, and by column the values that are not null and their ``totals``, as text.
+    """One part of an import: the ``condition`` in the database's SQL, and the database's counts.
+
+    ``rows`` is the number of rows. ``totals`` maps each column to its number of non-null values and
+    its totals, as text.
     """
 
     condition: str
@@ -96,54 +108,54 @@ class Split:
 
 
 class Content:
-    """What a batch holds of its source, as the ledger writes it down: ``Offsets``, ``Files`` or an
-    ``Import``. A kind of source takes the one that fits it.
+    """The content of a batch, as the ledger stores it: ``Offsets``, ``Files`` or ``Import``.
 
-    The attributes here are those that the ledger and a round ask of any content.
+    The attributes of this class are those that the ledger and a round read from every content.
     """
 
     topic: str | None = None
     topic_id: str | None = None
     ranges: tuple[Range, ...] = ()
     files: tuple[File, ...] = ()
-    # Whether the newest row is where its source stands, even if a person took that batch back.
+    # Whether the newest row is the position of its source even if that batch was withdrawn.
     is_position: ClassVar[bool] = False
 
     @property
     def is_import(self) -> bool:
-        """Whether it holds rows of something that is read as a whole or by its newest."""
+        """Whether the content belongs to a source that is read as a whole or above a watermark."""
         return not self.is_position
 
     @property
     def name(self) -> str:
-        """What a line about the batch calls its source; empty where the section says enough."""
+        """The source's name in a line about the batch; empty if the section is enough."""
         return self.topic or ""
 
     def has_data(self, kind: str, gaps: Sequence[Gap]) -> bool:
-        """Whether a batch of ``kind``, without its ``gaps``, has anything to write."""
+        """Whether a batch of ``kind`` with ``gaps`` has rows to write."""
         raise NotImplementedError
 
     def withdrawn(self) -> Content:
-        """What is left of it when a person takes the batch back."""
+        """The content that remains in the ledger when the batch is withdrawn."""
         return self
 
     def accepted(self) -> Content:
-        """The content of the row by which its source goes on without what is lost."""
+        """The content of the ``accept`` row with which the source continues after a loss."""
         return Files()
 
     def text(self, kind: str) -> str:
-        """What a batch of ``kind`` holds, for a person."""
+        """The content of a batch of ``kind`` as text for people."""
         raise NotImplementedError
 
     def facts(self) -> dict[str, object]:
-        """The same for a log."""
+        """The same for a log, by name."""
         return {}
 
 
 @dataclass(frozen=True)
 class Offsets(Content):
-    """Ranges of a topic, every partition of which is listed. ``topic_id`` tells a topic from one
-    that was deleted and made again under its name.
+    """Ranges of a topic; every partition is listed.
+
+    ``topic_id`` differs if the topic was deleted and created again under the same name.
     """
 
     topic: str
@@ -152,21 +164,21 @@ class Offsets(Content):
     is_position: ClassVar[bool] = True
 
     def has_data(self, kind: str, gaps: Sequence[Gap]) -> bool:
-        """As ``Content`` says: a decision of a person has none."""
+        """See ``Content``; ``accept`` and ``adopt`` have no rows."""
         return kind in (LOAD, REPLAY) and any(each.span for each in stretches(self.ranges, gaps))
 
     def withdrawn(self) -> Offsets:
-        """The offsets at which the batch began."""
+        """The offsets at which the batch began, as empty ranges."""
         ranges = tuple(replace(r, until_offset=r.from_offset, records=0) for r in self.ranges)
         return replace(self, ranges=ranges)
 
     def accepted(self) -> Offsets:
-        """The offsets at which the batch ended."""
+        """The offsets at which the batch ended, as empty ranges."""
         at = [(each.partition, each.until_offset) for each in self.ranges]
         return replace(self, ranges=tuple(Range(each, offset, offset) for each, offset in at))
 
     def text(self, kind: str) -> str:
-        """``matomo 0:10-25``; last offsets are inclusive."""
+        """``matomo 0:10-25``: topic, partition, first and last offset (inclusive)."""
         moved = [
             f"{each.partition}:{each.from_offset}-{each.until_offset - 1}"
             for each in self.ranges
@@ -186,40 +198,41 @@ class Offsets(Content):
 
 @dataclass(frozen=True)
 class Files(Content):
-    """Reference files; none in a row that only says what was lost."""
+    """Reference files; empty in a row that only records a loss."""
 
     files: tuple[File, ...] = ()
 
     @property
     def is_import(self) -> bool:
-        """As ``Content`` says."""
+        """See ``Content``."""
         return bool(self.files)
 
     def has_data(self, kind: str, gaps: Sequence[Gap]) -> bool:
-        """As ``Content`` says."""
+        """See ``Content``."""
         return kind in (LOAD, REPLAY) and bool(self.files)
 
     def withdrawn(self) -> Files:
-        """The files, whose content the table does not hold."""
+        """The files with empty checksums, so that the next run loads them again."""
         return replace(self, files=tuple(replace(each, checksum="") for each in self.files))
 
     def text(self, kind: str) -> str:
-        """The names of the files."""
+        """The names of the files, without folders."""
         return some([file.path.rsplit("/", 1)[-1] for file in self.files])
 
     def facts(self) -> dict[str, object]:
-        """Paths of the files."""
+        """The paths of the files."""
         return {"files": [file.path for file in self.files]} if self.files else {}
 
 
 @dataclass(frozen=True)
 class Import(Content):
-    """What a batch takes from a table, view or query of a database.
+    """A table, view or query of a database, as one batch imports it.
 
-    ``columns`` are (name in raw, type there, type in raw). ``mode`` is ``full``, or ``append`` or
-    ``last_modified`` with the ``column`` that decides what is new: the batch has rows from
-    ``low`` (None: from the beginning) up to and with ``high``, as the database writes them.
-    ``fingerprint`` changes with any value of a full import.
+    ``columns`` are (name in raw, type in the database, type in raw). ``mode`` is ``full``,
+    ``append`` or ``last_modified``. The last two have a watermark ``column``: the batch has the
+    rows from ``low`` (None: no lower bound) to ``high``, both inclusive, as text of the database.
+    ``fingerprint`` changes with any value of a full import. ``splits`` are the parts with the
+    database's counts.
     """
 
     relation: str
@@ -238,16 +251,16 @@ class Import(Content):
 
     @property
     def rows(self) -> int:
-        """What the database counted in all parts."""
+        """The database's count of rows in all parts."""
         return sum(each.rows or 0 for each in self.splits)
 
     @property
     def is_empty(self) -> bool:
-        """Whether it is a whole version of an empty table."""
+        """Whether it is a full import of an empty table."""
         return self.mode == "full" and not self.rows
 
     def has_data(self, kind: str, gaps: Sequence[Gap]) -> bool:
-        """As ``Content`` says; also an empty import is a version of its table."""
+        """See ``Content``; an empty import is a version of its table, too."""
         return not any(gap.is_of_table for gap in gaps)
 
     def text(self, kind: str) -> str:
@@ -265,8 +278,9 @@ class Import(Content):
 
 
 def readable(ranges: Sequence[Range], gaps: Sequence[Gap]) -> tuple[Range, ...]:
-    """``ranges`` without the offsets that were accepted as lost; see ``stretches`` for those that
-    were skipped.
+    """``ranges`` without the offsets that were accepted as lost.
+
+    Skipped offsets are still included; see ``stretches``.
     """
     left = []
     for each in ranges:
@@ -282,8 +296,9 @@ def readable(ranges: Sequence[Range], gaps: Sequence[Gap]) -> tuple[Range, ...]:
 
 
 def stretches(ranges: Sequence[Range], gaps: Sequence[Gap]) -> tuple[Range, ...]:
-    """What is read of ``ranges``: one range of each partition, or several around records that were
-    skipped. Every partition has at least one, which may be empty.
+    """The ranges to read: ``ranges`` without lost and without skipped offsets.
+
+    A partition with skipped records has several ranges, any other exactly one, which may be empty.
     """
     left = []
     for each in readable(ranges, gaps):

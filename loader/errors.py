@@ -1,4 +1,4 @@
-"""What can go wrong, grouped by what the caller should do about it.
+"""The loader's errors, grouped by what the caller should do about them.
 
 Each class maps to one exit code of ``python -m loader``:
 
@@ -12,7 +12,7 @@ class                 exit code  what to do
 ``Bug``                       6  report it: an invariant of the loader does not hold
 ====================  =========  =========================================================
 
-With several errors, the first of bug, data loss, configuration, source, fenced decides.
+With several errors, the first of bug, data loss, configuration, source, fenced decides the code.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ PROGRAM = "python -m loader"
 
 @dataclass(frozen=True)
 class Command:
-    """A command of the loader that mends something: ``verb`` and its ``options``, each with its
-    value and quoted where a shell needs it. ``flags`` go before the verb.
+    """A command of the loader that resolves an error: ``verb`` and its ``options``.
+
+    Each option contains its value, quoted for a shell where necessary. ``flags`` go before the
+    verb.
     """
 
     verb: str
@@ -34,7 +36,7 @@ class Command:
     flags: tuple[str, ...] = ()
 
     def line(self, program: str = PROGRAM) -> str:
-        """The line to type where the loader is called ``program``."""
+        """The command line to type if the loader is called ``program``."""
         return " ".join([program, *self.flags, self.verb, *self.options])
 
     def __str__(self) -> str:
@@ -42,7 +44,7 @@ class Command:
 
 
 class Remark(str):
-    """A sentence that is no error, with the command that it names."""
+    """A sentence that is not an error, with the command that it names."""
 
     remedy: Command
 
@@ -53,17 +55,17 @@ class Remark(str):
 
 
 def rendered(sentence: str, remedy: Command | None, program: str) -> str:
-    """``sentence`` with its command as it is typed where the loader is called ``program``."""
+    """``sentence`` with ``remedy``'s command line for a loader that is called ``program``."""
     return sentence if remedy is None else sentence.replace(remedy.line(), remedy.line(program))
 
 
 class LoaderError(Exception):
-    """Root of the loader's errors: one sentence that says what, where and what to do.
+    """Base class of the loader's errors: one sentence with what happened, where, and what to do.
 
     ``remedy`` is the command that the sentence names, if any. ``topic``, ``table`` and ``relation``
-    (of a database) say which one is meant, and ``is_gone`` whether a server, or our session in it,
-    is no more. ``facts`` are the values of the sentence by name, for logs and tests; no code
-    decides by them. Errors are picklable.
+    (of a database) say where the error occurred. ``is_gone`` is true if a server, or the loader's
+    session there, no longer exists. ``facts`` has the values of the sentence by name, for logs and
+    tests; no code branches on them. Errors can be pickled.
     """
 
     exit_code = 1
@@ -96,16 +98,17 @@ class LoaderError(Exception):
         return (_rebuild, (type(self), self.sentence), self.__dict__)
 
     def told(self, program: str = PROGRAM) -> str:
-        """The sentence as ``rendered`` says."""
+        """The sentence with its command, if the loader is called ``program``; see ``rendered``."""
         return rendered(self.sentence, self.remedy, program)
 
     def as_remark(self) -> str:
-        """The sentence where it is to be no error."""
+        """The sentence as a remark, for output that is not an error."""
         return Remark(self.sentence, self.remedy) if self.remedy else self.sentence
 
     def reworded(self, sentence: str, **facts: object) -> LoaderError:
-        """The same error in another ``sentence``, which holds the remedy's command where it has
-        one; ``facts`` are added.
+        """The same error with another ``sentence`` and additional ``facts``.
+
+        If the error has a remedy, ``sentence`` must contain its command line.
         """
         other = _rebuild(type(self), sentence)
         other.__dict__ |= {**self.__dict__, **facts, "sentence": sentence}
@@ -114,22 +117,23 @@ class LoaderError(Exception):
 
 
 def _rebuild(kind: type[LoaderError], sentence: str) -> LoaderError:
-    # Kinds have arguments of their own; their attributes are copied.
+    # The constructors of subclasses take different arguments, so only the attributes are copied.
     error = kind.__new__(kind)
     Exception.__init__(error, sentence)
     return error
 
 
 class ConfigurationError(LoaderError):
-    """The configuration cannot be used as it is; fix it."""
+    """The configuration cannot be used; correct it."""
 
     exit_code = 2
 
 
 class DataLoss(LoaderError):
-    """Records that should be there are not, or are not the same; a person must decide.
+    """Records are missing from Kafka or raw, or are other records than before; a person must
+    decide.
 
-    ``earliest`` is the first offset that Kafka still holds, where retention took those before it.
+    If retention deleted records, ``earliest`` is the first offset that Kafka still has.
     """
 
     exit_code = 3
@@ -151,25 +155,25 @@ class DataLoss(LoaderError):
 
 
 class Fenced(LoaderError):
-    """Another loader planned or finished the same batch; leave it alone."""
+    """Another loader planned or finished the same batch; nothing needs to be done."""
 
     exit_code = 4
 
 
 class SourceUnavailable(LoaderError):
-    """A server (Kafka, Spark) or a file cannot be reached; run again when it can."""
+    """A server (Kafka, Spark, a database) or a file cannot be reached; run again when it can."""
 
     exit_code = 5
 
 
 class Bug(LoaderError):
-    """An invariant of the loader does not hold; nothing was marked as done."""
+    """An invariant of the loader does not hold; nothing was closed in the ledger."""
 
     exit_code = 6
 
 
 def some(items: Sequence[object], separator: str = ", ", most: int = 10) -> str:
-    """The first of ``items``, and how many more there are: a sentence is for people."""
+    """At most ``most`` of ``items`` as text, followed by the number of the others."""
     shown = separator.join(str(item) for item in items[:most])
     return shown if len(items) <= most else f"{shown}{separator}and {len(items) - most:,} more"
 
@@ -179,5 +183,5 @@ _GRAVITY = (Bug, DataLoss, ConfigurationError, SourceUnavailable, Fenced)
 
 
 def gravest(errors: Sequence[LoaderError]) -> LoaderError:
-    """The one of ``errors`` that decides on the exit code."""
+    """The error that decides the exit code."""
     return min(errors, key=lambda error: _GRAVITY.index(type(error)))

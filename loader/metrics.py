@@ -1,4 +1,4 @@
-"""What a monitor reads."""
+"""OpenMetrics output for monitoring."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from loader.round import Outcome
 
 
 class Metrics:
-    """What a monitor reads: OpenMetrics text in ``file``, replaced after every round.
+    """Writes OpenMetrics text to ``file`` after every round.
 
-    Counters count since this process began; lag and errors are those of the last round.
+    Counters start at zero with this process; lag and errors are those of the last round.
     """
 
     def __init__(self, file: Path) -> None:
@@ -38,13 +38,13 @@ class Metrics:
         )
 
     def ended(self, outcome: Outcome) -> None:
-        """Write what ``outcome``, a round's, changed."""
+        """Update the metrics with ``outcome``, the result of a round, and replace the file."""
         for batch in outcome.batches:
             labels = (batch.table_name, batch.topic or "")
             self._records.labels(*labels).inc(batch.records or 0)
             self._bytes.labels(*labels).inc(batch.bytes or 0)
             self._batches.labels(*labels).inc()
-        self._lag.clear()  # of a topic that is gone, or cannot be asked, nothing is known
+        self._lag.clear()  # the lag of a deleted or unreadable topic is unknown
         for (cluster, topic), partitions in outcome.lag.items():
             for partition, lag in partitions.items():
                 self._lag.labels(cluster, topic, str(partition)).set(lag)
@@ -56,7 +56,7 @@ class Metrics:
             self._good.set_to_current_time()
         from prometheus_client.openmetrics.exposition import generate_latest
 
-        # A reader never finds half a file.
+        # Replace the file atomically, so that a reader never finds half of it.
         part = self._file.with_name(f".{self._file.name}.{os.getpid()}")
         part.write_bytes(generate_latest(self._registry))  # type: ignore[no-untyped-call]
         part.replace(self._file)

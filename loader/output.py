@@ -1,4 +1,4 @@
-"""What a person or a log sees: a line per batch, and tables for ``status`` and ``verify``."""
+"""Output for people and logs: a line per batch, and tables for ``status`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from loader.settings import Settings
 from loader.sources.base import Explanation
 from loader.sources.kafka.found import Found
 
-# What only some commands need is imported there: a run with nothing new is little but imports.
+# Modules that only some commands need are imported there. Imports are most of the time of a run
+# with nothing new.
 if TYPE_CHECKING:
     from loader.verify import Finding
 
-# A file or a pipe has no width that a table would have to fit.
+# A file or a pipe has no width of its own.
 _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
 _out = Console(highlight=False, markup=False, soft_wrap=True, width=_WIDTH)
 ERRORS = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -66,16 +67,17 @@ FINDINGS = {
 
 
 class _Stage(Protocol):
-    """What Spark Connect tells of a stage of a statement."""
+    """A stage of a statement, as Spark Connect's progress reports it."""
 
     num_tasks: int
     num_completed_tasks: int
 
 
 class Teller:
-    """Says things on the terminal, or with ``json`` as one JSON object a line on stdout.
+    """Prints to the terminal, or with ``json`` one JSON object per line to stdout.
 
-    ``config`` is the configuration's path where it is not the usual one, for commands in sentences.
+    ``config`` is the path of the configuration if it is not the default; commands in sentences then
+    contain it.
     """
 
     def __init__(self, *, json: bool = False, config: str | None = None) -> None:
@@ -96,7 +98,7 @@ class Teller:
             self._log.propagate = False
 
     def servers(self, settings: Settings) -> None:
-        """The Kafka clusters, the Spark server and the schemas that a command is about to use."""
+        """Print the Kafka clusters, the Spark server and the schemas that a command will use."""
         remote = settings.spark_remote or ""
         spark = shown_remote(remote) or "a session of its own"
         kafka = {name: each.bootstrap_servers for name, each in settings.kafka.items()}
@@ -111,7 +113,7 @@ class Teller:
             _out.print("; ".join(parts), style="dim")
 
     def note(self, text: str) -> None:
-        """A remark that is no error."""
+        """Print a remark, which is not an error."""
         if isinstance(text, Remark):
             text = rendered(text, text.remedy, self._program)
         if self.json:
@@ -120,7 +122,7 @@ class Teller:
             _out.print(f"note: {text}", style="dim")
 
     def error(self, problem: LoaderError) -> None:
-        """An error's sentence, on stderr."""
+        """Print an error's sentence to stderr (with ``json``, as an event on stdout)."""
         sentence = problem.told(self._program)
         if self.json:
             extra = {"event": "error", "kind": type(problem).__name__, "text": sentence}
@@ -130,7 +132,7 @@ class Teller:
             ERRORS.print(f"error: {sentence}", style="red")
 
     def landed(self, landed: Landed) -> None:
-        """A batch that was closed."""
+        """Print a batch that was closed."""
         if self.json:
             facts = {"seconds": round(landed.seconds, 3), "lag": landed.lag}
             self._log.info(None, extra={"event": "batch", **_facts(landed.batch), **facts})
@@ -142,14 +144,14 @@ class Teller:
             _out.print(line)
 
     def planned(self, verb: str, batch: Batch) -> None:
-        """A batch that a run would finish or load."""
+        """Print a batch that a run would finish or load."""
         if self.json:
             self._log.info(None, extra={"event": verb, **_facts(batch)})
         else:
             _out.print(f"{verb} {batch_line(batch)}")
 
     def explained(self, explanation: Explanation) -> None:
-        """How a batch that a run would load would be read."""
+        """Print how a run would read a batch."""
         if self.json:
             self._log.info(None, extra={"event": "import", **explanation.facts})
             return
@@ -165,11 +167,13 @@ class Teller:
             _out.print(f"{records:,} records in {batches} batches, {seconds:.1f} s")
 
     def text(self, text: str) -> None:
-        """A text that is the answer of a command."""
+        """Print the result of a command."""
         _out.print(text)
 
     def rows(self, event: str, columns: Mapping[str, str], rows: list[dict[str, object]]) -> None:
-        """A table: ``columns`` maps keys of ``rows`` to headings; each row an event in JSON."""
+        """Print a table: ``columns`` maps keys of ``rows`` to headings. With ``json``, an event per
+        row.
+        """
         if self.json:
             for row in rows:
                 self._log.info(None, extra={"event": event, **row})
@@ -191,7 +195,9 @@ class Teller:
 
     @contextmanager
     def working(self, spark: SparkSession | None = None) -> Iterator[None]:
-        """Show on a terminal that something goes on, and of long reads how far it is."""
+        """Show a progress bar on a terminal: that a statement runs, and how many of its tasks are
+        done.
+        """
         if self.json or not ERRORS.is_terminal:
             yield
             return
@@ -215,7 +221,7 @@ class Teller:
             if operation_id is None:
                 return
             total = sum(stage.num_tasks for stage in parts)
-            # Answers of a moment would only flicker.
+            # A bar for a short statement would only flicker.
             if operation_id not in operations and total > 2 and not done:
                 operations[operation_id] = bar.add_task("writing", total=total)
             if operation_id in operations:
@@ -243,7 +249,7 @@ def batch_line(batch: Batch) -> str:
         )
         what = f"accepted, {lost}" if lost else "adopted"
         source = batch.topic or batch.content.text(batch.kind)
-        return f"{name}: {source} {what}" + (f"; goes on at {at}" if at else "")
+        return f"{name}: {source} {what}" + (f"; continues at {at}" if at else "")
     what = batch.content.text(batch.kind)
     line = f"{name}: {what}"
     if batch.records is not None:
@@ -290,10 +296,10 @@ def _facts(batch: Batch) -> dict[str, object]:
 def status_rows(
     found: Found, oldest: Mapping[TopicKey, Mapping[int, int]], now: datetime
 ) -> list[dict[str, object]]:
-    """Per topic and partition where the lake is, where the source is, and what lies between.
+    """Rows of ``status``: per topic and partition the committed offset, the end offset and the lag.
 
-    ``oldest`` are the timestamps (ms) of the first records that are not loaded; ``behind`` is
-    their age in seconds.
+    ``oldest`` are the timestamps (ms since 1970, UTC) of the first records that are not loaded;
+    ``behind`` is their age in seconds at ``now``.
     """
     rows = []
     for key, state in sorted(found.topics.items()):
@@ -318,7 +324,7 @@ def status_rows(
 
 
 def import_rows(positions: Mapping[str, Position]) -> list[dict[str, object]]:
-    """The newest import of each table of files or of a database."""
+    """Rows of ``status``: the newest batch of each table of files or imports."""
     return [
         {
             "table": name,
@@ -333,13 +339,13 @@ def import_rows(positions: Mapping[str, Position]) -> list[dict[str, object]]:
 
 
 def finding_row(finding: Finding) -> dict[str, object]:
-    """One line of ``verify``."""
+    """A row of ``verify``."""
     row = {key: getattr(finding, key) for key in FINDINGS if key != "verdict"}
     return {**row, "verdict": "DAMAGED" if finding.damages else "true"}
 
 
 class Age(float):
-    """Seconds, shown as days, hours, minutes or seconds."""
+    """A number of seconds that prints as days, hours, minutes or seconds."""
 
     def __str__(self) -> str:
         for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
@@ -349,12 +355,14 @@ class Age(float):
 
 
 def last_batch(last: Batch | None) -> dict[str, object]:
-    """Number and time of a topic's or an import's last batch, for a table."""
+    """Number and close time (UTC) of the last batch of a topic or import, as two
+    columns of a row.
+    """
     if last is None:
         return {"batch_id": None, "loaded_at": "not yet"}
     if last.committed_at is None:
         return {"batch_id": last.batch_id, "loaded_at": "not finished"}
-    # Spark hands out times without a zone, in that of this machine.
+    # Spark returns times without a zone, in this machine's local time.
     at = last.committed_at.astimezone(timezone.utc)
     return {"batch_id": last.batch_id, "loaded_at": f"{at:%Y-%m-%d %H:%M}"}
 

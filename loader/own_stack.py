@@ -1,8 +1,9 @@
-"""The addresses of the local stack that belongs to this checkout.
+"""The addresses of this checkout's local stack.
 
-Used for what no flag, variable or file names. Read from the stack's own `state.json`, as data: the
-packages do not import each other. A server of somebody else is never the default, so a stack that
-does not run is an error and not a usual port.
+They apply if no flag, variable or file gives an address. They are read as data from the stack's
+``state.json``, because the packages ``loader`` and ``stack`` do not import each other. There is no
+default port: if the stack does not run, a lookup raises an error instead of connecting to a server
+of somebody else.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from loader.errors import ConfigurationError, SourceUnavailable
 from loader.process import is_running
 
 _VERSION = 1
-_PROCESSES = {"kafka": "kafka", "connect": "spark"}
+_TITLES = {"kafka": "Kafka", "connect": "Spark Connect", "thrift": "The Spark Thrift server"}
 
 
 def directory() -> Path | None:
-    """The folder of the own stack: LACUSTRE_STACK_DIR, else `.stack` of the checkout, if it is one.
+    """The stack's folder: LACUSTRE_STACK_DIR, else ``.stack`` of the checkout, else None.
 
     The folder need not exist yet.
     """
@@ -31,16 +32,35 @@ def directory() -> Path | None:
     return checkout / ".stack" if is_checkout else None
 
 
-def address(service: str, variable: str) -> str:
-    """Where the own stack's "kafka" or "connect" listens; ``variable`` names another one.
+def kafka(variable: str) -> str:
+    """``host:port`` of the stack's Kafka. ``variable`` is the environment variable that the errors
+    name.
 
-    Raises ``SourceUnavailable`` when it does not run, and ``ConfigurationError`` when there is no
-    own stack or its state cannot be read.
+    As the two functions below, raises ``SourceUnavailable`` if the server does not run, and
+    ``ConfigurationError`` if this is no checkout or the stack's state cannot be read.
     """
-    title = {"kafka": "Kafka", "connect": "Spark Connect"}[service]
+    return f"127.0.0.1:{_found('kafka', variable)[1]}"
+
+
+def connect(variable: str) -> str:
+    """The stack's Spark Connect as a value of SPARK_REMOTE, with its token; see ``kafka``."""
+    folder, port = _found("connect", variable)
+    # Without TLS, Spark's client sends a token only to a server that is called localhost.
+    return f"sc://localhost:{port}/;token={_token(folder, variable)}"
+
+
+def thrift(variable: str) -> tuple[str, int, str]:
+    """Host, port and password of the stack's Spark Thrift server; see ``kafka``."""
+    folder, port = _found("thrift", variable)
+    return "127.0.0.1", port, _token(folder, variable)
+
+
+def _found(service: str, variable: str) -> tuple[Path, int]:
+    """The stack's folder and the port of ``service``, which runs."""
+    title = _TITLES[service]
     folder = directory()
     if folder is None:
-        message = f"No address of {title} is configured: set {variable}."
+        message = f"{title} has no address: set {variable}."
         raise ConfigurationError(message, variable=variable)
     file = folder / "state.json"
     try:
@@ -48,7 +68,7 @@ def address(service: str, variable: str) -> str:
         if state["version"] != _VERSION:
             message = f"{file} is of a stack of another version: set {variable}."
             raise ConfigurationError(message, path=str(file), variable=variable)
-        process = state["servers"].get(_PROCESSES[service])
+        process = state["servers"].get("kafka" if service == "kafka" else "spark")
         port = state["ports"].get(service)
         runs = process is not None and is_running(int(process["pid"]), float(process["created"]))
     except FileNotFoundError:
@@ -62,12 +82,12 @@ def address(service: str, variable: str) -> str:
             f"start it with `python -m stack up`, or set {variable}, and run again."
         )
         raise SourceUnavailable(message, path=str(folder), variable=variable)
-    if service == "kafka":
-        return f"127.0.0.1:{port}"
+    return folder, int(port)
+
+
+def _token(folder: Path, variable: str) -> str:
     try:
-        token = (folder / "token").read_text(encoding="ascii")
+        return (folder / "token").read_text(encoding="ascii")
     except (OSError, ValueError) as error:
         message = f"{folder / 'token'} cannot be read ({error}): set {variable}."
         raise ConfigurationError(message, path=str(folder), variable=variable) from error
-    # Spark's client sends a token without TLS only to a server by the name localhost.
-    return f"sc://localhost:{port}/;token={token}"

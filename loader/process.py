@@ -1,6 +1,7 @@
-"""Who a process is, and whether one that somebody wrote down still runs.
+"""The identity of a process, and whether a recorded process still runs.
 
-For the ledger's batches, the own stack's state, and the builds of dbt (``dbt_lacustre.py``).
+Used for the owners of batches, the state of the own stack, and the builds of dbt
+(``dbt_lacustre.py``).
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ import uuid
 
 import psutil
 
-# The kernel counts a process's start in ticks since boot; turning that into a time of day varies by
-# less than this. The same pid cannot come round again so soon.
+# The kernel counts a process's start in clock ticks since boot; converted to a time of day it
+# varies by less than this. No pid is used again within that time.
 _SAME_START_SECONDS = 2.0
 
 
 def is_running(pid: int, created: float) -> bool:
     """Whether process ``pid`` of this machine, created at ``created`` (seconds since 1970), runs.
 
-    False also for a later process with the same pid, for one that ended and was not collected, and
-    where the system does not tell. Raises ``ValueError`` for a negative ``pid``.
+    False also for a later process with the same pid, for a zombie, and if the system does not give
+    the information. Raises ``ValueError`` for a negative ``pid``.
     """
     try:
         process = psutil.Process(pid)
@@ -32,22 +33,23 @@ def is_running(pid: int, created: float) -> bool:
 
 
 def new_owner() -> str:
-    """Who this process is: ``host/pid/start/random``, so that a reader can tell if it lives."""
+    """A new owner for this process: ``host/pid/start/random``; ``start`` is in ms since 1970."""
     process = psutil.Process()
     start = int(process.create_time() * 1000)
     return f"{platform.node()}/{os.getpid()}/{start}/{uuid.uuid4().hex[:12]}"
 
 
 def is_here(owner: str) -> bool:
-    """Whether ``owner`` is or was a process of this machine, so that it can be told if it lives."""
+    """Whether ``owner`` is or was a process of this machine, so that ``is_alive`` can check it."""
     parts = owner.split("/")
     return len(parts) == 4 and parts[0] == platform.node()
 
 
 def is_alive(owner: str) -> bool:
-    """Whether ``owner`` is a running process of this machine (False when it cannot be told).
+    """Whether ``owner`` is a running process of this machine; False if that is unknown.
 
-    A wrong answer costs a sentence or some work twice, never a record: see ``lake.tables``.
+    A wrong result causes a superfluous message or repeated work, never a lost or duplicate record:
+    see ``lake.tables``.
     """
     if not is_here(owner):
         return False

@@ -1,4 +1,4 @@
-"""Secrets of the configuration: where they come from, and where they must not be shown."""
+"""Secrets of the configuration: how they are read, and how they are kept out of output."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ _VARIABLE = re.compile(r"\$\{(file:[^}]+|credential:[^}]+|\w+)\}")
 
 
 def unset_variables(text: str) -> list[str]:
-    """Names of the ``${NAME}`` references in ``text`` that still stand for nothing."""
+    """Names of the ``${NAME}`` references that are left in ``text`` after ``expanded``."""
     return _VARIABLE.findall(text)
 
 
 def shown_remote(remote: str) -> str:
-    """``host:port`` of a Spark Connect address; what follows it (``/;token=…``) may be a secret."""
+    """``host:port`` of a Spark Connect address, without the parameters (``/;token=…``), which may
+    be secret.
+    """
     return re.split(r"[/;?]", remote.partition("://")[2], maxsplit=1)[0]
 
 
@@ -44,14 +46,14 @@ def redacted(settings: BaseModel) -> dict[str, object]:
 
 
 def is_secret(key: str, text: str) -> bool:
-    """Whether a property of Kafka's client, or the address of Spark, is or has a secret."""
+    """Whether ``key`` is a secret property of Kafka's client, or a Spark address with a token."""
     if key == "spark_remote":
         return "token=" in text.lower()
     return ".properties." in key and bool(SECRET.search(key))
 
 
 def refuse_written_secrets(content: object, file: Path) -> None:
-    """Raise ``ConfigurationError`` for a secret that is written out in ``file``."""
+    """Raise ``ConfigurationError`` for a secret in clear text in ``file``."""
     for key, text in texts(content):
         is_password = re.fullmatch(r"jdbc\.[^.]*\.password", key)
         if not is_password and not is_secret(key, text):
@@ -67,7 +69,11 @@ def refuse_written_secrets(content: object, file: Path) -> None:
 
 
 def expanded(content: Mapping[str, object], file: Path) -> dict[str, object]:
-    """``content`` with what its ``${…}`` stand for; a variable that is not set stays as it is."""
+    """``content`` with the values of its ``${…}``; the reference to an unset variable stays as it
+    is.
+
+    Raises ``ConfigurationError`` if a file or a credential provider cannot be read.
+    """
     return {key: _expanded(value, file) for key, value in content.items()}
 
 
@@ -95,10 +101,11 @@ def _expanded(value: object, file: Path) -> object:
 
 
 def _credential(reference: str, file: Path) -> str:
-    """The secret ``provider#alias`` of a Hadoop credential provider (``jceks://file/path#alias``),
-    as Hadoop itself reads it: the keystore's password is in ``HADOOP_CREDSTORE_PASSWORD``.
+    """The secret ``provider#alias`` of a Hadoop credential provider (``jceks://file/path#alias``).
+
+    Hadoop's own classes read it, with the keystore's password from ``HADOOP_CREDSTORE_PASSWORD``.
     """
-    from pyspark.java_gateway import launch_gateway  # starts a JVM of a second
+    from pyspark.java_gateway import launch_gateway  # starts a JVM, about a second
 
     provider, _, alias = reference.rpartition("#")
     gateway = launch_gateway()  # type: ignore[no-untyped-call]
@@ -126,7 +133,7 @@ def _credential(reference: str, file: Path) -> str:
 
 
 def texts(value: object, key: str = "") -> Iterator[tuple[str, str]]:
-    """Each string within ``value``, with its dotted key."""
+    """Each string in ``value`` with its dotted key."""
     if isinstance(value, str):
         yield key, value
     elif isinstance(value, dict):

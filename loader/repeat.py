@@ -1,4 +1,4 @@
-"""Rounds one after the other: until everything is loaded, or for ever."""
+"""Rounds in a loop: until everything is loaded, or forever."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from loader.settings import Settings, located
 
 @contextmanager
 def opened(settings: Settings, owner: str | None = None) -> Iterator[Loader]:
-    """A loader on the configured Spark; closes the session that it opened.
+    """A loader with two sessions on the configured Spark server; closes them at the end.
 
-    One that goes on where another of this process was is the same ``owner``.
+    A loop that opens a loader again passes the same ``owner``, so that it can finish its own
+    batches.
     """
     settings = located(settings)
     small = session.connect(settings, small=True)
@@ -48,8 +49,10 @@ def _series(
     again: bool,
     stop: threading.Event,
 ) -> Outcome:
-    """One round, or with ``again`` or a limit of time rounds until everything is loaded that was
-    there at the first one; the last outcome, with the errors of all.
+    """One round; or, with ``again`` or a time limit, rounds until everything is loaded that Kafka
+    had at the first one.
+
+    Returns the last outcome with the errors of all rounds.
     """
     start, limit = time.monotonic(), loader.settings.limits.max_seconds
     errors: dict[str, LoaderError] = {}
@@ -76,26 +79,28 @@ def repeat(
     every: float | None = None,
     stop: threading.Event | None = None,
 ) -> Outcome:
-    """Run rounds: one, until everything is loaded that was there at the start, or ``every`` so many
-    seconds until ``stop`` is set; ``ended`` is called after each, ``working`` holds while they go
-    on. A round that began is finished.
+    """Run rounds: one, or ``until_caught_up``, or series of rounds every ``every`` seconds until
+    ``stop`` is set.
 
-    Returns all batches (with ``every`` none: there may be any number), with the errors of the last
-    series of rounds. A server that goes away ends it, except with ``every``: then the next round
-    tries again.
+    ``until_caught_up`` ends when everything is loaded that Kafka had at the start. A round that
+    began is always finished. ``told`` gets each closed batch, ``noted`` each remark, ``ended`` the
+    outcome of each round; ``working`` is a context around them.
+
+    Returns all batches (none with ``every``, whose number is unlimited) with the errors of the last
+    series. If a server goes away, the call ends; with ``every`` the next round tries again.
     """
     stop = stop or threading.Event()
     owner = new_owner()
     batches: list[Batch] = []
 
     def hear(outcome: Outcome) -> None:
-        if every is None:  # a loop goes on for ever
+        if every is None:  # an endless loop must not collect them
             batches.extend(outcome.batches)
         ended(outcome)
 
     def series(loader: Loader) -> Outcome:
         if every is not None:
-            session.keep_alive(loader.spark)  # which rounds with nothing new do not use
+            session.keep_alive(loader.spark)  # rounds with nothing new do not use this session
         again = until_caught_up or every is not None
         return _series(loader, told, noted, hear, again=again, stop=stop)
 
@@ -117,7 +122,7 @@ def repeat(
                 outcome, is_lost = Outcome([], [error]), True
                 ended(outcome)
             if is_lost:
-                opening.close()  # the next round has new sessions
+                opening.close()  # so that the next round opens new sessions
                 loader = None
             if every is None or stop.wait(every):
                 return Outcome(batches, outcome.errors)

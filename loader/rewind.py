@@ -1,7 +1,7 @@
-"""What a person tells the loader about positions: land again, begin elsewhere, go on without.
+"""Commands that change positions: replay, adopt, accept and withdraw.
 
-Each command is a batch of its own in the ledger, planned and closed as every other, so it is
-fenced, survives a kill, and stays as evidence.
+``replay``, ``adopt`` and ``accept`` are ledger batches of their own kind, planned and closed like
+every batch. So they are fenced, survive a kill and remain as evidence.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ Where = datetime | str | Mapping[int, int]
 def replay(
     loader: Loader, key: TopicKey, start: Where, end: Where | None, told: Told, noted: Noted
 ) -> Outcome:
-    """Land what ``key`` (cluster, topic) holds from ``start`` to ``end`` once more, up to what was
-    loaded: a time, ``earliest``, or offsets by partition (``end`` exclusive).
+    """Land the records of topic ``key`` (cluster, topic) from ``start`` to ``end`` again.
 
-    The rows come in a batch of kind ``replay``. Readers that take each topic, partition and offset
-    once, as the staging models do, see no record twice. Raises ``DataLoss`` when Kafka does not
-    hold the range any more, ``ConfigurationError`` when it was never loaded.
+    Both are a time, ``earliest``, or offsets by partition (``end`` is exclusive). The replay ends
+    at the committed offset. The rows land in a batch of kind ``replay``; readers that take each
+    topic, partition and offset once, as the staging models do, see no record twice. Raises
+    ``DataLoss`` if Kafka no longer has the range, ``ConfigurationError`` if it was never loaded.
     """
     survey, topics = _survey(loader, key)
     state, last = topics.found.topics.get(key), topics.found.known(key)
@@ -55,7 +55,8 @@ def replay(
     _refuse_unfinished(survey.positions[last.table_name])
     first = _offsets(topics, key, state, start)
     if not isinstance(start, Mapping):
-        # Of the partitions that were loaded; one may have nothing of so late a time that is.
+        # Only partitions that were loaded. A partition may have no loaded record as late as
+        # ``start``; then it has nothing to replay.
         first = {
             partition: min(at, done)
             for partition, at in first.items()
@@ -71,11 +72,11 @@ def replay(
 def adopt(
     loader: Loader, cluster: str, group: str, names: Sequence[str], told: Told, noted: Noted
 ) -> Outcome:
-    """Let the topics ``names`` (all that were never loaded, when empty) begin where consumer group
-    ``group`` stopped. A partition that the group never committed begins where the configuration
-    says.
+    """Let topics begin at the offsets that consumer group ``group`` committed.
 
-    Raises ``ConfigurationError`` for a topic that was loaded before or is unknown to the group.
+    ``names`` are the topics; if empty, all that were never loaded. A partition without an offset of
+    the group begins where the configuration says. Raises ``ConfigurationError`` for a topic that
+    was loaded before, or for which the group has no offsets.
     """
     topics, survey = loader.kind(Topics), loader.survey(only=(Topics, cluster))
     found = topics.found
@@ -105,8 +106,8 @@ def adopt(
 def _adopted(
     topics: Topics, survey: Survey, key: TopicKey, group: str, *, is_named: bool
 ) -> Batch | None:
-    """The batch by which the topic ``key`` begins where ``group`` stopped; None where the group
-    does not know a topic that nobody named.
+    """The ``adopt`` batch of the topic ``key``. None if the group has no offsets of a topic that
+    was not named.
     """
     found, (cluster, topic) = topics.found, key
     state = found.topics.get(key)
@@ -132,7 +133,8 @@ def _adopted(
         if offset > state.end[partition]:
             message = (
                 f"Consumer group {group} is at offset {offset} of topic {topic} partition "
-                f"{partition}, which ends at {state.end[partition]}: another topic's."
+                f"{partition}, which ends at {state.end[partition]}: these offsets belong to "
+                "another topic."
             )
             raise ConfigurationError(message, topic=topic, group=group)
     begin = {**state.begin, **found.starts.get(key, {}), **offsets}
@@ -142,13 +144,15 @@ def _adopted(
 
 
 def accept(loader: Loader, key: TopicKey, what: Acceptance, told: Told, noted: Noted) -> Outcome:
-    """Let the topic ``key`` (cluster, topic) go on without what is lost; the gap stays in the
-    ledger. Raises ``ConfigurationError`` where that is not lost.
+    """Let the topic ``key`` (cluster, topic) continue without ``what``; the ledger keeps the gap.
+
+    Raises ``ConfigurationError`` if ``what`` is not lost, ``Fenced`` if another loader is at work
+    on the topic's batch.
     """
     survey, topics = _survey(loader, key)
     found = topics.found
     state, unfinished = found.topics.get(key), survey.positions[found.tables[key]].unfinished
-    # An unfinished replay is the topic's, too, although it says nothing of where it stands.
+    # An unfinished replay can lose records too, although it is not the topic's position.
     last = next((row for row in unfinished if row.topic == key[1]), found.known(key))
     if last is None:
         message = f"Topic {key[1]} was never loaded: nothing of it can be lost."
@@ -174,8 +178,10 @@ def accept(loader: Loader, key: TopicKey, what: Acceptance, told: Told, noted: N
 def accept_table(
     loader: Loader, table: str, lost: tuple[int, int], told: Told, noted: Noted
 ) -> Outcome:
-    """Let everything that feeds ``table`` go on although its batches ``lost`` (first, last) are
-    not in it any more. Raises ``ConfigurationError`` where they are.
+    """Let every source of ``table`` continue although the table lost the batches ``lost`` (first,
+    last).
+
+    Raises ``ConfigurationError`` if the table holds them, or lost others.
     """
     survey = loader.survey()
     position = positions(survey.rows, [table])[table]
@@ -217,8 +223,8 @@ def accept_table(
     ]
     if not rows:
         message = (
-            f"Nothing that loader.toml has and that answers feeds {table}; put its section back, "
-            "or start its server, and try this again."
+            f"No source of {table} is both configured in loader.toml and reachable; put its "
+            "section back, or start its server, and try this again."
         )
         raise ConfigurationError(message, table=table)
     ours, fenced = loader.ledger.propose(number(position, table_id, rows))
@@ -227,9 +233,12 @@ def accept_table(
 
 
 def withdraw(loader: Loader, table: str, batch_id: int, reason: str) -> tuple[list[Batch], bool]:
-    """Take back the unfinished batch ``batch_id`` of ``table``, whatever has become of its source;
-    one whose rows are in the table is closed instead. Its closed rows, and whether it was taken
-    back. Raises ``ConfigurationError`` where there is no such batch.
+    """Cancel the unfinished batch ``batch_id`` of ``table`` for ``reason``; its source is not
+    needed.
+
+    If the rows of the batch are in the table, the batch is closed instead. Returns the closed
+    ledger rows, and whether they were withdrawn. Raises ``ConfigurationError`` if there is no such
+    batch.
     """
     current = loader.ledger.current()
     rows = [
@@ -262,8 +271,8 @@ def withdraw(loader: Loader, table: str, batch_id: int, reason: str) -> tuple[li
 
 
 def _feeds(loader: Loader, position: Position) -> list[Batch]:
-    """The newest row of each topic of a table, or of what else feeds it, under its source's name
-    of today.
+    """The newest row of each topic of a table, or of its other source, under the source's present
+    name.
     """
     newest = {
         row.topic: loader.kind_of(row).as_found(row)
@@ -273,7 +282,7 @@ def _feeds(loader: Loader, position: Position) -> list[Batch]:
 
 
 def _survey(loader: Loader, key: TopicKey) -> tuple[Survey, Topics]:
-    """What the cluster of ``key`` holds; raises what keeps the topic from being read."""
+    """A survey of the cluster of ``key``; raises the error that keeps the topic from being read."""
     cluster, topic = key
     if cluster not in loader.settings.kafka:
         message = f"loader.toml has no section [kafka.{cluster}]."
@@ -290,11 +299,11 @@ def _survey(loader: Loader, key: TopicKey) -> tuple[Survey, Topics]:
 
 
 def _raise_errors(survey: Survey, key: TopicKey, table: str) -> None:
-    """What is wrong with the topic or its table stops a replay as it stops a load."""
+    """Raise an error of the topic or its table, as a load would."""
     for error in survey.errors:
         if error.topic == key[1] or error.table == table:
             if isinstance(error, DataLoss) and error.earliest is not None:
-                continue  # what is lost further on does not matter here
+                continue  # retention beyond the position does not affect a replay
             raise error
 
 
@@ -317,7 +326,7 @@ def _offsets(topics: Topics, key: TopicKey, state: TopicState, where: Where) -> 
     if isinstance(where, Mapping):
         for partition in where:
             if partition not in state.begin:
-                first_offsets(state, {partition: 0})  # says so
+                first_offsets(state, {partition: 0})  # raises the error
         return dict(where)
     return dict(state.begin if where == "earliest" else state.end)
 

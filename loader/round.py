@@ -1,7 +1,7 @@
-"""One round: finish what was left, plan the rest in the ledger, land it, close it.
+"""One round: finish unfinished batches, plan new ones in the ledger, write, count and close them.
 
-The order of these steps is the protocol that makes a landing exactly once; see DESIGN.md. A round
-knows no source, only kinds of them.
+The order of these steps makes the landing exactly once; see DESIGN.md. A round uses the protocol
+``Kind`` and no particular source.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from loader.remedies import withdraw
 from loader.sources.base import Kind, Lag, Noted, Survey
 from loader.survey import Surveyor
 
-# Batches of different tables that are written at the same time. More gain nothing: one write
-# already uses every core for its partitions; a few overlap the fixed costs of small ones.
+# Number of tables that are written at the same time. More gain nothing: one write already uses
+# every core for its partitions; a few overlap the fixed costs of small writes.
 _PARALLEL = 4
 _GATHER_SECONDS = 0.5
 # Keep-alive interval of the ledger's session during a long write.
@@ -29,8 +29,10 @@ _ALIVE_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Landed:
-    """A closed batch (one topic's part of it), how long its write, count and close took, and the
-    offsets of the topic that are still to load.
+    """A closed batch, or one topic's part of it.
+
+    ``seconds`` is the time for write, count and close; ``lag`` the number of offsets of the topic
+    that are not loaded yet.
     """
 
     batch: Batch
@@ -40,8 +42,9 @@ class Landed:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a round did: the batches that it closed, the errors it met, the offsets that are still
-    to load by topic and partition, and whether the limits are why.
+    """The result of a round: closed batches, errors, and the lag by topic and partition.
+
+    ``is_behind`` is true if the limits of the configuration left new offsets for a later round.
     """
 
     batches: list[Batch]
@@ -55,8 +58,8 @@ Told = Callable[[Landed], None]
 
 @dataclass(frozen=True)
 class Report:
-    """Who hears of a round while it goes on: ``told`` of each batch when it is closed, ``noted`` of
-    each remark. ``errors`` collects what went wrong; it stops nothing else.
+    """Callbacks of a round: ``told`` gets each closed batch, ``noted`` each remark. ``errors``
+    collects the errors; none of them stops the other tables.
     """
 
     told: Told
@@ -65,13 +68,13 @@ class Report:
 
 
 class Loader(Surveyor):
-    """The loader, bound to one lake and its configuration; make it with ``repeat.opened``.
+    """The loader for one lake and its configuration; create it with ``repeat.opened``.
 
-    ``spark`` writes. ``kinds`` are what it can load.
+    ``spark`` is the session that writes; ``kinds`` are the kinds of sources.
     """
 
     def close(self) -> None:
-        """Leave every source; the Spark session is whose it is."""
+        """Disconnect from every source; the caller closes the Spark sessions."""
         for kind in self.kinds:
             kind.close()
 
@@ -85,24 +88,26 @@ class Loader(Surveyor):
     ) -> Outcome:
         """Load everything that is new, once, within the limits of the configuration.
 
-        ``told`` is called for each batch when it is closed, ``noted`` for each remark. An error of
-        one table does not stop the others; all of them come back in the outcome. With ``fix_ends``,
-        what came after the first such call is left for later.
+        ``told`` is called for each closed batch, ``noted`` for each remark. An error of one table
+        does not stop the others; the outcome has all errors. ``seconds`` limits what is planned.
+        With ``fix_ends`` the end offsets of the first such round apply to all later ones, until
+        ``release_ends``.
         """
         report = Report(told, noted, [])
         survey = self.survey(seconds=seconds, with_late=False)
         done: list[Batch] = []
         is_limited = False
         if survey.unfinished:
-            # They may be why an earlier run ended, so all others go before them, and each goes
-            # alone. Errors and remarks of this survey return with the next one.
+            # An unfinished batch may have killed the earlier run, so all new batches of other
+            # tables are loaded first, and each unfinished one is written alone. The second survey
+            # reports the errors and remarks of this one again.
             done += self._load_new(survey, report)
             is_limited = survey.is_limited and bool(done)
             waited = {batch.table_name for batch in survey.unfinished}
             done += self._finish(survey, report)
-            self._release()  # the next batches are of a later moment
-            # A table that could not be finished must not be planned further: its errors return
-            # with the new survey, or its batch is closed now.
+            self._release()  # the next batches get new snapshots
+            # A table whose batch could not be finished gets no new batch: the second survey reports
+            # its error, or the batch is closed now.
             survey = self.survey(seconds=seconds, with_late=False)
             survey.batches = [each for each in survey.batches if each.table_name in waited]
         if fix_ends:
@@ -117,11 +122,11 @@ class Loader(Surveyor):
         return Outcome([*done, *closed], report.errors, lag, is_limited)
 
     def _round_of_late(self, before: Survey, report: Report) -> list[Batch]:
-        """Load what is new of late kinds, when all else is loaded: whatever it is, nothing waits
-        for it. ``before`` is the survey of all else.
+        """Load what is new of late kinds after all others, so that nothing waits for them.
+        ``before`` is the survey of the other kinds.
         """
         done: list[Batch] = []
-        # Their tables are no others', so the ledger's rows of them are as they were.
+        # Only late kinds feed their tables, so the ledger's rows of these tables did not change.
         survey = Survey(rows=before.rows, fed=dict(before.fed))
         self.survey_late(survey)
         if survey.unfinished:
@@ -133,7 +138,9 @@ class Loader(Surveyor):
         return done + self._load_noted(survey, report)
 
     def _finish(self, survey: Survey, report: Report) -> list[Batch]:
-        """Land the unfinished batches of ``survey``, each alone; those that are closed."""
+        """Write the unfinished batches of ``survey``, each alone; returns those
+        that were closed.
+        """
         done: list[Batch] = []
         for group in by_batch(survey.unfinished):
             first, kind = group[0], survey.fed[group[0].table_name]
@@ -143,7 +150,7 @@ class Loader(Surveyor):
                     if new is not old:
                         self.ledger.amend(new)
             except Exception as error:
-                what = f"What is new for {first.table_name} cannot be told"
+                what = f"New rows for {first.table_name} cannot be determined"
                 report.errors.append(as_ours(error, what, table=first.table_name))
                 continue
             report.noted(
@@ -156,19 +163,21 @@ class Loader(Surveyor):
         return done
 
     def _load_noted(self, survey: Survey, report: Report) -> list[Batch]:
-        """Report what ``survey`` found, and load its batches."""
+        """Report remarks and errors of ``survey``, and load its batches."""
         for note in survey.notes:
             report.noted(note)
         report.errors.extend(survey.errors)
         return self._load_new(survey, report)
 
     def _load_new(self, survey: Survey, report: Report) -> list[Batch]:
-        """Plan the batches of ``survey``, and land them."""
+        """Plan and land the batches of ``survey``."""
         ours = self.planned(survey, report.noted, report.errors)
         return self.land(survey, ours, report.told, report.noted, report.errors)
 
     def bound(self, survey: Survey, noted: Noted, errors: list[LoaderError]) -> None:
-        """Fix what each of the batches of ``survey`` holds; those with nothing new are left out."""
+        """Complete each batch of ``survey`` with what its ledger row fixes; drop batches without
+        new rows.
+        """
         bounded = [
             batch
             for kind, mine in _by_kind(survey, survey.batches)
@@ -177,7 +186,7 @@ class Loader(Surveyor):
         survey.batches = _in_order(bounded, survey.batches)
 
     def estimate(self, survey: Survey, noted: Noted, errors: list[LoaderError]) -> None:
-        """The same for people who only want to know."""
+        """As ``bound``, with estimates: for the command ``plan``."""
         bounded = [
             batch
             for kind, mine in _by_kind(survey, survey.batches)
@@ -186,8 +195,9 @@ class Loader(Surveyor):
         survey.batches = _in_order(bounded, survey.batches)
 
     def planned(self, survey: Survey, noted: Noted, errors: list[LoaderError]) -> list[Batch]:
-        """Those of the batches of ``survey`` that are planned now and ours, without what their kind
-        sets aside.
+        """Plan the batches of ``survey`` in the ledger; returns those that this loader now owns.
+
+        Records that their kind leaves out (too large, for example) are already gaps of the batches.
         """
         self.bound(survey, noted, errors)
         if not survey.batches:
@@ -202,7 +212,7 @@ class Loader(Surveyor):
         ]
 
     def write(self, batches: Sequence[Batch], errors: list[LoaderError]) -> list[Batch]:
-        """Write one batch id of one table, and count what the table holds of it."""
+        """Write the rows of one batch id of one table, and count them in the table."""
         return self.kind_of(batches[0]).write(batches, errors)
 
     def land(
@@ -213,7 +223,9 @@ class Loader(Surveyor):
         noted: Noted,
         errors: list[LoaderError],
     ) -> list[Batch]:
-        """Write, count and close planned ``batches``; several tables at once."""
+        """Write, count and close planned ``batches``; several tables at the same time. Returns the
+        closed ones.
+        """
         done: list[Batch] = []
         begun: dict[str, float] = {}
 
@@ -225,7 +237,8 @@ class Loader(Surveyor):
             return self.kind_of(group[0]).is_heavy(group)
 
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            # Those that go alone go last, so that the others need not wait for them.
+            # Heavy writes run one at a time, so they go last; otherwise the others would wait for
+            # them.
             ordered = sorted(by_batch(batches), key=is_heavy)
             groups = {pool.submit(write, group): group for group in ordered}
             writes = set(groups)
@@ -235,7 +248,8 @@ class Loader(Surveyor):
                     session.keep_alive(self.ledger.spark)
                     continue
                 if writes:
-                    # Closing takes a second: who is done meanwhile is closed by the same statement.
+                    # Closing takes a second, so wait briefly: one statement then closes several
+                    # batches.
                     more, writes = wait(writes, timeout=_GATHER_SECONDS)
                     ready |= more
                 written: list[Batch] = []
@@ -245,9 +259,10 @@ class Loader(Surveyor):
                     except LoaderError as error:
                         errors.append(error)
                     except Exception as error:
-                        # Whatever it is, other tables must not suffer from it.
+                        # No error of one table may stop the others.
                         errors.append(_not_written(groups[ended][0], error))
-                # One statement closes whatever is ready: each costs more than a small write.
+                # One statement closes all that are ready: each statement costs more than a small
+                # write.
                 closed, fenced = self.ledger.close(written, survey.rows)
                 errors += fenced
                 done += closed
@@ -258,14 +273,14 @@ class Loader(Surveyor):
         return done
 
     def follow(self, closed: Sequence[Batch], noted: Noted) -> None:
-        """Tell other systems of batches that are ``closed``."""
+        """Let each kind report ``closed`` batches to other systems (Kafka's consumer groups)."""
         for kind in self.kinds:
             mine = [batch for batch in closed if batch.kind_of_source == kind.name]
             for note in kind.follow(mine):
                 noted(note)
 
     def release_ends(self) -> None:
-        """Let the next round with ``fix_ends`` take the ends as they are then."""
+        """Let the next round with ``fix_ends`` take the end offsets of that time."""
         for kind in self.kinds:
             kind.release_ends()
 
@@ -281,14 +296,14 @@ class Loader(Surveyor):
 
 
 def _by_kind(survey: Survey, batches: Sequence[Batch]) -> Iterator[tuple[Kind, list[Batch]]]:
-    """The ``batches`` of each kind, in the order of the kinds' first ones."""
+    """The ``batches`` of each kind, in the order in which the kinds first occur."""
     kinds = list(dict.fromkeys(survey.fed[batch.table_name] for batch in batches))
     for kind in kinds:
         yield kind, [batch for batch in batches if survey.fed[batch.table_name] is kind]
 
 
 def _in_order(batches: Sequence[Batch], before: Sequence[Batch]) -> list[Batch]:
-    """``batches`` by table in the order that they had ``before``."""
+    """``batches`` in the order that their tables have in ``before``."""
     place = {batch.table_name: at for at, batch in enumerate(reversed(before))}
     return sorted(batches, key=lambda batch: -place[batch.table_name])
 

@@ -1,4 +1,4 @@
-"""The sections of the configuration, and what their values may be."""
+"""The sections of the configuration and their allowed values."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from loader import own_stack
+from loader.durations import seconds_of
 from loader.redaction import unset_variables
 
 DEFAULT_FILE = "loader.toml"
@@ -31,12 +32,12 @@ _IMPORT_TABLE = rf"^{_NAME}\.([A-Za-z0-9_]|\{{schema\}}|\{{table\}})+$"
 _URL = re.compile(
     r"^(?:jdbc:)?(postgresql|postgres|mysql|mariadb)://(?:([^/@?]*)@)?([^/?@]+)/([^/?@]+)(?:\?(.*))?$"
 )
-# In lower case, as the metastore has them: raw.A and raw.a are one table and need one ledger.
+# In lower case, as the metastore stores names: raw.A and raw.a are one table and need one ledger.
 _Table = Annotated[str, Field(pattern=_TABLE), AfterValidator(str.lower)]
 _FileTable = Annotated[str, Field(pattern=_FILE_TABLE), AfterValidator(str.lower)]
 _ImportTable = Annotated[str, Field(pattern=_IMPORT_TABLE), AfterValidator(str.lower)]
 _TopicTable = Annotated[str, Field(pattern=_TOPIC_TABLE), AfterValidator(str.lower)]
-# What the loader decides itself, and why: a value given here would break what it promises.
+# Properties that the loader sets itself, with the reason: another value would break its guarantees.
 _OWNED = {
     "bootstrap.servers": "set bootstrap_servers of the section instead",
     "group.id": "set group_id of the section instead; the loader reads without a group",
@@ -54,7 +55,7 @@ class _Section(BaseModel):
 
 
 def _instant(value: object) -> object:
-    """``2026-01-31`` or ``2026-01-31T12:00:00+01:00``; UTC where no zone is given."""
+    """``2026-01-31`` or ``2026-01-31T12:00:00+01:00`` as a time; UTC without a zone."""
     if isinstance(value, str) and re.match(r"^\d{4}-\d\d-\d\d", value):
         value = datetime.fromisoformat(value.replace("Z", "+00:00"))
     elif isinstance(value, date) and not isinstance(value, datetime):
@@ -70,9 +71,9 @@ Start = Annotated[
 
 
 def _seconds(value: object) -> object:
-    """``30s``, ``10m``, ``24h`` or ``7d`` as seconds; a number stays what it is."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|d)", str(value))
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else value
+    """``30s``, ``10m``, ``24h`` or ``7d`` as seconds; any other value unchanged."""
+    seconds = seconds_of(str(value))
+    return value if seconds is None else seconds
 
 
 def _schema(table: str) -> str:
@@ -80,12 +81,12 @@ def _schema(table: str) -> str:
 
 
 class Topic(_Section):
-    """One Kafka topic, or all whose whole name matches ``pattern``, and their raw table.
+    """One Kafka topic, or all topics whose whole name matches ``pattern``, and their raw table.
 
-    ``{topic}`` in ``table`` stands for the topic's name, with underscores for what is no letter or
-    digit; without it, all the topics share the table. ``start`` is where a topic
-    begins when it is seen for the first time, and only then: ``earliest``, ``latest``, a time (the
-    first record of that time or later), or an offset per partition.
+    ``{topic}`` in ``table`` is the topic's name with underscores for all characters except letters
+    and digits; without it, all matching topics share the table. ``start`` is the position of a
+    topic that is loaded for the first time: ``earliest``, ``latest``, a time (the first record of
+    that time or later), or an offset per partition. It has no effect later.
     """
 
     topic: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,249}$")
@@ -111,29 +112,29 @@ class Topic(_Section):
 
     @property
     def name(self) -> str:
-        """What the configuration calls it."""
+        """The topic or the pattern."""
         return self.topic or self.pattern or ""
 
     def matches(self, topic: str) -> bool:
-        """Whether this entry means ``topic``. A pattern never means Kafka's internal topics."""
+        """Whether this entry matches ``topic``. A pattern never matches Kafka's internal topics."""
         if self.pattern is None:
             return topic == self.topic
         return not topic.startswith("__") and re.fullmatch(self.pattern, topic) is not None
 
     def table_of(self, topic: str) -> str:
-        """The raw table of ``topic``."""
+        """The raw table (``schema.name``) of ``topic``."""
         table = self.table.replace("{topic}", re.sub(r"\W", "_", topic).lower())
-        return re.sub(r"\.(?=\d)", ".t_", table)  # a name must not begin with a digit
+        return re.sub(r"\.(?=\d)", ".t_", table)  # a table name must not begin with a digit
 
 
 class Kafka(_Section):
     """One Kafka cluster: ``[kafka.<name>]``.
 
     ``properties`` are those of Kafka's Java client (``security.protocol``, ``sasl.jaas.config``,
-    ``ssl.truststore.location`` …) and reach both clients that the loader uses; see
-    ``sources.kafka.client``.
-    ``group_id`` is the consumer group whose offsets follow ours, for lag tools; empty: none.
-    ``bootstrap_servers`` is empty where nobody named any: see ``located``.
+    ``ssl.truststore.location`` …); both clients of the loader get them, see
+    ``sources.kafka.client``. The loader commits the ledger's offsets to the consumer group
+    ``group_id``, for lag tools; if it is empty, to none. ``bootstrap_servers`` is empty if nothing
+    configures it: see ``located``.
     """
 
     bootstrap_servers: str = Field(
@@ -147,7 +148,7 @@ class Kafka(_Section):
 
     @property
     def schemas(self) -> set[str]:
-        """The schemas of the raw tables."""
+        """The schemas of the cluster's raw tables."""
         return {_schema(topic.table) for topic in self.topics}
 
     @field_validator("properties")
@@ -162,14 +163,14 @@ class Kafka(_Section):
 
 
 class Limits(_Section):
-    """How much one round of a run loads; what is over it is loaded by the next one.
+    """How much one round loads; the next round loads the rest.
 
-    ``max_records`` counts offsets, ``max_bytes`` bytes as the records have them unpacked. A record
-    of more than ``max_record_bytes`` (key, value and headers) is not landed: the run says where it
-    is, and the ledger keeps the gap. ``max_seconds`` ends a run: no round begins after it, and a
-    round is planned for what the last batch's speed allows. A topic with fewer than ``min_records``
-    new offsets waits, at most ``max_delay_seconds`` after its last batch, so that a quiet topic
-    does not make a tiny file a run.
+    ``max_records`` counts offsets, ``max_bytes`` bytes of unpacked records. A record of more than
+    ``max_record_bytes`` (key, value and headers) is not landed: the run reports it, and the ledger
+    keeps the gap. After ``max_seconds`` a run begins no further round, and each round is planned
+    for what the speed of the newest batches allows. A topic with fewer than ``min_records`` new
+    offsets waits, but at most ``max_delay_seconds`` after its last batch, so that a quiet topic
+    does not write a tiny file per run.
     """
 
     max_records: int | None = Field(default=None, gt=0)
@@ -183,12 +184,11 @@ class Limits(_Section):
 class Files(_Section):
     """One set of reference files: ``[files.<name>]``.
 
-    ``path`` is a path or glob that Spark reads (local, ``hdfs://``, ``s3a://``). Each file lands
-    in ``table``, where ``{name}`` stands for the file's name without its extension. Files are CSV,
-    JSON lines or Parquet; every column of the first two lands as text (of JSON each member of the
-    objects), those of Parquet as they are. CSV without a header line has ``columns``, or c1, c2 and
-    so on. A section whose path names an environment variable that is not set is skipped, and the
-    run says so.
+    ``path`` is a path or glob that Spark can read (local, ``hdfs://``, ``s3a://``). Each file lands
+    in ``table``; ``{name}`` is the file's name without extension. All columns of CSV and JSON lines
+    land as text (for JSON, each member of the objects), those of Parquet with their types. For CSV
+    without a header line, ``columns`` names the columns; the default is c1, c2 and so on. If the
+    path contains an unset environment variable, the run skips the section with a remark.
     """
 
     path: str = Field(min_length=1)
@@ -201,7 +201,7 @@ class Files(_Section):
 
     @property
     def schemas(self) -> set[str]:
-        """The schemas of the raw tables."""
+        """The schema of the raw tables, as a set."""
         return {_schema(self.table)}
 
     @model_validator(mode="after")
@@ -214,15 +214,17 @@ class Files(_Section):
 
 
 class JdbcTable(_Section):
-    """How one table or view of ``[jdbc.<name>]`` is imported, or a ``query`` under a ``name``.
+    """The import of one table or view of ``[jdbc.<name>]``, or of a ``query`` under the name
+    ``name``.
 
     ``mode`` is ``full`` (each import is a new version of the whole table), ``append`` (rows whose
-    growing ``column`` is above what was imported) or ``last_modified`` (rows whose timestamp
-    ``column`` is). The last two read ``overlap`` again (a number, or a duration such as ``10m``),
-    for rows that were committed late, and land of it what is new. ``key`` names a row; the default
-    is the primary key. ``compare_keys`` reads all keys each time, and so finds deleted rows;
-    ``count_older`` counts what lies below the overlap, and so finds rows that came even later.
-    ``split_by`` and ``splits`` say how to divide the read; ``columns`` gives a column another type.
+    growing ``column`` is above the watermark) or ``last_modified`` (rows whose timestamp ``column``
+    is above it). The last two read the ``overlap`` below the watermark again (a number, or a
+    duration such as ``10m``) for rows that were committed late, and land only what is new in it.
+    ``key`` identifies a row; the default is the primary key. ``compare_keys`` reads all keys at
+    each import and so finds deleted rows. ``count_older`` counts the rows below the overlap and so
+    finds rows that were committed even later. ``split_by`` and ``splits`` divide the read into
+    parts. ``columns`` maps a column to another type in raw.
     """
 
     name: str = Field(min_length=1)
@@ -247,7 +249,9 @@ class JdbcTable(_Section):
     @model_validator(mode="after")
     def _has_column(self) -> JdbcTable:
         if (self.mode == "full") != (self.column is None):
-            raise ValueError("column goes with mode append or last_modified, and they need it")
+            raise ValueError(
+                "column is required for mode append and last_modified, and not allowed for full"
+            )
         if self.compare_keys and self.mode == "full":
             raise ValueError("compare_keys is for append and last_modified; full sees deletes")
         return self
@@ -256,12 +260,12 @@ class JdbcTable(_Section):
 class Jdbc(_Section):
     """One database: ``[jdbc.<name>]``, PostgreSQL or MariaDB/MySQL.
 
-    ``include`` and ``exclude`` are patterns of its tables and views (``public.*``; without a schema
-    the default one is meant). Each lands in ``table``, where ``{table}`` and ``{schema}`` stand for
-    its name. ``connections`` is how many are open for reading at the same time, ``every`` how old
-    an import is before the next; without it each run looks whether anything has changed.
-    ``session_init`` is SQL that each session begins with. A section whose url names an environment
-    variable that is not set is skipped, and the run says so.
+    ``include`` and ``exclude`` are patterns of tables and views (``public.*``; without a schema, of
+    the default schema). Each lands in ``table``, in which ``{table}`` and ``{schema}`` are its
+    names. ``connections`` is the number of connections that read at the same time. ``every`` is the
+    minimum age of an import before the next one; without it, each run checks whether the table
+    changed. ``session_init`` is SQL that every session runs first. If the url contains an unset
+    environment variable, the run skips the section with a remark.
     """
 
     url: str = Field(min_length=1)
@@ -295,7 +299,9 @@ class Jdbc(_Section):
 
     @property
     def address(self) -> tuple[str, str, str, str]:
-        """Kind (``postgresql`` or ``mysql``), host with port, database and parameters."""
+        """Kind (``postgresql`` or ``mysql``), host with port, database and parameters, from the
+        url.
+        """
         match = _URL.match(self.url)
         assert match is not None  # noqa: S101 - the validator's promise
         kind = "postgresql" if match[1].startswith("postgres") else "mysql"
@@ -303,20 +309,21 @@ class Jdbc(_Section):
 
     @property
     def schemas(self) -> set[str]:
-        """The schemas of the raw tables."""
+        """The schemas of the database's raw tables."""
         return {_schema(each) for each in (self.table, *(e.table for e in self.tables)) if each}
 
     @property
     def login(self) -> str | None:
-        """The user's name, from ``user`` or the url."""
+        """The user's name, from ``user`` or else from the url; None without one."""
         match = _URL.match(self.url)
         return self.user or (match[2] if match else None) or None
 
 
 class Settings(_Section):
-    """The whole configuration. ``spark_remote`` empty means: use a Spark session of our own, and
-    None that nobody named any: see ``located``. ``spark_timeout_seconds`` is how long Spark may
-    take for its first answer.
+    """The whole configuration.
+
+    An empty ``spark_remote`` means a local Spark session; None means that nothing configures it
+    (see ``located``). ``spark_timeout_seconds`` limits the wait for Spark's first answer.
     """
 
     spark_remote: str | None = Field(default_factory=lambda: os.environ.get("SPARK_REMOTE"))
@@ -329,7 +336,7 @@ class Settings(_Section):
 
     @property
     def schemas(self) -> set[str]:
-        """The schemas of everything that the loader writes."""
+        """The schemas of all tables that the loader writes, with the ledger's."""
         sections: list[Kafka | Files | Jdbc] = [
             *self.kafka.values(),
             *self.files.values(),
@@ -367,15 +374,16 @@ def _claim(owners: dict[str, str], table: str, claimant: str) -> None:
 
 
 def located(settings: Settings) -> Settings:
-    """``settings`` with the own stack's addresses where nobody named any.
+    """``settings`` with the own stack's addresses where nothing else configures one.
 
-    Raises what ``own_stack.address`` raises, so that no command ends up at somebody else's server.
+    Raises the errors of ``own_stack.kafka``, so that no command connects to a server of somebody
+    else.
     """
     found: dict[str, object] = {}
     if settings.spark_remote is None:
-        found["spark_remote"] = own_stack.address("connect", "SPARK_REMOTE")
+        found["spark_remote"] = own_stack.connect("SPARK_REMOTE")
     if any(not kafka.bootstrap_servers for kafka in settings.kafka.values()):
-        own = own_stack.address("kafka", "KAFKA_BOOTSTRAP_SERVERS")
+        own = own_stack.kafka("KAFKA_BOOTSTRAP_SERVERS")
         found["kafka"] = {
             name: kafka
             if kafka.bootstrap_servers

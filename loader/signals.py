@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
-# How long a command that a signal ends may take to leave its servers, and a loop for its batch.
+# Seconds after a signal until the process ends: to disconnect, and for a loop to close its batch.
 _LEAVE_SECONDS, _FINISH_SECONDS = 3.0, 10.0
 
 
@@ -18,14 +18,15 @@ _Handler = Callable[[int, FrameType | None], object] | int | None
 
 
 class EndedError(BaseException):
-    """A signal ends the command; no handler of errors is to catch it."""
+    """A signal ends the command. A BaseException, so that no handler of errors catches it."""
 
 
 class Signals:
-    """SIGTERM and SIGINT end a command within seconds: at once, or with ``finish`` when the batch
-    that it writes is closed. Whatever is left undone then, the next run finishes.
+    """Ends a command a few seconds after SIGTERM or SIGINT: at once, or with ``finish`` after the
+    batch that is being written is closed. The next run finishes an unfinished batch.
 
-    ``stop`` is set by the first signal, ``code`` is then the command's exit code.
+    The first signal sets ``stop``, and ``code`` to the command's exit code (128 + signal); a second
+    one ends the process immediately.
     """
 
     def __init__(self) -> None:
@@ -35,13 +36,13 @@ class Signals:
         self._before: dict[int, _Handler] = {}
 
     def heed(self) -> None:
-        """Take the signals; no-op in a thread, which gets none."""
+        """Install the signal handlers; no-op outside of the main thread."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before[number] = signal.signal(number, self._heard)
 
     def leave(self) -> None:
-        """Give the signals back."""
+        """Restore the previous handlers."""
         for number, before in self._before.items():
             signal.signal(number, before)
 
@@ -49,7 +50,7 @@ class Signals:
         if self.code:
             self._end()
         self.code = 128 + number
-        # Servers that do not answer hold threads up that cannot be ended.
+        # Threads that wait for a dead server cannot be ended, so a timer ends the process.
         last = threading.Timer(_FINISH_SECONDS if self.finish else _LEAVE_SECONDS, self._end)
         last.daemon = True
         last.start()
@@ -60,7 +61,7 @@ class Signals:
     def _end(self) -> None:
         with suppress(Exception):
             if sys.stderr.isatty():
-                sys.stderr.write("\x1b[?25h")  # a progress bar hides the cursor
+                sys.stderr.write("\x1b[?25h")  # show the cursor, which a progress bar hides
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(self.code)

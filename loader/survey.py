@@ -1,4 +1,4 @@
-"""A look at the ledger and at every kind of source: what a run would do."""
+"""The survey: reads the ledger and every kind of source, and decides what a run would load."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from loader.process import is_alive
 from loader.settings import Settings
 from loader.sources.base import Kind, Survey
 
-# Raw tables that are looked at at the same time.
+# Number of raw tables that are examined at the same time.
 _PARALLEL = 4
 
 _Kind = TypeVar("_Kind", bound=Kind)
 
 
 class Surveyor:
-    """Knows the ``kinds`` of sources, and finds out what of them is new for the raw tables.
+    """Owns the ``kinds`` of sources and determines what is new for the raw tables.
 
-    What is only asked goes through the session of the ledger, which is made for small statements,
-    so that a run with nothing new uses no other.
+    Queries of a survey use the ledger's session, which is made for small statements. So a run with
+    nothing new never uses the other session.
     """
 
     def __init__(
@@ -44,11 +44,13 @@ class Surveyor:
         self.kinds = [kind(settings, spark, ledger) for kind in kinds]
 
     def kind(self, of: type[_Kind]) -> _Kind:
-        """The kind of that class."""
+        """The kind of source of class ``of``."""
         return next(kind for kind in self.kinds if isinstance(kind, of))
 
     def kind_of(self, batch: Batch) -> Kind:
-        """The kind of source that ``batch`` comes from."""
+        """The kind of source of ``batch``; raises ``ConfigurationError`` for a kind that this
+        loader lacks.
+        """
         for kind in self.kinds:
             if kind.name == batch.kind_of_source:
                 return kind
@@ -66,12 +68,12 @@ class Surveyor:
         only: tuple[type[Kind], str] | None = None,
         with_late: bool = True,
     ) -> Survey:
-        """Look at every source and at the ledger, and decide what a run would do.
+        """Read the ledger and every source, and decide what a run would load.
 
-        Changes nothing but this: missing raw tables and the ledger are made (unless
-        ``make_tables`` is off), so that readers find them empty. ``seconds`` are left to load in;
-        with ``only`` that section of that kind alone is asked. Without ``with_late`` the late kinds
-        are left to ``survey_late``.
+        Creates the ledger and missing raw tables, so that readers find them empty, unless
+        ``make_tables`` is false; changes nothing else. ``seconds`` is the time left for loading.
+        ``only`` (kind, section) limits the survey to that section. Without ``with_late``,
+        ``survey_late`` adds the late kinds.
         """
         survey = Survey()
         schemas = {self.ledger.name.partition(".")[0]}.union(*(k.schemas for k in self.kinds))
@@ -98,7 +100,7 @@ class Surveyor:
         return survey
 
     def survey_late(self, survey: Survey, *, make_tables: bool = True) -> None:
-        """Add to ``survey`` what the late kinds hold, and the batches that follow from it."""
+        """Add the late kinds' tables and batches to ``survey``."""
         late = [kind for kind in self.kinds if kind.is_late]
         schemas = set().union(*(kind.schemas for kind in late))
         there = tables.tables_of(self.ledger.spark, schemas, make_schemas=make_tables)
@@ -108,8 +110,8 @@ class Surveyor:
         self._report_unfed(survey, are_late=True)
 
     def _report_unfed(self, survey: Survey, *, are_late: bool) -> None:
-        """Report the unfinished batches of late kinds, or of all others, whose table no section
-        feeds any more, unless their source only did not answer.
+        """Report unfinished batches whose table no section feeds any more: those of late kinds, or
+        of all others. A batch whose source only failed to answer is not reported here.
         """
         for row in survey.rows:
             is_late = any(
@@ -124,7 +126,8 @@ class Surveyor:
                 if row.content.is_position:
                     survey.errors.append(error)
                 else:
-                    # When its section is back, it is read as a whole again: nothing is missed.
+                    # Once its section is back, the source is read as a whole again, so nothing is
+                    # lost.
                     survey.notes.append(error.as_remark())
 
     def _decide(
@@ -135,8 +138,8 @@ class Surveyor:
         make_tables: bool,
         seconds: float | None,
     ) -> None:
-        """Add to ``survey`` what is unfinished in the tables that ``kinds`` feed, and of what they
-        propose the batches that can be planned. ``there`` are tables that exist.
+        """Add to ``survey`` the unfinished batches of the tables that ``kinds`` feed, and the
+        proposed batches that can be planned. ``there`` are the existing tables.
         """
         proposed = [batch for kind in kinds for batch in kind.propose(survey)]
         fed = sorted(table for table, kind in survey.fed.items() if kind in kinds)
@@ -173,9 +176,9 @@ class Surveyor:
                 survey.batches += number(survey.positions[table], str(ids[table]), new)
 
     def table_id(self, table: str, position: Position) -> str:
-        """The Delta id of ``table``, a raw table that exists.
+        """The Delta id of ``table``, an existing raw table.
 
-        Raises a ``LoaderError`` when it does not hold what the ledger says.
+        Raises a ``LoaderError`` if the table does not hold what the ledger lists.
         """
         found = self._table_id(table, position, True, True, None)
         if isinstance(found, LoaderError):
@@ -190,9 +193,9 @@ class Surveyor:
         has_new: bool,
         make: Callable[[SparkSession, str], None] | None,
     ) -> str | LoaderError:
-        """The Delta id of ``table`` where a batch needs it, or what is wrong with the table.
+        """The Delta id of ``table`` if a batch needs it (else empty), or the error of the table.
 
-        Makes the table with ``make`` unless the ledger says that it was there.
+        Creates a missing table with ``make``, unless the ledger has batches of it.
         """
         ledger = self.ledger.name
         try:
@@ -205,7 +208,8 @@ class Surveyor:
                 return ""
             table_id, newest = tables.table_state(self.ledger.spark, table, is_new=not exists)
             if newest > position.last_batch_id:
-                # Unless another loader began just now, and our own plan will be fenced.
+                # Another loader may have written that batch just now; then the ledger fences our
+                # own plan.
                 current = positions(self.ledger.current(), [table])[table]
                 if newest <= current.last_batch_id:
                     position, newest = current, 0
@@ -216,7 +220,9 @@ class Surveyor:
         return table_id
 
     def _take_over(self, survey: Survey, table: str) -> None:
-        """Decide on the unfinished batch of ``table``: it goes first, and nothing else goes."""
+        """Check whether the unfinished batch of ``table`` can be written; the table gets no other
+        batch.
+        """
         unfinished = survey.positions[table].unfinished
         try:
             for batch in unfinished:

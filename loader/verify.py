@@ -1,8 +1,9 @@
-"""Does raw hold what the ledger says, and what Kafka holds? Compares and explains.
+"""Compares raw tables with the ledger and with Kafka, and reports differences.
 
-Three questions, from cheap to dear: do the ledger's batches follow each other without a hole, does
-each batch have its rows, and are the rows those of Kafka, as far as Kafka still has them. The last
-compares checksums of key, value, headers and timestamp over a sample, or over everything.
+Three checks, the cheapest first: whether the ledger's batches follow each other without a hole;
+whether each batch has its rows; and whether the rows equal Kafka's records, as far as Kafka still
+has them. The last check compares checksums of key, value, headers and timestamp, of a sample or of
+all records.
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ from loader.sources.kafka.topic import TopicState, Unreadable
 
 _SLICES = 5
 _LOOK_BACK = 10_000
-# After these, offsets of a topic name other records than before.
+# Reasons of gaps after which the same offsets identify other records.
 _RENAMES = ("rewound", "topic_recreated", "topic_deleted")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was compared for one topic of one table, and what is wrong with it.
+    """The result for one topic of one table.
 
-    ``rows`` are those in the table and ``recorded`` those in the ledger; ``holes`` are offsets
-    without a record, which are right where Kafka has none either (compaction, transactions).
-    ``compared`` records were compared with Kafka; ``missing`` are not in the table, ``changed``
-    differ, ``extra`` are in the table alone although nothing may have removed them from Kafka.
-    ``damages`` says what is wrong, where and what to do.
+    ``rows`` is the number of rows in the table, ``recorded`` the number in the ledger. ``holes``
+    are offsets without a record, which is correct if Kafka has none either (compaction,
+    transactions). ``compared`` records were compared with Kafka: ``missing`` are only in Kafka,
+    ``changed`` differ, ``extra`` are only in the table although the topic is not compacted.
+    ``damages`` are the errors, each with its place and remedy.
     """
 
     table: str
@@ -60,11 +61,11 @@ class Finding:
 def verify(
     loader: Loader, topics: Sequence[str], *, sample: int, full: bool, seed: int
 ) -> tuple[list[Finding], list[LoaderError]]:
-    """Verify each of ``topics`` (all, when empty) that was loaded, with its raw table; with the
-    errors of what could not be compared.
+    """Verify each of ``topics`` (if empty, all) that was loaded; returns findings, and errors of
+    topics that could not be compared.
 
     ``sample`` is the number of offsets per partition to compare with Kafka, in slices whose places
-    follow from ``seed``; with ``full`` everything that Kafka still holds is compared.
+    ``seed`` determines. With ``full`` all records that Kafka still has are compared.
     """
     survey, topics_kind = loader.survey(make_tables=False), loader.kind(Topics)
     found = topics_kind.found
@@ -97,7 +98,7 @@ def verify(
 
 @dataclass(frozen=True)
 class _OfTopic:
-    """The comparison of one topic (``key``) with its ``table`` and its ledger ``rows``."""
+    """The verification of one topic (``key``) with its ``table`` and its ledger ``rows``."""
 
     loader: Loader
     topics: Topics
@@ -106,7 +107,7 @@ class _OfTopic:
     rows: Sequence[Batch]
 
     def finding(self, newest: int, *, sample: int, full: bool, seed: int) -> Finding:
-        """What is wrong; ``newest`` is the newest batch of the table that the ledger has."""
+        """All checks; ``newest`` is the newest batch of the table in the ledger."""
         closed = [row for row in self.rows if row.state == COMMITTED]
         held = _held(self.loader, self.table, self.key[1])
         in_table = sum(each.rows for each in held.values())
@@ -137,9 +138,11 @@ class _OfTopic:
     def _miscounted(
         self, closed: Sequence[Batch], held: dict[tuple[int, int], _Held]
     ) -> Iterator[DataLoss]:
-        """Batches that do not have the rows that the ledger counted; they are taken from ``held``.
+        """Batches whose rows differ from the ledger's counts. Removes all checked batches from
+        ``held``.
 
-        What a later replay landed again, and batches that were accepted as lost, may be missing.
+        Rows that a later replay landed again, and batches that were accepted as lost, may be
+        missing.
         """
         lost = {
             batch_id
@@ -166,28 +169,28 @@ class _OfTopic:
                     )
 
     def _unknown(self, held: Mapping[tuple[int, int], _Held], newest: int) -> Iterator[DataLoss]:
-        """Rows of batches that the ledger does not have of the topic."""
+        """Rows of batches that the ledger does not list for the topic."""
         last_known, topic, table = newest, self.key[1], self.table
         open_ids = {row.batch_id for row in self.rows if row.state != COMMITTED}
         unknown = {key: found for key, found in held.items() if key[0] not in open_ids}
         if any(batch_id > newest for batch_id, _ in unknown):
-            # Another loader may have written it since the ledger was read.
+            # Another loader may have written the batch after the ledger was read.
             newest = positions(self.loader.ledger.current(), [table])[table].last_batch_id
             unknown = {
                 key: found for key, found in unknown.items() if not last_known < key[0] <= newest
             }
         for (batch_id, partition), found in sorted(unknown.items()):
             message = (
-                f"Table {table}: {found.rows} rows of topic {topic} partition {partition} say that "
-                f"they are of batch {batch_id}, which the ledger does not have of it. Something "
-                "else than the loader wrote them; remove them."
+                f"Table {table}: {found.rows} rows of topic {topic} partition {partition} have "
+                f"batch id {batch_id}, which the ledger does not list for the topic. Another "
+                "program wrote them; remove them."
             )
             yield DataLoss(message, table=table, topic=topic, partition=partition)
 
     def _compared(
         self, closed: Sequence[Batch], sample: int, *, full: bool, seed: int
     ) -> tuple[int, list[_Difference]]:
-        """How many records were compared with Kafka's, and where they differ."""
+        """The number of records that were compared with Kafka's, and the differences."""
         state = self.topics.found.topics.get(self.key)
         covered = loaded(closed, state) if state is not None else []
         if state is None or not covered:
@@ -216,12 +219,12 @@ class _OfTopic:
 def rewound_at(
     topics: Topics, key: TopicKey, last: Batch, state: TopicState, partition: int, offset: int
 ) -> int | None:
-    """Where ``partition`` begins to have other records than were loaded from it, at ``offset`` or
-    before; None where it has the same there.
+    """The offset from which ``partition`` holds other records than raw, at most ``offset``; None if
+    they are the same at ``offset``.
     """
 
     def first(begin: int, end: int) -> dict[str, int]:
-        """The first offset of what is the same, and of what is not."""
+        """The first offset of each kind of difference, and of equal records."""
         if begin >= end:
             return {}
         _, parts = _compare(topics, key, last.table_name, [[Range(partition, begin, end)]], state)
@@ -236,7 +239,8 @@ def rewound_at(
         return None
     size = _LOOK_BACK
     while True:
-        # What came after the loss and before it was seen would be left out.
+        # The difference may begin before ``offset``, with records that were produced after the loss
+        # and before the loader noticed it. Look further back.
         begin = max(state.begin[partition], offset - size)
         found = first(begin, offset)
         if "changed" not in found:
@@ -247,8 +251,8 @@ def rewound_at(
 
 
 def follow_on(rows: Sequence[Batch]) -> Iterator[DataLoss]:
-    """What is wrong with the order of one topic's ledger ``rows``: each load begins where the one
-    before it ended, unless a person said otherwise.
+    """Errors in the order of one topic's ledger ``rows``: each load must begin where the previous
+    one ended, unless a person's decision lies between them.
     """
     at: dict[int, int] = {}
     for index, row in enumerate(rows):
@@ -276,8 +280,8 @@ def follow_on(rows: Sequence[Batch]) -> Iterator[DataLoss]:
 
 
 def loaded(rows: Sequence[Batch], state: TopicState) -> list[Range]:
-    """What the committed ``rows`` of one topic hold of the offsets that Kafka still has, as the
-    latest stretch of each partition without an accepted gap.
+    """The committed offsets of one topic that Kafka still has: of each partition the latest stretch
+    without an accepted gap.
     """
     stretch: dict[int, tuple[int, int]] = {}
     for row in rows:
@@ -304,7 +308,9 @@ def loaded(rows: Sequence[Batch], state: TopicState) -> list[Range]:
 
 
 def slices(covered: Sequence[Range], sample: int, dice: random.Random) -> list[list[Range]]:
-    """About ``sample`` offsets of each partition, in a few places; all of one that has no more."""
+    """About ``sample`` offsets of each partition, in ``_SLICES`` places; all of a smaller
+    partition.
+    """
     size = max(1, sample // _SLICES)
     chosen: list[list[Range]] = [[] for _ in range(_SLICES)]
     for each in covered:
@@ -313,7 +319,7 @@ def slices(covered: Sequence[Range], sample: int, dice: random.Random) -> list[l
             continue
         stride = each.span // _SLICES
         for place in range(_SLICES):
-            # One of each fifth, so that no two overlap; the newest records are always among them.
+            # One slice per fifth, so that none overlap. The last one ends with the newest record.
             begin = each.from_offset + place * stride
             at = begin + dice.randrange(max(1, stride - size))
             if place == _SLICES - 1:
@@ -323,7 +329,7 @@ def slices(covered: Sequence[Range], sample: int, dice: random.Random) -> list[l
 
 
 def _is_replayed(rows: Sequence[Batch], row: Batch, lost: Range) -> bool:
-    """Whether a later replay landed all of ``lost`` again."""
+    """Whether a later replay landed all offsets of ``lost`` again."""
     return any(
         later.kind == REPLAY
         and later.batch_id > row.batch_id
@@ -336,7 +342,9 @@ def _is_replayed(rows: Sequence[Batch], row: Batch, lost: Range) -> bool:
 
 
 class _Held(NamedTuple):
-    """What a table has of one batch and partition: rows, different offsets, first and last."""
+    """Rows of one batch and partition in the table: number, distinct offsets, first and last
+    offset.
+    """
 
     rows: int
     offsets: int
@@ -344,7 +352,7 @@ class _Held(NamedTuple):
     last: int | None
 
     def differs(self, planned: Range) -> list[str]:
-        """How that is not what the ledger has of it."""
+        """The differences from the range in the ledger, in words."""
         wrong = []
         if self.rows != (planned.records or 0):
             wrong.append(f"the ledger counted {planned.records or 0}")
@@ -363,8 +371,9 @@ class _Held(NamedTuple):
 
 
 class _Difference(NamedTuple):
-    """``records`` of a partition between two offsets (inclusive) that are the ``same`` in Kafka and
-    in the table, ``missing`` from the table, ``changed``, or ``extra`` there.
+    """``records`` of a partition from ``first`` to ``last`` (inclusive), of one ``kind``: the
+    ``same`` in Kafka and in the table, ``missing`` from the table, ``changed``, or ``extra`` in the
+    table.
     """
 
     kind: str
@@ -392,8 +401,8 @@ def _compare(
     wanted: Sequence[Sequence[Range]],
     state: TopicState | None,
 ) -> tuple[int, list[_Difference]]:
-    """How many records Kafka has in ``wanted``, and where the table is the same and where it
-    differs.
+    """The number of Kafka's records in ``wanted``, and where they equal the
+    table's and where not.
     """
     spark, topic = topics.spark, key[1]
     config = topics.settings.kafka[key[0]]
@@ -402,7 +411,7 @@ def _compare(
     polls = topics.scales.polls(key, pieces, state)
     held = spark.table(table).where(f.col("topic") == topic)
     columns = ["key", "value", "headers", "timestamp", "timestamp_type"]
-    if "timestamp_ms" in held.columns:  # a table from before it was kept has none such
+    if "timestamp_ms" in held.columns:  # tables of older versions lack this column
         columns.append("timestamp_ms")
     checksum = f.xxhash64(*columns)
     ours = (
@@ -435,8 +444,8 @@ def _compare(
 
 
 def _within(held: DataFrame, pieces: Sequence[Range]) -> DataFrame:
-    """Those rows of ``held`` that lie in ``pieces``."""
-    # Rows to join, and no expression: there may be thousands.
+    """The rows of ``held`` whose offsets lie in ``pieces``."""
+    # A join, not an expression: there may be thousands of pieces.
     bounds = held.sparkSession.createDataFrame(
         [(each.partition, each.from_offset, each.until_offset) for each in pieces],
         "of_partition int, from_offset bigint, until_offset bigint",
@@ -453,7 +462,9 @@ def _within(held: DataFrame, pieces: Sequence[Range]) -> DataFrame:
 
 
 def _differences(joined: DataFrame) -> list[Row]:
-    """Of ``ours`` and ``theirs`` how many records are the same and how many differ, and where."""
+    """By partition: how many records are the same, missing, extra or changed, and
+    at which offsets.
+    """
     kind = (
         f.when(f.col("ours").isNull(), "missing")
         .when(f.col("theirs").isNull(), "extra")

@@ -1,7 +1,7 @@
 {% macro iso_week(day, part) -%}
-    {#- What the ISO week of a date is: its Monday (`start`, a date), its number (`number`), or the year that
-        the number counts in (`year`), which around New Year is not the calendar's.
-        day: an SQL expression, date. -#}
+    {#- The Monday of the ISO week of a date (`start`, a date), the number of the week (`number`),
+        or the ISO year of that number (`year`), which differs from the calendar year around New
+        Year. day: an SQL expression, date. -#}
     {%- if part == 'start' -%}
     cast(date_trunc('week', {{ day }}) as date)
     {%- elif part == 'number' -%}

@@ -1,5 +1,6 @@
 {% macro row_hash(columns) -%}
-    {#- What a version of a row is: SHA-256 over the JSON of `columns`, with their names. Leave out
-        columns that change without meaning (localised labels, lifetime totals, coordinates). -#}
+    {#- Hash of a version of a row: SHA-256 over the JSON of `columns` with their names. Leave out
+        columns that change although the row does not (labels in the reader's language, lifetime
+        totals). -#}
     sha2(to_json(struct({{ columns | join(', ') }})), 256)
 {%- endmacro %}

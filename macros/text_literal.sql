@@ -1,4 +1,4 @@
 {% macro text_literal(text) -%}
-    {#- `text` as an SQL literal, whatever characters it has. -#}
+    {#- `text` as an SQL literal, with quotes and backslashes escaped. -#}
     {%- do return("'" ~ (text | string).replace('\\', '\\\\').replace("'", "\\'") ~ "'") -%}
 {%- endmacro %}

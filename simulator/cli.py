@@ -28,8 +28,8 @@ from simulator.meters import (
 from simulator.progress import progress_bar
 from simulator.records import FORMATS, KEYS, Format, Key, Shape
 
-# Commands import their clients and plots when they run: those take longer to import than a small
-# data set takes to make.
+# Clients and plots are imported by the commands that need them: the imports take longer than the
+# generation of a small data set.
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,10 +37,10 @@ OUT = click.option(
     "--out",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the data set; a data set that is there is replaced.",
+    help="Folder of the data set; replaces an existing data set.",
 )
 DAY = click.DateTime(["%Y-%m-%d"])
-# No time before the epoch in any time zone, and room for clocks that are years ahead.
+# No time before 1970 in any time zone, and room for clocks that are years ahead.
 EARLIEST, LATEST = date(1971, 1, 1), date(2199, 12, 31)
 
 
@@ -61,7 +61,7 @@ START = click.option(
     help="First day, YYYY-MM-DD.",
 )
 TO = click.option(
-    "--to", "end", type=DAY, callback=_in_range, help="Last day, included; or say --days."
+    "--to", "end", type=DAY, callback=_in_range, help="Last day (inclusive); alternative to --days."
 )
 DAYS = click.option("--days", type=click.IntRange(1), help="How many days; 3 without --to.")
 PROCESSES = click.option(
@@ -69,7 +69,7 @@ PROCESSES = click.option(
     default=1,
     show_default=True,
     type=click.IntRange(1),
-    help="Any number gives the same bytes.",
+    help="Number of processes; does not change the output.",
 )
 SEED = click.option(
     "--seed",
@@ -116,14 +116,16 @@ def _last_day(first: date, end: datetime | None, days: int | None, usual: date) 
 
 @contextmanager
 def _told(what: str, expected: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar to tell of so many more of ``what``."""
+    """A progress bar that counts up to ``expected`` of ``what``; yields the function that advances
+    it.
+    """
     with progress_bar() as progress:
         task = progress.add_task(what, total=expected)
         yield lambda done: progress.update(task, advance=done)
 
 
 class _Commands(click.Group):
-    """Commands that tell of an unwritable folder or a full disk without a traceback."""
+    """Commands that report an unwritable folder or a full disk without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -135,7 +137,7 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Make believable fake data, with the true answers in manifest.json, and play it to Kafka."""
+    """Make realistic fake data, with the true answers, and play it to Kafka."""
 
 
 @main.command()
@@ -154,12 +156,12 @@ def main() -> None:
 @click.option(
     "--meters",
     type=click.IntRange(4),
-    help="Places with a meter; one concentrator for 47 of them.  [default: 1000]",
+    help="Number of delivery points; one concentrator per 47.  [default: 1000]",
 )
 @click.option(
     "--events-per-meter-day",
     type=click.FloatRange(0, min_open=True),
-    help="On a mean day; winter, evenings and storms have more.  [default: 1]",
+    help="Events per meter on a mean day; more in winter, evenings and storms.  [default: 1]",
 )
 @click.option(
     "--like-prototype",
@@ -172,8 +174,8 @@ def main() -> None:
 @_share("--malformed", "malformed", "Per cent that cannot be read.")
 @_share("--wrong-clock", "wrong_clock", "Per cent that occur more than a year ahead.")
 @_share("--unknown-equipment", "unknown_equipment", "Per cent of meters that no park file has.")
-@_share("--unknown-type", "unknown_type", "Per cent of types that no log book has.")
-@_share("--unplaced", "unplaced", "Per cent of meters that are nowhere that day.")
+@_share("--unknown-type", "unknown_type", "Per cent with an unknown event type.")
+@_share("--unplaced", "unplaced", "Per cent from meters without a place on that day.")
 def meters(
     out: Path,
     start: datetime | None,
@@ -190,7 +192,7 @@ def meters(
 
     Writes events/event_YYYYMMDD.csv, park/*.csv, answers/*.csv and manifest.json.
 
-    The defects' shares are in per cent. An event is in the file of the day on which it arrived.
+    The shares of defects are in per cent. An event is in the file of the day on which it arrived.
     """
     if like_prototype and (meters is not None or events_per_meter_day is not None):
         raise click.UsageError(
@@ -245,9 +247,9 @@ def meters(
     multiple=True,
     default=("UTC",),
     show_default=True,
-    help="Time zone of the sites; give it again for the second site and so on, in turns.",
+    help="Time zone; repeatable, assigned to the sites in turn.",
 )
-@_planted("--broken", 4, "Messages that hold no visit.")
+@_planted("--broken", 4, "Number of messages without a readable visit.")
 @_planted("--duplicates", 2, "Visits that are exported twice, unchanged.")
 @_planted("--midnight", 1, "Visits at midnight sharp, in the exports of two days.")
 @_planted("--truncated", 0, "Visits with more actions than are exported.")
@@ -256,11 +258,11 @@ def meters(
     default=500,
     show_default=True,
     type=click.IntRange(10),
-    help="Actions of a visit that the server exports.",
+    help="Most exported actions per visit.",
 )
-@_percent("--active", 5, "Per cent of the visits that are also exported while they go on.")
+@_percent("--active", 5, "Per cent of the visits that are also exported before they end.")
 @_percent("--grown", 20, "Per cent of the visits that have grown in changes.jsonl.")
-@_percent("--arrays", 5, "Per cent of the visits that begin an array of several.")
+@_percent("--arrays", 5, "Per cent of the visits that start a message with an array of visits.")
 @click.option("--catalogues", is_flag=True, help="Also messages that describe the sites.")
 @click.option("--reports", is_flag=True, help="Also reports.jsonl, Matomo's own daily figures.")
 def matomo(
@@ -376,14 +378,14 @@ def matomo(
 @click.option(
     "--speed",
     type=click.FloatRange(0, min_open=True),
-    help="Send by the records' own times, so many times faster than they happened.",
+    help="Send at the records' own times, this many times as fast.",
 )
 @click.option(
     "--jitter",
     default=0.0,
     show_default=True,
     type=click.FloatRange(0),
-    help="Delay each record by up to so many seconds of its own time.",
+    help="Delay each record by up to this number of seconds of its own time.",
 )
 @click.option(
     "--disorder",
@@ -427,10 +429,11 @@ def play(
 ) -> None:
     """Send files of a data set to Kafka.
 
-    Message files (*.jsonl) and event days (event_*.csv).
+    Sends message files (*.jsonl) and event days (event_*.csv).
 
-    What was acknowledged is kept in .played.json beside the files: an interrupted play goes on
-    where it stopped, a finished one is not repeated, a topic made anew gets everything.
+    The number of acknowledged records is kept in .played.json beside the files: an interrupted play
+    resumes where it stopped, a finished one is not repeated, and a topic that was created again
+    gets all records.
     """
     from simulator.play import Pace, Target, play_files
 
@@ -470,13 +473,13 @@ def play(
 )
 @click.option("--events", is_flag=True, help="Fill a table `events` too (databases only).")
 def park(dataset: Path, target: str, as_of: datetime | None, events: bool) -> None:
-    """Fill a database with the park.
+    """Fill a database or a folder with the park.
 
     The park of DATASET (made by `meters`) is written to TARGET, a database or a folder.
 
     TARGET is postgresql://user:password@host:port/database, mysql:// or mariadb:// likewise, or a
-    folder for the nine CSV files; SIMULATOR_DATABASE_URL stands in for it. What is there is
-    replaced. Run it again with a later --as-of, and the park has changed as a real one does.
+    folder for the nine CSV files; SIMULATOR_DATABASE_URL can replace it. Existing rows are
+    replaced. A second run with a later --as-of changes the park as a real one changes.
     """
     manifest = read_manifest(dataset, "meters")
     made = meter_park(manifest)
@@ -516,7 +519,7 @@ def park(dataset: Path, target: str, as_of: datetime | None, events: bool) -> No
 def report(dataset: Path, out: Path | None) -> None:
     """Draw the distributions of DATASET.
 
-    On one page, so that a person sees whether it looks like life.
+    One HTML page, for people who check whether the data look realistic.
     """
     from simulator.report import write_report
 

@@ -1,4 +1,6 @@
-"""The park, and events if wanted, in a relational database, where the real systems have them."""
+"""Writes the park, and optionally the events, into a relational database, like those of the real
+systems.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from simulator.errors import SimulatorError
 from simulator.meters import HEADER
 from simulator.park import Park
 
-# Columns that are not whole numbers.
+# Columns that are not integers.
 _TEXTS = {
     "id_departement": "varchar(3)",
     "Code INSEE": "varchar(5)",
@@ -43,16 +45,16 @@ _CONNECT_SECONDS = 10
 
 
 class _Database(Protocol):
-    """What differs between the two kinds of database."""
+    """The differences between the two kinds of database."""
 
     def quoted(self, name: str) -> str:
-        """An identifier."""
+        """A quoted identifier."""
 
     def run(self, statement: str) -> None:
         """Run a statement."""
 
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-        """Add rows; returns how many."""
+        """Insert rows; returns their number."""
 
 
 def fill(
@@ -63,22 +65,23 @@ def fill(
     events: Sequence[Path] = (),
     tell: Callable[[int], None] | None = None,
 ) -> dict[str, int]:
-    """Write the park's tables, named and laid out as its files; returns their numbers of rows.
+    """Write the park's tables, with the names and columns of its files; returns their numbers of
+    rows.
 
     `url` is postgresql://user:password@host:port/database, or mysql:// or mariadb:// likewise;
-    passwords may come from ~/.pgpass and PGPASSWORD. Tables that are missing are made, with dates
-    as dates; then all rows are replaced in one transaction, so that readers see one state or the
-    next. With `as_of` the park is as it was on that day: filling again with a later day is how a
-    real park changes. The readable rows of `events` (event_*.csv) go into the table `events`, with
-    times without a zone; `tell` is called with their number in each file.
+    passwords may come from ~/.pgpass and PGPASSWORD. Missing tables are created, with dates as
+    dates. Then all rows are replaced in one transaction, so that readers see either the old or the
+    new state. With `as_of` the park is as it was on that day; a second call with a later day
+    changes it as a real park changes. The readable rows of `events` (event_*.csv) go into the table
+    `events`, with times without a zone; `tell` is called with their number for each file.
 
-    Raises SimulatorError when the database does not answer or refuses.
+    Raises SimulatorError if the database does not answer or refuses a statement.
     """
     tables = park.tables(as_of)
     columns_of_events = HEADER.split(",")
     counts = {}
     with _connected(url) as database:
-        # MariaDB ends the transaction at each of these.
+        # MariaDB commits the transaction at each `create table`, so create all tables first.
         for name, (columns, _) in tables.items():
             database.run(_create(database, name, columns))
         if events:
@@ -125,7 +128,7 @@ def _row(columns: Sequence[str]) -> Callable[[Sequence[Any]], Sequence[Any]]:
 
 
 def _readable(path: Path) -> Iterator[Sequence[Any]]:
-    """The rows of an event day that a table can hold."""
+    """The rows of an event day that a table can store."""
     width = len(HEADER.split(","))
     with path.open(encoding="utf-8", newline="") as lines:
         for row in csv.reader(lines):
@@ -143,7 +146,7 @@ def _connected(url: str) -> Iterator[_Database]:
         parts = urlsplit(url)
         where = f"{parts.hostname}:{parts.port or ''}{parts.path}"
     except ValueError:
-        # The error may quote a piece of a password that has a slash in it.
+        # The error may quote a part of a password that contains a slash, so do not show it.
         raise SimulatorError(
             "the address of the database cannot be read; write it as postgresql://user:password@"
             "host:port/database, special characters of the password as %2F and the like."
@@ -178,7 +181,7 @@ def _connected(url: str) -> Iterator[_Database]:
 
 
 class _Postgres:
-    """PostgreSQL, filled by COPY."""
+    """PostgreSQL; rows are written with COPY."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
@@ -202,7 +205,7 @@ class _Postgres:
 
 
 class _MariaDB:
-    """MariaDB and MySQL, filled by inserts of many rows."""
+    """MariaDB and MySQL; rows are written with multi-row inserts."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -211,7 +214,7 @@ class _MariaDB:
         return f"`{name}`"
 
     def run(self, statement: str) -> None:
-        # A timestamp there has a zone; a datetime has none.
+        # MariaDB's timestamp has a zone; datetime has none.
         with self._connection.cursor() as cursor:
             cursor.execute(statement.replace(" timestamp", " datetime"))
 

@@ -13,9 +13,9 @@ from typing import Any
 from simulator.errors import SimulatorError
 
 MANIFEST = "manifest.json"
-# Stands in a folder while its data set is being made.
+# Marks a folder in which a data set is being written.
 _UNFINISHED = ".unfinished"
-# What a data set may consist of; an interrupted run has no manifest that tells.
+# Files of any data set; without a manifest, an interrupted run is recognised by them.
 _OURS = (
     "events/event_*.csv",
     "events/event_*.resend",
@@ -27,20 +27,22 @@ _OURS = (
     "reports.jsonl",
     f"{MANIFEST}*",
 )
-# A flat object or list that fits is one line of the manifest.
+# Longest line of the manifest (characters) for a flat object or list.
 _LINE = 200
 FORMAT = 1
 _DOMAINS = ("meters", "matomo")
 
 
 def write_file(path: Path, content: bytes) -> str:
-    """Write a file; returns its sha256, for `Dataset.register`."""
+    """Write a file; returns its SHA-256 in hex, for `Dataset.register`."""
     path.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
 
 
 def read_manifest(root: Path, domain: str | None = None) -> dict[str, Any]:
-    """The manifest of a data set; SimulatorError where there is none, or one of another domain."""
+    """The manifest of a data set; raises SimulatorError if there is none, or one
+    of another domain.
+    """
     try:
         manifest: dict[str, Any] = json.loads((root / MANIFEST).read_bytes())
     except (OSError, ValueError):
@@ -56,7 +58,9 @@ def read_manifest(root: Path, domain: str | None = None) -> dict[str, Any]:
 
 
 def read_answers(root: Path, name: str) -> list[dict[str, str]]:
-    """The rows of answers/`name`.csv, such as "by_type_daily", all values as text."""
+    """The rows of answers/`name`.csv (`name` is "by_type_daily", for example);
+    all values are text.
+    """
     with (root / "answers" / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
 
@@ -69,7 +73,7 @@ def read_defects(root: Path, kind: str | None = None) -> list[dict[str, Any]]:
 
 
 class Output:
-    """A file of a data set that grows; a context manager."""
+    """A file of a data set that is written piece by piece; a context manager."""
 
     def __init__(self, dataset: Dataset, name: str) -> None:
         path = dataset.root / name
@@ -79,12 +83,12 @@ class Output:
         self._dataset, self._name = dataset, name
 
     def write(self, content: bytes) -> None:
-        """Append."""
+        """Append `content`."""
         self._file.write(content)
         self._digest.update(content)
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """End the file, and register its SHA-256."""
         self._file.close()
         self._dataset.register(self._name, self._digest.hexdigest())
 
@@ -98,9 +102,9 @@ class Output:
 class Dataset:
     """Writes the files of one data set (UTF-8, LF), then its manifest.
 
-    A data set of the simulator that is in the folder is replaced, what else lies beside it stays; a
-    folder with other things and no data set is refused with a SimulatorError. The manifest comes
-    last: where it stands and the check sums in its `files` agree, the data set is complete.
+    Replaces a data set of the simulator in the folder and keeps other files beside it. Raises
+    SimulatorError for a folder that has other files and no data set. The manifest is written last:
+    if it exists and the checksums in `files` agree, the data set is complete.
     """
 
     def __init__(self, root: Path) -> None:
@@ -115,17 +119,17 @@ class Dataset:
         self.register(name, write_file(path, text.encode()))
 
     def open(self, name: str) -> Output:
-        """A file to write piece by piece; close it before `finish`."""
+        """A file to write piece by piece; it must be closed before `finish`."""
         return Output(self, name)
 
     def register(self, name: str, digest: str) -> None:
-        """Take up a file that was written by `write_file`, with its sha256."""
+        """Register a file that `write_file` wrote, with its SHA-256."""
         self._files[name] = digest
 
     def finish(self, description: dict[str, Any]) -> None:
         """Write manifest.json: `format`, the description, and `files` (name to sha256)."""
         manifest = {"format": FORMAT, **description, "files": dict(sorted(self._files.items()))}
-        # Beside, then renamed: a reader never sees half a manifest.
+        # Write to a temporary name and rename, so that a reader never sees half a manifest.
         beside = self.root / (MANIFEST + ".part")
         beside.write_bytes((_pretty(manifest) + "\n").encode())
         os.replace(beside, self.root / MANIFEST)
@@ -135,7 +139,8 @@ class Dataset:
         self.root.mkdir(parents=True, exist_ok=True)
         marker = self.root / _UNFINISHED
         if marker.exists():
-            # A run that was interrupted: the folder was empty or ours when that began.
+            # An interrupted run left this folder, which was empty or a data set when that run
+            # began.
             shutil.rmtree(self.root / ".parts", ignore_errors=True)
             for pattern in _OURS:
                 for path in self.root.glob(pattern):
@@ -156,8 +161,9 @@ class Dataset:
         marker.touch()
 
     def _names_of_a_data_set(self) -> list[str] | None:
-        """The files of the data set that is in the folder; None where none is. Other tools have a
-        manifest.json too."""
+        """The files of the data set in the folder; None if there is none. A manifest.json alone is
+        not enough, because other tools write one too.
+        """
         try:
             manifest = json.loads((self.root / MANIFEST).read_bytes())
             ours = isinstance(manifest["format"], int) and manifest["domain"] in _DOMAINS
@@ -167,7 +173,7 @@ class Dataset:
 
 
 def _pretty(value: Any, indent: str = "") -> str:
-    """JSON with one line for every short flat object or list: people read a manifest too."""
+    """JSON with short flat objects and lists on one line, because people read the manifest too."""
     members = value.values() if isinstance(value, dict) else value
     line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, (dict, list)) or not (

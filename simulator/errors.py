@@ -1,4 +1,4 @@
-"""The one error of the simulator."""
+"""The error class of the simulator."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 
 
 class SimulatorError(click.ClickException):
-    """Something the caller can put right, in one sentence: what, where, what to do.
+    """An error that the caller can fix, in one sentence: what happened, where, what to do.
 
-    The command line prints the sentence without a traceback and ends with exit code 1.
+    The command line prints the sentence without a traceback and exits with code 1.
     """

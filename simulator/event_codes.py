@@ -1,8 +1,9 @@
-"""Event types: the prototype's three, and realistic ones from log books of meters and networks.
+"""Event types: the prototype's three, and realistic ones from the event logs of meters and
+networks.
 
 A realistic type is `ev_` + equipment or network (C, K, N) + code: C has the decimal codes of the
-G3-PLC meters' log books (DLMS/COSEM), K and N the hexadecimal ones of G3-PLC concentrators.
-Network events are sent by concentrators.
+G3-PLC meters' logs (DLMS/COSEM), K and N the hexadecimal ones of G3-PLC concentrators. Network
+events are sent by concentrators.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import NamedTuple
 
 
 class EventType(NamedTuple):
-    """A type of event: its code, the type of equipment that sends it, how often it comes without a
-    storm (weights within its family), its category and its meaning."""
+    """A type of event: its code, the type of equipment that sends it, its frequency without storms
+    (a weight within its family), its category and its meaning.
+    """
 
     code: str
     equipment: str
@@ -27,8 +29,7 @@ PROTOTYPE = (
     EventType("ev_N", "K", 3, "network", "event of the network"),
 )
 
-# Families by share: of 100 events without a storm 60 are of meters, 30 of the network, 10 of
-# concentrators.
+# Families in per cent of the events without storms: meters 60, network 30, concentrators 10.
 FAMILY_SHARES = {"C": 60, "N": 30, "K": 10}
 
 REALISTIC = (
@@ -75,7 +76,7 @@ REALISTIC = (
     EventType("ev_NCC", "K", 14, "link", "link to a node recovered"),
     EventType("ev_NCE", "K", 13, "link", "topology updated"),
 )
-# Types that no log book has: a planted defect.
+# Types that exist in no log: a planted defect.
 UNKNOWN = (
     EventType("ev_C999", "C", 0, "unknown", "no known meter code"),
     EventType("ev_KFF", "K", 0, "unknown", "no known concentrator code"),

@@ -1,4 +1,4 @@
-"""The JSON that Matomo's API answers with, with the habits of its PHP versions."""
+"""The JSON of Matomo's API, with the differences between PHP versions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ _ICONS = "plugins/Morpheus/icons/dist"
 
 
 class _Typing:
-    """How one PHP writes database columns: PHP 7 as strings, PHP 8 as numbers; null stays null."""
+    """How a PHP version writes database columns: PHP 7 as strings, PHP 8 as numbers; null stays
+    null.
+    """
 
     def __init__(self, php: int) -> None:
         self._php = php
@@ -55,11 +57,12 @@ class _Typing:
 def visit_json(
     visit: Visit, goal_names: dict[int, str], *, cap: int, locale: str | None = None
 ) -> dict[str, Any]:
-    """An element of Live.getLastVisitsDetails; `goal_names` by goal as of the export.
+    """An element of Live.getLastVisitsDetails; `goal_names` maps goal ids to their names at the
+    export.
 
-    Visit-level timestamps are UTC; those of actions are the site's wall clock written as if it
-    were UTC, which is what Matomo does. Of more than `cap` actions the last ones are left out, and
-    counted. Labels are in the site's language unless `locale` says another ("en" or "fr").
+    Visit-level timestamps are UTC. Those of actions are the site's wall clock written as if it were
+    UTC, as Matomo does. If a visit has more than `cap` actions, the last ones are left out and
+    counted. Labels are in the site's language, or in `locale` ("en" or "fr").
     """
     number = _Typing(visit.php)
     site, device, country, referrer = visit.site, visit.device, visit.country, visit.referrer
@@ -173,7 +176,7 @@ def visit_json(
 
 
 def _capped(visit: Visit, cap: int) -> int:
-    """How many rows are exported: all until the action after the last allowed one."""
+    """Number of exported rows: all before the first action above the cap."""
     if visit.actions <= cap:
         return len(visit.rows)
     actions = 0
@@ -209,9 +212,9 @@ def _lifetime(visit: Visit, number: _Typing) -> dict[str, Any]:
 
 
 def goals_json(site: Site, names: dict[int, str]) -> dict[str, Any] | list[Any]:
-    """Goals.getGoals in the site's shape: object keyed by id, array, or `[]` without goals.
+    """Goals.getGoals in the site's shape: an object keyed by id, an array, or `[]` without goals.
 
-    Only goals with a name in `names` are there: the others have been deleted.
+    Contains only goals with a name in `names`; the others have been deleted.
     """
     goals = {
         str(goal.id): _goal_json(site, goal, names[goal.id])
@@ -222,7 +225,7 @@ def goals_json(site: Site, names: dict[int, str]) -> dict[str, Any] | list[Any]:
 
 
 def site_json(site: Site) -> dict[str, Any]:
-    """An element of SitesManager.getSitesWithAtLeastViewAccess, in short."""
+    """An element of SitesManager.getSitesWithAtLeastViewAccess, reduced to a few fields."""
     return {
         "idsite": str(site.id),
         "name": site.name,
@@ -238,8 +241,9 @@ def site_json(site: Site) -> dict[str, Any]:
 def dimensions_json(
     site: Site, *, after_switch: bool, names: dict[int, str] | None = None
 ) -> list[dict[str, Any]]:
-    """CustomDimensions.getConfiguredCustomDimensions; inactive ones are listed too, those that
-    take another's slot only once they exist. `names` are new names by id."""
+    """CustomDimensions.getConfiguredCustomDimensions. Inactive dimensions are listed too, but one
+    that reuses another's slot only after the switch. `names` are new names by id.
+    """
     return [
         {
             "idcustomdimension": str(dimension.id),
@@ -302,7 +306,7 @@ def _row_json(
         del common["url"]
         return {**common, **_purchase(row, number, locale), **source}
     if row.type == "goal":
-        # Null where the goal has been deleted.
+        # Null if the goal has been deleted.
         name = goal_names.get(int(row.about))
         return {
             **common,
@@ -421,7 +425,7 @@ def _item_json(item: Item, number: _Typing) -> dict[str, Any]:
 
 
 def money(cents: int) -> str:
-    """An amount as Matomo writes it: no decimals that say nothing ("10", "12.5", "24.99")."""
+    """An amount as Matomo writes it, without trailing zeros ("10", "12.5", "24.99")."""
     whole, rest = divmod(cents, 100)
     return f"{whole}.{rest:02d}".rstrip("0").rstrip(".")
 

@@ -1,9 +1,9 @@
 """Communes, départements and régions for the park.
 
-Régions (as before 2016, like the field's files), départements and their codes are real, and so are
-the communes in ANCHORS, by their INSEE codes. The other communes are made up, so that the list has
-the field's size and its traps: names that several communes share, codes with leading zeros and
-with letters, and overseas départements that all stand as `97` with one and the same région.
+Real are the régions (as before 2016, like the field's files), the départements, their codes, and
+the communes in ANCHORS with their INSEE codes. The other communes are made up, so that the list has
+the size and the difficulties of the field's: several communes of one name, codes with leading zeros
+and with letters, and overseas départements that all have the code `97` and the same région.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from simulator.streams import Stream
 
-# (label, INSEE code); the position is the id that the park's files use.
+# (label, INSEE code); the position is the id in the park's files.
 REGIONS = (
     ("NORD-PAS-DE-CALAIS", "31"),
     ("BRETAGNE", "53"),
@@ -44,7 +44,7 @@ REGIONS = (
     ("REUNION", "04"),
 )
 OVERSEAS = "97"
-# What every overseas commune's row says, whatever its département.
+# The région of every overseas commune, whatever its département.
 OVERSEAS_REGION = 23
 
 # Code, label, index in REGIONS.
@@ -200,12 +200,12 @@ ANCHORS = (
     ("97302", "CAYENNE"),
     ("97411", "SAINT-DENIS"),
 )
-# Where parks are begun, so that even the smallest has homonyms, a code with a letter, a leading
-# zero and an overseas commune.
+# The first départements of a park, so that even the smallest park has homonyms, a code with a
+# letter, a leading zero and an overseas commune.
 FIRST_DEPARTEMENTS = ("93", "85", "974", "2A", "06", "11", "26", "16", "69", "35", "13", "75")
 
 _COMMUNES = 36_742
-# Départements that have fewer communes than others have.
+# Départements with fewer communes than the others.
 _FEW = {
     "75": 20, "92": 36, "93": 40, "94": 47, "90": 102,
     "971": 32, "972": 34, "973": 22, "974": 24, "976": 17,
@@ -238,7 +238,7 @@ class Commune(NamedTuple):
 
 @cache
 def communes() -> tuple[Commune, ...]:
-    """All communes by code, 36,742 of them, always the same."""
+    """All 36,742 communes in the order of their codes; the same at every call."""
     stream = Stream(0, "geography")
     anchors = dict(ANCHORS)
     stems, endings, rivers = _STEMS.split(), _ENDINGS.split(), _RIVERS.split()
@@ -263,7 +263,7 @@ def communes() -> tuple[Commune, ...]:
             label = anchors.get(insee)
             if label is None and code == "75":
                 label = f"PARIS-{number}{'ER' if number == 1 else 'E'}-ARRONDISSEMENT"
-            # Drawn anyway, so that another anchor leaves all other names as they are.
+            # Drawn even if unused, so that another anchor does not change the other names.
             name = stream.pick(stems) + stream.pick(endings) + stream.pick(suffixes)
             found.append(Commune(insee, label or name, code))
     return tuple(found)
@@ -271,7 +271,9 @@ def communes() -> tuple[Commune, ...]:
 
 @cache
 def communes_of(departement: str) -> tuple[Commune, ...]:
-    """A département's communes: real ones with a homonym, then other real ones, then the rest."""
+    """A département's communes: real ones with a homonym, then other real ones, then the made-up
+    ones.
+    """
     real = dict(ANCHORS)
     labels = list(real.values())
 

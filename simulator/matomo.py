@@ -1,4 +1,6 @@
-"""Matomo's exports as Kafka messages, a later export in which visits have grown, true answers."""
+"""Matomo's exports as Kafka messages, a later export in which visits have grown, and the true
+answers.
+"""
 
 from __future__ import annotations
 
@@ -30,26 +32,27 @@ DEFECTS = "answers/defects.jsonl"
 BREAKAGES = ("not_json", "api_error", "tombstone", "truncated")
 RENAMED_GOAL, RENAMED_TO = (1, 2), "Newsletter sign-up"
 RENAMED_DIMENSION, DIMENSION_RENAMED_TO = (1, 2), "Author"
-# Keys of messages that are no visits: ids that no visit has.
+# First id in keys of messages that contain no visit; no visit has such an id.
 _NO_VISIT = 900_000_000_000
 # Visits that are exported again in changes.jsonl although nothing happened to them, per site.
 RE_EXPORTS = ("same", "other_typing", "other_language", "other_lifetime")
 _SCRATCH = ".parts"
-# A visit is exported this long after its last action.
+# Seconds from the last action of a visit to its export.
 _EXPORT_AFTER = 60
 
 
 @dataclass(frozen=True)
 class MatomoSettings:
-    """What to make: `days` days from `start` (each site's own calendar) on `sites` sites.
+    """The parameters: `days` days from `start` (in each site's own calendar) on `sites` sites.
 
-    Site i lies in the i-th time zone (IANA name), in turns, and has `visits_per_day` visits on a
-    mean day. `broken` messages hold no visit, `duplicates` visits are exported twice unchanged,
-    `midnight` visits are in the exports of two days, `truncated` ones have more than `max_actions`
-    actions, of which Matomo exports no more. `active_percent` of the visits are exported once
-    before they have ended, `grown_percent` have grown in the later export, `array_percent` of the
-    messages hold several visits. `catalogues` adds messages of type `sites`, `report_messages` the
-    file reports.jsonl: Matomo's own daily figures, as they are once everything has been exported.
+    Site i has the i-th of the time zones (IANA names, used in turn) and `visits_per_day` visits on
+    a mean day. `broken` messages contain no visit, `duplicates` visits are exported twice
+    unchanged, `midnight` visits are in the exports of two days, `truncated` ones have more than
+    `max_actions` actions, of which Matomo exports no more. `active_percent` of the visits are
+    exported once before they end, `grown_percent` have grown in the later export, `array_percent`
+    of the messages contain several visits. `catalogues` adds messages of type `sites`,
+    `report_messages` the file reports.jsonl: Matomo's own daily figures after everything was
+    exported.
     """
 
     seed: int
@@ -77,25 +80,26 @@ def write_matomo(
     processes: int = 1,
     tell: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write messages.jsonl, changes.jsonl (see `messages` for a line's form) and manifest.json.
+    """Write messages.jsonl, changes.jsonl (`messages` describes a line's form) and manifest.json.
 
-    Keys are `idSite:idVisit` for visits and `idSite` for everything else. Returns what went into
+    Keys are `idSite:idVisit` for visits and `idSite` for everything else. Returns the content of
     the manifest: `seed`, `parameters`, `counts` (lines of each file, visits, each planted defect),
     `sites` (time zone, goals, custom dimensions). answers/defects.jsonl has the planted rows:
     `kind`, `file`, `line` (from 1) and
 
     - `broken`: `key` and `reason`; `duplicates`, `midnight` (the second of two equal messages);
-    - `active`: a visit that had `actions_so_far`; `truncated`: of `actions` so many are `shown`;
-    - `grown` (in changes.jsonl): actions before and after; `re_exported`: nothing happened, `how`
-      it differs is one of RE_EXPORTS;
+    - `active`: a visit that had `actions_so_far`; `truncated`: `shown` of `actions` were exported;
+    - `grown` (in changes.jsonl): actions before and after; `re_exported`: the visit did not change,
+      and `how` its export differs is one of RE_EXPORTS;
     - `renamed_goal`, `vanished_goal`, `renamed_dimension`, `reused_slot` in catalogues.
 
-    The answers are described in `reports`; they are what Matomo itself reports, the actions that
-    truncated visits lack included. Sites are made in parallel; any number of processes gives the
-    same bytes. Memory follows the visitors of a month, not the visits.
-    `tell` is called with numbers of visits made since the last call.
+    `reports` describes the answers. They are what Matomo itself reports, with the actions that the
+    exports of truncated visits lack. Sites are made in parallel; any number of processes gives the
+    same bytes. Memory grows with the visitors of a month, not with the number of visits.
 
-    Raises SimulatorError when `root` holds something else or there are too few visits.
+    `tell` is called with the number of visits made since the last call.
+
+    Raises SimulatorError if `root` contains other files or there are too few visits.
     """
     sites = make_sites(settings.sites, settings.timezones)
     plan = _Plan(settings, sites)
@@ -157,9 +161,9 @@ def write_matomo(
 
 
 class _Plan:
-    """What is decided before any visit is made: how many there are, and which are special.
+    """The decisions before any visit is made: the number of visits, and which are special.
 
-    Visits of a site are numbered from 0; one that is split at midnight is one here.
+    Visits of a site are numbered from 0; a visit that is split at midnight has one number.
     """
 
     def __init__(self, settings: MatomoSettings, sites: list[Site]) -> None:
@@ -173,7 +177,7 @@ class _Plan:
         begin = datetime(middle.year, middle.month, middle.day, tzinfo=timezone.utc)
         self.switch = int(begin.timestamp()) + noon
         end = settings.start + timedelta(days=settings.days + 2)
-        # Later than the last export of the data set in any time zone.
+        # A time after the last export of the data set in any time zone.
         self.later = int(datetime(end.year, end.month, end.day, tzinfo=timezone.utc).timestamp())
         self._special = {}
         taken: set[int] = set()
@@ -181,7 +185,7 @@ class _Plan:
             count = getattr(settings, kind)
             stream = Stream(settings.seed, f"matomo.{kind}")
             try:
-                # A message that cannot be read comes beside a visit, so it may be any.
+                # A broken message is sent in addition to a visit, so any visit may be chosen.
                 chosen = stream.distinct(
                     min(count, total) if kind == "broken" else count, 0, total, taken
                 )
@@ -205,7 +209,9 @@ class _Plan:
         ]  # fmt: skip
 
     def special(self, kind: str, site: Site) -> dict[int, int]:
-        """A site's visits of a kind: their number to their position among all of the kind."""
+        """The special visits of `kind` of a site: visit number to position among
+        all of the kind.
+        """
         low, high = self._offsets[site.id - 1], self._offsets[site.id]
         return {
             value - low: position
@@ -215,7 +221,7 @@ class _Plan:
 
 
 class _Line(NamedTuple):
-    """A message on its way to a file, in order of the time of its export."""
+    """A message that waits to be written, ordered by its export time."""
 
     at: int
     sequence: int
@@ -224,7 +230,9 @@ class _Line(NamedTuple):
 
 
 class _Part:
-    """One site's messages for one file, sorted by time though they come a little out of order."""
+    """The messages of one site for one file; sorts them by time, because some
+    come slightly late.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8", newline="\n")
@@ -232,31 +240,31 @@ class _Part:
         self._count = 0
 
     def put(self, at: int, entry: dict[str, Any], *about: dict[str, Any]) -> None:
-        """Take a message that is exported at `at`; `about` says what is planted in it."""
+        """Add a message that is exported at `at`; `about` describes its planted defects."""
         self._count += 1
         heapq.heappush(self._waiting, _Line(at, self._count, entry, list(about)))
 
     def release(self, until: int) -> None:
-        """Write what is exported before `until`: nothing earlier will come."""
+        """Write the messages exported before `until`; no earlier ones will follow."""
         while self._waiting and self._waiting[0].at < until:
             at, _, entry, about = heapq.heappop(self._waiting)
             text = compact({"at": at, **entry})
             self._file.write(f"{at}\t{compact(about)}\t{text}\n")
 
     def close(self) -> None:
-        """Write the rest."""
+        """Write the remaining messages."""
         self.release(1 << 60)
         self._file.close()
 
 
 def _make_site(task: tuple[MatomoSettings, _Plan, Site, Path]) -> int:
-    """Write the parts of one site; returns how many visits it has."""
+    """Write the parts of one site; returns its number of visits."""
     settings, plan, site, scratch = task
     return _SiteExport(settings, plan, site, scratch).run()
 
 
 class _SiteExport:
-    """Makes a site's visits and exports them, now and later."""
+    """Makes the visits of a site and exports them, in both exports."""
 
     def __init__(self, settings: MatomoSettings, plan: _Plan, site: Site, scratch: Path) -> None:
         self._settings, self._plan, self._site, self._scratch = settings, plan, site, scratch
@@ -275,7 +283,7 @@ class _SiteExport:
         self._page: list[dict[str, Any]] = []
         self._page_about: list[dict[str, Any]] = []
         self._page_size = 0
-        # When the newest visit began: earlier messages have been written.
+        # Start of the newest visit; messages before it have been written.
         self._begun = 0
 
     def run(self) -> int:
@@ -303,7 +311,7 @@ class _SiteExport:
                 reports.add(visit, grown)
                 self._export(number, visit)
                 self._export_later(visit, grown)
-                # Visits come by start, and none is exported before it begins.
+                # Visits come in the order of their start, and none is exported before it.
                 self._begun = visit.first
                 self._messages.release(visit.first)
                 self._changes.release(plan.later + 2)
@@ -328,7 +336,7 @@ class _SiteExport:
         if settings.catalogues:
             self._messages.put(first, message(key, "sites", [site_json(site)]))
         if site.goals_shape == "array":
-            # Exported before its goals were set up.
+            # An export before the goals of the site were created.
             self._messages.put(first, message(key, "goals", []))
         self._messages.put(first, message(key, "goals", goals_json(site, self._names)))
         dimensions = dimensions_json(site, after_switch=False)
@@ -382,7 +390,7 @@ class _SiteExport:
         return visit_json(visit, self._names, cap=self._settings.max_actions)
 
     def _export(self, number: int, visit: Visit) -> None:
-        """The visit's messages, and what is planted beside it."""
+        """Write the visit's messages and the defects that are planted beside it."""
         settings, dice = self._settings, self._dice
         ids = {"idSite": visit.site.id, "idVisit": visit.id}
         at = visit.last + _EXPORT_AFTER
@@ -394,7 +402,7 @@ class _SiteExport:
         if "truncatedActionsCount" in value:
             shown = sum(row["type"] in ACTIONS for row in value["actionDetails"])
             about.append({"kind": "truncated", **ids, "actions": visit.actions, "shown": shown})
-        # Splitting at midnight makes two visits of one number; the first is the planted one.
+        # A split visit comes as two visits with one number; plant the defect at the first.
         if number in self._broken:
             self._export_broken(self._broken.pop(number), visit, at)
         if number in self._midnight:
@@ -417,7 +425,7 @@ class _SiteExport:
             self._messages.put(at, entry, *about)
 
     def _flush_page(self) -> None:
-        """Send the visits that wait for each other as one array."""
+        """Write the waiting visits as one message with an array."""
         if self._page:
             latest = max(value["lastActionTimestamp"] for value in self._page) + _EXPORT_AFTER
             entry = message(str(self._site.id), "visit", self._page)
@@ -425,7 +433,7 @@ class _SiteExport:
         self._page, self._page_about = [], []
 
     def _export_active(self, visit: Visit, ids: dict[str, int]) -> None:
-        """An export while the visit still went on, where it had a moment between two rows."""
+        """Export a visit that has not ended, if there is time between two of its rows."""
         rows = visit.rows
         cuts = [cut for cut in range(1, len(rows)) if rows[cut - 1].at < rows[cut].at]
         if not cuts:
@@ -438,7 +446,7 @@ class _SiteExport:
         )
 
     def _export_broken(self, position: int, visit: Visit, at: int) -> None:
-        """A message that no visit can be read from."""
+        """Write a message from which no visit can be read."""
         reason = BREAKAGES[position % len(BREAKAGES)]
         key = f"{visit.site.id}:{_NO_VISIT + position}"
         if reason == "not_json":
@@ -449,14 +457,14 @@ class _SiteExport:
         elif reason == "tombstone":
             broken = message(key, "visit", None)
         else:
-            # The whole of this visit is in the file too, so the answers do not miss it.
+            # The complete visit is in the file too, so the answers count it.
             text = compact(self._json(visit))
             broken = raw_message(visit.key, "visit", text[: len(text) * 2 // 3])
         about = {"kind": "broken", "key": broken["key"], "reason": reason}
         self._messages.put(at + 1, broken, about)
 
     def _export_later(self, visit: Visit, grown: Visit | None) -> None:
-        """The visit in the later export, if it is there."""
+        """Write the visit to the later export, if it is part of it."""
         ids = {"idSite": visit.site.id, "idVisit": visit.id}
         cap = self._settings.max_actions
         if grown is not None:
@@ -490,8 +498,9 @@ class _SiteExport:
 def _report_messages(
     root: Path, sites: list[Site], settings: MatomoSettings
 ) -> Iterator[dict[str, Any]]:
-    """A message per site and report, as period=day and date=first,last answers: figures by day,
-    `[]` for a day without any."""
+    """One message per site and report, as Matomo answers period=day and date=first,last: figures by
+    day, `[]` for a day without any.
+    """
     days = [(settings.start + timedelta(days=n)).isoformat() for n in range(settings.days + 1)]
     for method in ("VisitsSummary.get", "Actions.get", "Goals.get"):
         path = root / "answers" / "changes" / f"{method}.csv"
@@ -515,7 +524,7 @@ def _report_messages(
 
 
 def _figures(method: str, row: dict[str, str], visits: int) -> dict[str, Any]:
-    """A day's figures as Matomo's API gives them, rounded as it rounds."""
+    """The figures of a day as Matomo's API returns them, rounded like there."""
     figures: dict[str, Any] = {
         name: value if name == "revenue" else int(value) for name, value in list(row.items())[4:]
     }
@@ -530,7 +539,7 @@ def _figures(method: str, row: dict[str, str], visits: int) -> dict[str, Any]:
 
 
 def _rounded(numerator: int, denominator: int, digits: int) -> Decimal:
-    """A quotient, rounded half up as PHP does; 0 without a denominator."""
+    """A quotient, rounded half up as PHP does; 0 if the denominator is 0."""
     quotient = Decimal(numerator) / denominator if denominator else Decimal(0)
     return quotient.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
 
@@ -543,7 +552,7 @@ def _merged(
     sites: list[Site],
     counts: Counter[str],
 ) -> int:
-    """Bring the sites' parts of a file together, by time; returns how many lines it has."""
+    """Merge the parts of a file from all sites, by time; returns the number of lines."""
     parts = [_part_lines(scratch / f"{site.id}.{name}") for site in sites]
     number = 0
     for _, about, text in heapq.merge(*parts, key=lambda line: line[0]):

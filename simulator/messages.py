@@ -1,9 +1,9 @@
-"""Message files (*.jsonl): one Kafka message a line.
+"""Message files (*.jsonl): one Kafka message per line.
 
-A line is an object with `key` (string or null), `headers` (name to string) and either `value`
-(the JSON document that is the message's value; null is a tombstone) or `raw` (a string that is
-sent as it stands, for payloads that are not JSON); `at`, where it is there, says in epoch seconds
-when the source sent it.
+A line is an object with `key` (string or null), `headers` (name to string) and either `value` (the
+JSON document of the message's value; null is a tombstone) or `raw` (a string that is sent
+unchanged, for payloads that are not JSON). The optional `at` is the time at which the source sent
+the message, in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 
 def compact(value: Any) -> str:
-    """JSON as it goes over the wire: no spaces, text unescaped, members in their order."""
+    """JSON without spaces, with unescaped text and members in their order."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def message(key: str | None, kind: str, value: Any) -> dict[str, Any]:
-    """A message whose header `type` says what its value is."""
+    """A message whose header `type` is `kind`, the type of the value."""
     return {"key": key, "headers": {"type": kind}, "value": value}
 
 

@@ -1,7 +1,7 @@
 """The true statistics of a meter data set, counted from the events as they were drawn.
 
 `answers/<statistic>_<annual|monthly|weekly|daily>.csv`, with `period_start` (the first day of the
-calendar period; weeks are ISO weeks and begin on Monday) and, of events that occurred in it:
+calendar period; weeks are ISO weeks and begin on Monday) and, for events that occurred in it:
 
 - `by_type`: type_evt, count
 - `by_equipment`: type_evt, type_equipement, id_equipement, count
@@ -9,14 +9,14 @@ calendar period; weeks are ISO weeks and begin on Monday) and, of events that oc
 - `by_pdk`: type_evt, id_pdk, count
 - `by_concentrator`: type_evt, id_concentrateur (in service at the place that day), count
 - `by_manufacturer`: type_evt, type_equipement, constructeur_id, count
-- `delay`: events, and median, p95 and max of date_system_evt - date_occur_evt in seconds; a
-  percentile is the smallest delay that so many events do not exceed
-- `service`: type_equipement, equipments that were in service at some time, equipment_days, and
-  days_without_events of them
+- `delay`: events, and median, p95 and max of date_system_evt - date_occur_evt in seconds; the
+  p-th percentile is the smallest delay that at least p per cent of the events do not exceed
+- `service`: type_equipement, equipments (in service at some time), equipment_days, and their
+  days_without_events
 - `silent` (annual and monthly): type_equipement, id_equipement, days_in_service,
   days_without_events, for equipments that have such days
 
-An empty key is an event without a place. Rows are in no promised order.
+An empty key is an event without a place. The order of the rows is not defined.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ _COUNTED = {
     "by_manufacturer": "type_equipement,constructeur_id,",
     "by_concentrator": "id_concentrateur,",
 }
-# Delays that can be, in seconds: when clocks go back an event may arrive an hour too early, and
-# none comes after more than a week and an hour.
+# Possible delays in seconds: when clocks go back an event may arrive up to an hour too early; the
+# longest delay is a week and an hour.
 _DELAYS = (-3700, 7 * 86_400 + 3700)
 _CHANGES = "kind,type_equipement,place,id_equipement,last_day,by,first_day,to_place"
 
 
 @dataclass(frozen=True)
 class DayCounts:
-    """The events of a day, counted: `keys` are type index * places + place; `delays` in seconds."""
+    """The counts of a day's events: `keys` are type index * places + place; `delays` in seconds."""
 
     keys: Integers
     numbers: Integers
@@ -75,7 +75,7 @@ class DayCounts:
 
 @dataclass(frozen=True)
 class _Groups:
-    """A way to put places into groups: the group of each place, and the groups' text for a row."""
+    """A division of places into groups: the group of each place, and the text of each group."""
 
     of_place: Integers
     texts: text.Bytes
@@ -88,7 +88,7 @@ class _Groups:
 
 
 class _Period:
-    """Sums over a period that is not over yet."""
+    """The sums of a period that has not ended."""
 
     def __init__(self, start: date, types: int, placement: Placement, concentrators: int) -> None:
         self.start = start
@@ -96,11 +96,11 @@ class _Period:
         self.by_concentrator = np.zeros(types * (concentrators + 1), np.int64)
         self.service = np.zeros(len(placement), np.int64)
         self.silent = np.zeros(len(placement), np.int64)
-        # By delay: sparse for a day, an array of all delays for longer periods.
+        # Counts by delay: sparse for a day, an array over all delays for longer periods.
         self.delays = self.delay_numbers = np.zeros(0, np.int64)
 
     def add_delays(self, counts: DayCounts, *, is_day: bool) -> None:
-        """Add a day's delays."""
+        """Add the delays of a day."""
         if is_day:
             self.delays, self.delay_numbers = counts.delays, counts.delay_numbers
             return
@@ -111,7 +111,7 @@ class _Period:
 
 
 class MeterAnswers:
-    """Adds days up, in their order, and writes a period's answers when it is over."""
+    """Adds up days in their order, and writes the answers of each period at its end."""
 
     def __init__(self, dataset: Dataset, placement: Placement, types: Sequence[EventType]) -> None:
         self.events = 0
@@ -143,7 +143,7 @@ class MeterAnswers:
         self._files: dict[str, Output] = {}
 
     def add(self, day: date, counts: DayCounts) -> None:
-        """Add the events that occurred on `day`, which comes after all days before."""
+        """Add the events that occurred on `day`; days must be added in order."""
         size = len(self._placement)
         types, places = np.divmod(counts.keys, size)
         now = self._placement.on(day)
@@ -168,14 +168,14 @@ class MeterAnswers:
             found.add_delays(counts, is_day=period == "daily")
 
     def finish(self) -> None:
-        """Write what is still open."""
+        """Write the periods that have not ended."""
         for period, found in self._open.items():
             self._write(period, found)
         for file in self._files.values():
             file.close()
 
     def write_changes(self, park: Park) -> dict[str, int]:
-        """Write answers/park_changes.csv, what happened to the park; returns how often by kind."""
+        """Write answers/park_changes.csv, the changes of the park; returns their number by kind."""
         rows = [_CHANGES]
         for change in park.changes:
             values = (change.kind, change.equipment_type, change.place, change.equipment,

@@ -26,36 +26,36 @@ HEADER = "id_evt,date_occur_evt,date_system_evt,type_evt,type_equipement,id_equi
 DEFECTS = "answers/defects.jsonl"
 
 MALFORMATIONS = ("too_few_fields", "bad_date", "too_many_fields")
-# A late event comes more than a day and less than eight after it occurred, any other within half
-# a day; a wrong clock is more than a year ahead.
+# A late event arrives one to eight days after it occurred, any other within half a day. A wrong
+# clock is more than a year ahead.
 LATE_SECONDS, LATE_DAYS = 86_400, 7
 PROTOTYPE_METERS, PROTOTYPE_ROWS = 25, 8640
 PROTOTYPE_START, PROTOTYPE_END = date(2017, 1, 1), date(2021, 1, 1)
 
-# Days that one task makes. The events of the week before are drawn again for their late ones, so
-# small chunks cost more; large ones leave processes idle at the end.
+# Days per task. A task draws the events of the week before again to find their late ones, so small
+# tasks cost more; large ones leave processes idle at the end.
 _CHUNK_DAYS = 48
 _COPY = "reported by concentrator"
 _INFOS = ("", _COPY)
 
-# Per cent of a mean hour: nights are calm, evenings are not.
+# Per cent of a mean hour: fewer events at night, more in the evening.
 _HOURS = (55, 45, 40, 38, 40, 55, 85, 110, 115, 105, 100, 105, 115, 105, 95, 95, 105, 130, 165, 185,
           175, 145, 105, 75)  # fmt: skip
-# Per cent of a mean day at the beginning of each month, and of storms.
+# Per cent of a mean day, at the beginning of each month; of all events, and of storms.
 _MONTHS = (130, 125, 112, 98, 88, 80, 78, 76, 86, 98, 112, 126)
 _STORM_MONTHS = (190, 180, 120, 70, 60, 80, 100, 90, 70, 100, 130, 190)
-# A storm over a département, on a day, in a mean month.
+# Probability of a storm over a département on a day of a mean month.
 _STORM_CHANCE = 0.008
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Which share (0 to 1) of the rows has a planted defect; no row has two.
+    """The share (0 to 1) of rows with each planted defect; no row has two.
 
-    `late` rows come 1 to 7 days after they occurred, `duplicates` are sent twice by `play`,
+    `late` rows arrive 1 to 7 days after they occurred, `duplicates` are sent twice by `play`,
     `malformed` ones cannot be read, those of a `wrong_clock` occur more than a year ahead,
-    `unknown_equipment` and `unknown_type` are in no park file and no log book, `unplaced` ones come
-    from a meter that is nowhere that day.
+    `unknown_equipment` and `unknown_type` are in no park file and no log, `unplaced` ones come from
+    a meter that has no place on that day.
     """
 
     late: float = 0.02
@@ -68,25 +68,25 @@ class Shares:
 
     @classmethod
     def none(cls) -> Shares:
-        """No planted defect at all."""
+        """Shares without any planted defect."""
         return cls(**{field.name: 0.0 for field in fields(cls)})
 
 
 DEFECTS_IN_ORDER = tuple(field.name for field in fields(Shares))
-# The kind of a row: 0 for a sound one, else 1 + the position of its defect.
+# The kind of a row: 0 for one without a defect, else 1 + the position of its defect.
 _KIND = {name: number for number, name in enumerate(DEFECTS_IN_ORDER, 1)}
-# Defects that defects.jsonl lists row by row; the others are counted.
+# Defects that defects.jsonl lists row by row; the others are only counted.
 _LISTED = ("duplicates", "malformed", "wrong_clock", "unknown_equipment", "unknown_type")
 
 
 @dataclass(frozen=True)
 class MeterSettings:
-    """What to make: events from `start` to `end`, both included, in naive local time.
+    """The parameters: events from `start` to `end`, both inclusive, in local time without a zone.
 
-    `meters` is the number of places of delivery; a meter in service has `events_per_meter_day`
-    events on a mean day. With `like_prototype` it is the prototype's data: 25 meters, one event
-    every ten seconds, three types, no season, no defects but those of its park; the two numbers are
-    not looked at.
+    `meters` is the number of delivery points; a meter in service has `events_per_meter_day` events
+    on a mean day. `like_prototype` makes the prototype's data: 25 meters, an event every ten
+    seconds, three types, no season, no defects except those of its park; it ignores the two
+    numbers.
     """
 
     seed: int
@@ -99,14 +99,14 @@ class MeterSettings:
 
     @property
     def days(self) -> int:
-        """How many event days there are."""
+        """The number of event days."""
         return (self.end - self.start).days + 1
 
 
 def like_prototype(
     seed: int, start: date = PROTOTYPE_START, end: date = PROTOTYPE_END
 ) -> MeterSettings:
-    """The prototype's data set: 12,631,680 events in 1,462 days unless other days are named."""
+    """The prototype's data set: 12,631,680 events in 1,462 days, unless other days are given."""
     return MeterSettings(seed, start, end, shares=Shares.none(), like_prototype=True)
 
 
@@ -119,17 +119,20 @@ def write_meters(
 ) -> dict[str, Any]:
     """Write events/event_YYYYMMDD.csv, park/*.csv, answers/*.csv and manifest.json.
 
-    An event is in the file of the day on which it *arrived*, in order of arrival. Beside a file of
-    which `play` sends rows twice stands event_YYYYMMDD.resend with their numbers (the header is row
-    0). Returns what went into the manifest: `seed`, `parameters`, `counts` (rows, readable events,
-    and each planted defect; `not_arrived` were still on their way when the data set ends), `park`
-    (what changed), `event_days` (file, rows, readable), `rules` (how the answers are counted).
-    The answers are described in `meter_answers`; answers/defects.jsonl lists planted rows with
-    file, row and line, answers/quality.csv counts them by day.
+    An event is in the file of the day on which it *arrived*, in order of arrival. If `play` sends
+    rows of a file twice, event_YYYYMMDD.resend beside it has their numbers (the header is row 0).
+    Returns the content of the manifest: `seed`, `parameters`, `counts` (rows, readable events, and
+    each planted defect; `not_arrived` had not arrived at the end of the data set), `park` (its
+    changes), `event_days` (file, rows, readable), `rules` (how the answers are counted).
+
+    `meter_answers` describes the answers; answers/defects.jsonl lists planted rows with file, row
+    and line, answers/quality.csv counts them by day.
 
     `tell` is called with the number of rows that were written since the last call. Any number of
-    processes gives the same bytes. Memory follows the park and the busiest day, not the days.
-    Raises SimulatorError when `root` holds something else or the settings make no sense.
+    processes gives the same bytes. Memory grows with the park and the busiest day, not with the
+    number of days.
+
+    Raises SimulatorError if `root` contains other files or the settings are contradictory.
     """
     _check(settings)
     dataset = Dataset(root)
@@ -197,7 +200,7 @@ def write_meters(
 
 
 def meter_park(manifest: dict[str, Any]) -> Park:
-    """The park of a data set, made again from its manifest."""
+    """The park of a data set, computed again from its manifest."""
     given = dict(manifest["parameters"])
     for name in ("start", "end"):
         given[name] = date.fromisoformat(given[name])
@@ -228,7 +231,7 @@ def _park(settings: MeterSettings) -> Park:
 
 
 class _World:
-    """What does not change from day to day, and tables to look texts up in."""
+    """The constants of all days, and tables to look up texts."""
 
     def __init__(self, settings: MeterSettings) -> None:
         self.settings = settings
@@ -255,7 +258,7 @@ class _World:
                 for each in self.types
             ]
         )
-        # Some equipment talks much more than other.
+        # Some equipment sends many more events than other.
         self.meter_weights = pareto(
             Stream(settings.seed, "meters.talkative").uniforms(self.park.meters + 1)
         )
@@ -280,10 +283,11 @@ class _World:
 
 
 class _Events(NamedTuple):
-    """Events of a day, a number per event in each array.
+    """The events of a day, as arrays with a number per event.
 
-    `at` seconds since the day began, `kind` a planted defect, `place` an index of Placement,
-    `delay` seconds until it arrives, `info` an index of _INFOS, `ahead` days that a wrong clock is.
+    `at` is seconds since the day began, `kind` a planted defect, `place` an index of Placement,
+    `delay` seconds until arrival, `info` an index of _INFOS, `ahead` the days that a wrong clock is
+    ahead.
     """
 
     at: Integers
@@ -296,7 +300,7 @@ class _Events(NamedTuple):
 
 
 class _Carried(NamedTuple):
-    """Rows on their way to the file of their arrival day."""
+    """Rows for the file of their arrival day."""
 
     arrived: Integers
     lines: Bytes
@@ -304,7 +308,7 @@ class _Carried(NamedTuple):
 
 
 class _Day(NamedTuple):
-    """What became of a day: its file, and the counts of the events that occurred on it."""
+    """The results of a day: its file, and the counts of the events that occurred on it."""
 
     day: date
     name: str
@@ -322,7 +326,7 @@ _worlds: dict[MeterSettings, _World] = {}
 
 
 def _world(settings: MeterSettings) -> _World:
-    """The world of these settings, made once in each process."""
+    """The constants of these settings, computed once per process."""
     if settings not in _worlds:
         _worlds.clear()
         _worlds[settings] = _World(settings)
@@ -359,7 +363,7 @@ def _draw(world: _World, index: int) -> _Events:
 
 
 def _draw_prototype(world: _World, day: date) -> _Events:
-    """Every ten seconds an event; the equipment is chosen without regard to the park."""
+    """An event every ten seconds; the equipment is chosen without regard to the park."""
     stream = Stream(world.settings.seed, "meters.events", day.toordinal())
     count = PROTOTYPE_ROWS
     at = np.arange(count, dtype=np.int64) * (86_400 // count)
@@ -367,7 +371,7 @@ def _draw_prototype(world: _World, day: date) -> _Events:
     types = np.searchsorted(weights, stream.uniforms(count) * weights[-1], side="right")
     share, again = stream.uniforms(count), stream.uniforms(count)
     meters = (share * 20).astype(np.int64) + 1
-    # From the second after midnight of that day on, the new meters send for the old.
+    # From one second after midnight of that day, the new meters send instead of the old.
     switched = np.full(count, day > date(2020, 1, 1))
     if day == date(2020, 1, 1):
         switched = at > 0
@@ -377,14 +381,16 @@ def _draw_prototype(world: _World, day: date) -> _Events:
     now = world.placement.on(day)
     place = np.where(is_k, now.of_concentrator[np.where(is_k, equipment, 0)],
                      now.of_meter[np.where(is_k, 0, equipment)])  # fmt: skip
-    # Two deliveries a day: what happened before noon comes at noon, the rest at night.
+    # Two deliveries per day: events before noon arrive at noon, the others at midnight.
     delay = np.where(at < 43_200, 43_200, 86_399) - at
     zeros = np.zeros(count, np.int64)
     return _Events(at, zeros, types.astype(np.int64), place, delay, zeros, zeros)
 
 
 def _draw_background(world: _World, day: date, stream: Stream) -> _Events:
-    """What happens without a storm: more in winter and in the evening, some equipment much more."""
+    """Events without storms: more in winter and in the evening, and much more
+    from some equipment.
+    """
     now = world.placement.on(day)
     expected = len(now.meters) * world.settings.events_per_meter_day * _season(_MONTHS, day)
     expected *= 0.9 + 0.2 * stream.uniform()
@@ -405,7 +411,7 @@ def _draw_background(world: _World, day: date, stream: Stream) -> _Events:
     hour = np.searchsorted(hour_bounds, stream.uniforms(count) * hour_bounds[-1], side="right")
     at = hour * 3600 + (stream.uniforms(count) * 3600).astype(np.int64)
     share = stream.uniforms(count)
-    # Most come within minutes, the rest with the next reading of the log book, within half a day.
+    # Most arrive within minutes, the others with the next reading of the log, within half a day.
     delay = 2 + (share * share * share * share * share * share * 43_190).astype(np.int64)
     zeros = np.zeros(count, np.int64)
     return _Events(at, zeros, types.astype(np.int64), place, delay, zeros, zeros)
@@ -417,7 +423,7 @@ def _chosen(
     weights: NDArray[np.float64],
     placement: Placement,
 ) -> Integers:
-    """One of the places for each number, as likely as its equipment's weight."""
+    """One of the places for each random number, weighted by its equipment."""
     if not len(places):
         return np.full(len(uniforms), NOWHERE)
     bounds = np.cumsum(weights[placement.equipment[places]])
@@ -426,10 +432,11 @@ def _chosen(
 
 
 def _draw_storms(world: _World, day: date, stream: Stream) -> Iterator[_Events]:
-    """Storms, each over some cells of a département: everything in a cell falls silent at once.
+    """Storms over some cells of a département: all equipment of a cell loses power at the same
+    time.
 
-    The concentrator tells of its loss of power and, half a minute later, reports a last gasp for
-    every meter; the meters' own log books tell the same, but only after power is back.
+    The concentrator reports its loss of power and, half a minute later, a last gasp of every meter.
+    The meters' own logs report the same, but only after power is back.
     """
     place, index = world.placement, world.index
     now = place.on(day)
@@ -474,7 +481,7 @@ def _draw_storms(world: _World, day: date, stream: Stream) -> Iterator[_Events]:
 
 
 def _planted(world: _World, day: date, events: _Events) -> _Events:
-    """The events with the day's share of defects; each row has one at most."""
+    """The events with the day's share of defects; each row has at most one."""
     settings = world.settings
     shares = [getattr(settings.shares, name) for name in DEFECTS_IN_ORDER]
     if not any(shares):
@@ -491,11 +498,11 @@ def _planted(world: _World, day: date, events: _Events) -> _Events:
     late = kinds == _KIND["late"]
     delay[late] = LATE_SECONDS + 1 + (how[late] * ((LATE_DAYS - 1) * 86_400 - 2)).astype(np.int64)
     if any(len(_wall_hours(day + timedelta(days=ahead))) > 24 for ahead in (0, 1)):
-        # By the clocks on the wall, which is what a reader has, the night is an hour shorter.
+        # By local clock times, which readers use, the night of the change is an hour shorter.
         delay[late] = np.maximum(delay[late], LATE_SECONDS + 3600 + 1)
     wrong = kinds == _KIND["wrong_clock"]
     ahead[wrong] = 400 + (how[wrong] * 7000).astype(np.int64)
-    # What does not exist in the prototype's small world is left as it was.
+    # Types that the prototype's small world does not have are left unchanged.
     unknown = kinds == _KIND["unknown_type"]
     of_meter, of_concentrator = (world.index.get(each.code, -1) for each in event_codes.UNKNOWN)
     if of_meter >= 0:
@@ -519,7 +526,9 @@ def _planted(world: _World, day: date, events: _Events) -> _Events:
 
 
 class _Routed(NamedTuple):
-    """When the events of a day arrive: day index and wall clock, both columns' seconds."""
+    """The arrival of a day's events: day index and wall clock, and the seconds of both time
+    columns.
+    """
 
     day: Integers
     occurred_wall: Integers
@@ -529,7 +538,7 @@ class _Routed(NamedTuple):
 def _route(
     world: _World, index: int, events: _Events, carried: dict[int, list[_Carried]]
 ) -> _Routed:
-    """Write the lines of the events and put each where its arrival day will find it."""
+    """Write the lines of the events, and assign each to its arrival day."""
     settings = world.settings
     day = settings.start + timedelta(days=index)
     hours = [
@@ -572,7 +581,7 @@ def _lines(world: _World, day: date, events: _Events, later: Integers, routed: _
     arrived_days = [(day + timedelta(days=n)).isoformat() for n in range(LATE_DAYS + 2)]
     sequence: list[Bytes | bytes] = []
     if not world.settings.like_prototype:
-        # More than one event a second: a running number makes the id one.
+        # More than one event per second: a sequence number makes the id unique.
         sequence = [text.digits(np.arange(1, count + 1), 7)]
     lines = text.matrix(
         count,
@@ -668,7 +677,9 @@ def _quality(
     routed: _Routed,
     came: NDArray[np.bool_],
 ) -> list[tuple[str, str, str, int]]:
-    """How many rows have each defect: day of occurrence as it is written, of arrival, reason."""
+    """Number of rows of each defect, by the written day of occurrence, the day of arrival and the
+    reason.
+    """
     rows = np.flatnonzero(came & (events.kind > 0))
     keys = np.stack([events.kind[rows], routed.day[rows] - index, events.ahead[rows]])
     values, numbers = np.unique(keys, axis=1, return_counts=True)
@@ -682,13 +693,13 @@ def _quality(
 
 
 def _season(months: tuple[int, ...], day: date) -> float:
-    """The factor of a day, on straight lines between the beginnings of the months."""
+    """The factor of a day, interpolated linearly between the beginnings of the months."""
     here, there = months[day.month - 1], months[day.month % 12]
     return (here + (there - here) * (day.day - 1) / 31) / 100
 
 
 def _wall_hours(day: date) -> list[int]:
-    """The hours that the clocks of central Europe show in turn on `day`: 23, 24 or 25 of them."""
+    """The hours of `day` on clocks in central Europe, in order: 23, 24 or 25 of them."""
     hours = list(range(24))
     if day.weekday() == 6 and day.day > 24:
         if day.month == 3:

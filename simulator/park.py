@@ -1,4 +1,4 @@
-"""The park: meters (C) and concentrators (K), where they are, and since when."""
+"""The park: meters (C) and concentrators (K), and the places of each with their dates."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from simulator.geography import (
 from simulator.streams import Stream, pareto
 
 MANUFACTURERS = 5
-# About 740,000 concentrators serve 34 million meters.
+# The ratio of 34 million meters to about 740,000 concentrators.
 METERS_PER_CONCENTRATOR = 47
-# Equipment ids that events may name and no park file has.
+# Number of equipment ids that events may contain although no park file has them.
 PHANTOMS = 50
 
-# Changes a year of a place of delivery; the same kinds are in the smallest park once.
+# Changes per year and delivery point; even the smallest park has each kind once.
 _YEARLY = {"replaced": 0.02, "replaced_after_gap": 0.004, "moved": 0.005, "removed": 0.003,
            "connected": 0.01}  # fmt: skip
 _SWAPPED_YEARLY = 0.01
@@ -35,7 +35,9 @@ _SWAPPED_YEARLY = 0.01
 
 @dataclass(frozen=True)
 class Installation:
-    """An equipment in its place from `first` to `last`, both included; None: it is still there."""
+    """An equipment in a place from `first` to `last`, both inclusive; None means that it is still
+    there.
+    """
 
     place: int
     equipment: int
@@ -45,8 +47,9 @@ class Installation:
 
 @dataclass(frozen=True)
 class Change:
-    """Something that happened to the park: `kind`, the equipment that was in `place`, its last day
-    there, the equipment that came instead and the first day of the change's outcome."""
+    """A change of the park: `kind`, the equipment that was in `place`, its last day there, the
+    equipment that replaced it, and the first day of the new state.
+    """
 
     kind: str
     equipment_type: str
@@ -61,7 +64,7 @@ class Change:
 class Park:
     """A park with its history; see `realistic` and `like_prototype`.
 
-    Meters and concentrators are numbered from 1 each: only the equipment type tells them apart.
+    Meters and concentrators are both numbered from 1; only the equipment type distinguishes them.
     `pdc_pdk[i]` is the PDK of PDC i + 1, `pdc_communes[i]` its commune.
     """
 
@@ -88,32 +91,32 @@ class Park:
 
     @property
     def meters(self) -> int:
-        """How many meters there are, in service or not."""
+        """The number of meters, in service or not."""
         return len(self.meter_makers)
 
     @property
     def concentrators(self) -> int:
-        """How many concentrators there are, in service or not."""
+        """The number of concentrators, in service or not."""
         return len(self.concentrator_makers)
 
     @classmethod
     def realistic(cls, seed: int, meters: int, start: date, end: date) -> Park:
-        """`meters` places of delivery and what happened to them from `start` to `end`.
+        """A park of `meters` delivery points, with changes from `start` to `end`.
 
-        Meters are replaced (some after a gap), moved to another place, removed and newly
-        connected; concentrators are swapped. From four places and two days on, each kind of change
-        of a meter happens at least once.
+        Meters are replaced (some after a gap), moved to another place, removed and newly connected;
+        concentrators are replaced. With at least four places and two days, each kind of change of a
+        meter occurs at least once.
         """
         return _Builder(seed, meters, start, end).park()
 
     @classmethod
     def like_prototype(cls, seed: int) -> Park:
-        """The prototype's park: 25 meters, 5 concentrators, 4 PDC a PDK.
+        """The prototype's park: 25 meters, 5 concentrators, 4 PDC per PDK.
 
         Meters 21-25 take the places of 16-20 on 2021-01-01, a year after they began to send.
         """
         stream = Stream(seed, "meters.park")
-        # The first concentrator is in another département than its meters.
+        # The first concentrator is in another département than its meters, as in the prototype.
         of_pdks, of_pdcs = ("75", "42", "13", "69", "35"), ("93", "42", "13", "69", "35")
         since, swap = date(2017, 1, 1), date(2021, 1, 1)
         return cls(
@@ -135,10 +138,10 @@ class Park:
         )
 
     def files(self, as_of: date | None = None) -> Iterator[tuple[str, str]]:
-        """The nine park files, name and content: comma, header, LF, the columns of the field.
+        """The nine park files, as name and content: comma, header, LF, the columns of the field.
 
-        With `as_of` as they were on that day: what came later is not there yet, and what ended
-        later is open.
+        With `as_of` as they were on that day: later rows are missing, and periods that ended later
+        are open.
         """
         for name, (header, rows) in self.tables(as_of).items():
             lines = [",".join(header), *(",".join(map(_text, row)) for row in rows)]
@@ -147,7 +150,7 @@ class Park:
     def tables(
         self, as_of: date | None = None
     ) -> dict[str, tuple[tuple[str, ...], list[tuple[object, ...]]]]:
-        """The park's tables: name to columns and rows, dates as yyyyMMdd text, None for open."""
+        """The park's tables: name to columns and rows; dates are yyyyMMdd text, None means open."""
         known_c = _known(self.installations_c, as_of)
         known_k = _known(self.installations_k, as_of)
         came_c = {item.equipment for item in known_c}
@@ -180,7 +183,7 @@ class Park:
                 ("id_compteur", "constructeur_id"),
                 [row for row in enumerate(self.meter_makers, 1) if row[0] in came_c],
             ),
-            # The typo is the field's own.
+            # The misspelt column name is the field's.
             "concentrateurs": (
                 ("id_consentrateur", "constructeur_id"),
                 [row for row in enumerate(self.concentrator_makers, 1) if row[0] in came_k],
@@ -210,7 +213,7 @@ class Park:
 
 
 class _Builder:
-    """Makes the history of a realistic park."""
+    """Builds the history of a realistic park."""
 
     def __init__(self, seed: int, meters: int, start: date, end: date) -> None:
         self._stream = Stream(seed, "meters.park")
@@ -231,7 +234,7 @@ class _Builder:
             for cell in range(self._cells)
         ]
         pdk_communes = [stream.pick(communes_of(code)[:12]) for code in cell_departements]
-        # Cells are from a handful of meters in the country to some hundreds in town.
+        # Sizes of cells vary from a handful of meters in the country to some hundreds in towns.
         sizes = np.cumsum(np.minimum(pareto(stream.uniforms(self._cells)), 8.0))
         drawn = np.searchsorted(sizes, stream.uniforms(self._pdcs) * sizes[-1], side="right")
         drawn[: self._cells] = np.arange(self._cells)
@@ -244,7 +247,8 @@ class _Builder:
         for pdc, cell in enumerate(cells):
             near = communes_of(cell_departements[cell])
             if pdc < self._cells:
-                # The first PDC of a cell takes the first commune listed: those are the homonyms.
+                # The first PDC of a cell gets the first commune in the list, because the homonyms
+                # come first.
                 pdc_communes.append(near[0])
             elif at_home[pdc] < 0.6:
                 pdc_communes.append(pdk_communes[cell])
@@ -271,7 +275,7 @@ class _Builder:
         scale = years * min(1.0, 0.6 / total)
         bounds = np.cumsum([share * scale for share in _YEARLY.values()])
         kinds = np.searchsorted(bounds, stream.uniforms(self._pdcs), side="right")
-        # Each kind at least once, where there is room.
+        # Each kind at least once if there are enough places.
         forced = min(len(_YEARLY), self._pdcs // 2)
         for kind, pdc in enumerate(stream.distinct(forced, 0, self._pdcs)):
             kinds[pdc] = kind
@@ -285,9 +289,11 @@ class _Builder:
                 self._change(name, pdc, date.fromordinal(first))
 
     def _change(self, kind: str, pdc: int, since: date) -> None:
-        """A place of delivery `pdc`, whose first meter has the same number, and what happened."""
+        """Apply the change `kind` to the delivery point `pdc`, whose first meter has the same
+        number.
+        """
         stream = self._stream
-        # On the first day only when there is no second one.
+        # Not on the first day, unless it is the only one.
         day = stream.between(min(self._start + 1, self._end), self._end)
         on, before = date.fromordinal(day), date.fromordinal(day - 1)
         if kind == "connected":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 PERIODS = ("day", "week", "month", "year")
-# As the meter views are named.
+# The period of each suffix in the names of the meter views.
 PERIOD_NAMES = {"daily": "day", "weekly": "week", "monthly": "month", "annual": "year"}
 
 

@@ -1,4 +1,4 @@
-"""Where each equipment is on each day, as numbers that arrays can hold."""
+"""The place of each equipment on each day, as numbers for arrays."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from simulator.geography import REGIONS, Commune, region_of
 from simulator.park import Park
 from simulator.text import Integers
 
-# The last place is of the last concentrator while it is nowhere.
+# The last place is that of the last concentrator while it is nowhere.
 NOWHERE = -1
 _FOREVER = date.max.toordinal()
 
 
 @dataclass(frozen=True)
 class PlaceLabels:
-    """What a place's events are counted by; empty texts where the equipment is nowhere."""
+    """The groups in which a place's events are counted; empty texts if the equipment is nowhere."""
 
     commune: str
     departement: str
@@ -28,10 +28,11 @@ class PlaceLabels:
 
 
 class Placement:
-    """All places of a park. A *place* is an equipment during one installation, or while nowhere.
+    """All places of a park. A *place* is an equipment during one installation, or while it is
+    nowhere.
 
-    Per place: `equipment`, `is_k`, `first` and `last` (ordinals, included), `pdk` (0: nowhere).
-    `phantoms` are the places of so many meters that no file of the park knows.
+    Per place: `equipment`, `is_k`, `first` and `last` (ordinals, inclusive), `pdk` (0: nowhere).
+    `phantoms` is the number of places of meters that no file of the park lists.
     """
 
     def __init__(self, park: Park, phantoms: int) -> None:
@@ -84,7 +85,7 @@ class Placement:
         return sorted(self._cells)
 
     def cells_of(self, departement: str) -> list[int]:
-        """The PDK of a département."""
+        """The PDKs of a département."""
         return self._cells[departement]
 
     @cached_property
@@ -115,7 +116,7 @@ class Placement:
         return found
 
     def makers(self) -> list[str]:
-        """The manufacturer of each place's equipment; empty for phantoms."""
+        """The manufacturer of each place's equipment; empty for meters that no file lists."""
         of_meters = dict(enumerate(self._park.meter_makers, 1))
         of_concentrators = dict(enumerate(self._park.concentrator_makers, 1))
         return [
@@ -130,17 +131,17 @@ class Placement:
         return self._now
 
     def active(self, day: date) -> Integers:
-        """The places that are in use on a day, meters first."""
+        """The places in use on a day, meters first."""
         ordinal = day.toordinal()
         return np.flatnonzero((self.first <= ordinal) & (ordinal <= self.last))
 
     @property
     def known_meters(self) -> int:
-        """How many meters the park's files know."""
+        """The number of meters in the park's files."""
         return self._park.meters
 
     def nowhere(self) -> tuple[Integers, Integers]:
-        """By id (0 is nobody): the places of meters and of concentrators while they are nowhere."""
+        """By id (0 is unused): the places of meters and of concentrators while they are nowhere."""
         of_meter = np.arange(self._nowhere_c - 1, self._nowhere_k, dtype=np.int64)
         of_concentrator = np.arange(self._nowhere_k - 1, len(self), dtype=np.int64)
         return of_meter, of_concentrator

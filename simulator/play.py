@@ -1,4 +1,6 @@
-"""Send message files and event days to Kafka, once, and remember how far that came."""
+"""Sends message files and event days to Kafka once, and stores how many records
+were acknowledged.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,10 @@ from simulator.records import Record, Shape, count, records, resend
 
 JOURNAL = ".played.json"
 
-# How long to look for a broker, and how long one that was there may be silent.
-_CONNECT_SECONDS = 10
+# Seconds to find a broker, and seconds without an answer after which a broker counts as lost.
+CONNECT_SECONDS = 10
 _PATIENCE_SECONDS = 30
-# Records sent and not yet acknowledged: enough to keep the connection busy, little memory.
+# Records sent and not yet acknowledged: enough to keep the connection busy with little memory.
 _IN_FLIGHT = 100_000
 _JOURNAL_EVERY_SECONDS = 1.0
 _SERVE_EVERY = 500
@@ -35,8 +37,9 @@ _SERVE_EVERY = 500
 
 @dataclass(frozen=True)
 class Target:
-    """A topic of a cluster. `partitions` None: the topic must exist; a number: it is created
-    with so many partitions when it does not."""
+    """A topic of a cluster. With `partitions` None it must exist; otherwise it is created with this
+    number of partitions if it does not exist.
+    """
 
     bootstrap_servers: str
     topic: str
@@ -45,8 +48,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast to send: `rate` records a second at most; with `speed` a record waits until its own
-    time has come, which runs so many times faster than the clock. None: as fast as possible."""
+    """The speed: at most `rate` records per second; with `speed` each record waits for its own
+    time, on a clock that runs `speed` times as fast. None means as fast as possible.
+    """
 
     rate: float | None = None
     speed: float | None = None
@@ -61,17 +65,17 @@ def play_files(
     timestamps: bool = False,
     again: bool = False,
 ) -> int:
-    """Send every file in order and wait until every record is acknowledged; returns how many.
+    """Send every file in order and wait until all records are acknowledged; returns their number.
 
-    A folder stands for its event_*.csv (also in `events/`) by name and its *.jsonl, messages.jsonl
-    first. The journal beside each file holds how many of its records this very topic (cluster id,
-    topic id) has acknowledged, by name and content of the file and by shape: those are not sent
-    again unless `again`. It is written every second and at the end, Ctrl-C included: only a killed
-    process or a broker that fell silent can leave records that the next play repeats, and none is
-    left out. With `timestamps` Kafka's timestamps are the records' own times.
+    A folder means its event_*.csv (also in `events/`) by name and its *.jsonl, messages.jsonl
+    first. The journal beside each file has the number of records that this very topic (cluster id,
+    topic id) has acknowledged, by name and content of the file and by shape. These are not sent
+    again unless `again`. The journal is written every second and at the end, also after Ctrl-C:
+    only after a killed process or a broker that stopped answering may the next play repeat records,
+    and none is ever left out. With `timestamps` Kafka's timestamps are the records' own times.
 
-    Raises SimulatorError when there is nothing to send, a file cannot be read, the cluster does not
-    answer, or the topic is not there and not to be created.
+    Raises SimulatorError if there is nothing to send, a file cannot be read, the cluster does not
+    answer, or the topic does not exist and may not be created.
     """
     pace = pace or Pace()
     shape = replace(shape or Shape(), timed=timestamps or pace.speed is not None)
@@ -129,25 +133,27 @@ def _expand(path: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class _Topic:
-    """What tells a topic from one of the same name elsewhere or before."""
+    """The identity of a topic: differs for one of the same name in another cluster, or created
+    again.
+    """
 
     cluster_id: str
     topic_id: str
 
 
 class _Journal:
-    """How many records of a file a topic has acknowledged, in .played.json beside the file."""
+    """The number of records of each file that a topic has acknowledged, in .played.json."""
 
     def __init__(self, topic: _Topic, shape: Shape) -> None:
         self._topic = topic
-        # Records of another shape are other records.
+        # Records of another shape are other records, so the shape is part of the key.
         given = {name: value for name, value in asdict(shape).items() if name != "timed"}
         self._shape = "" if shape == Shape() else json.dumps(given, sort_keys=True)
         self._folders: dict[Path, dict[str, int]] = {}
         self._saved = time.monotonic()
 
     def key(self, file: Path) -> str:
-        """The name under which a file's entry stands."""
+        """The key of a file's entry."""
         digest = hashlib.sha256()
         with file.open("rb") as content:
             while chunk := content.read(1 << 20):
@@ -157,11 +163,13 @@ class _Journal:
         return "/".join((topic.cluster_id, topic.topic_id, file.name, digest.hexdigest()))
 
     def acknowledged(self, file: Path, key: str) -> int:
-        """How many of a file's records, from its beginning, need not be sent."""
+        """The number of records at the beginning of a file that need not be sent."""
         return self._entries(file.parent).get(key, 0)
 
     def note(self, file: Path, key: str, acknowledged: int, *, save: bool = False) -> bool:
-        """Take down a count; written at once with `save`, otherwise now and then (then True)."""
+        """Store a count, and write the journal with `save` or if a second has passed since the last
+        write; returns whether it was written.
+        """
         self._entries(file.parent)[key] = acknowledged
         if not save and time.monotonic() - self._saved < _JOURNAL_EVERY_SECONDS:
             return False
@@ -195,7 +203,7 @@ class _Journal:
 
 @dataclass(frozen=True)
 class _Job:
-    """A file to send: `done` of its `total` records need not be sent."""
+    """A file to send; `done` of its `total` records need not be sent."""
 
     file: Path
     key: str
@@ -209,20 +217,20 @@ class _Job:
 
 
 def _find_topic(target: Target) -> _Topic:
-    # Not more than the name service is asked before the timeout, so a wrong name ends here too.
+    # The first request ends at the timeout, so a wrong host name is reported then, too.
     admin = AdminClient({"bootstrap.servers": target.bootstrap_servers, "log_level": 0})
     try:
-        described = admin.describe_cluster(request_timeout=_CONNECT_SECONDS).result()
+        described = admin.describe_cluster(request_timeout=CONNECT_SECONDS).result()
         topic_id = _topic_id(admin, target.topic)
         if topic_id is None and target.partitions is not None:
             wanted = NewTopic(target.topic, num_partitions=target.partitions)
             try:
                 admin.create_topics([wanted])[target.topic].result()
             except KafkaException as error:
-                # Somebody else may be faster, which serves as well.
+                # Another process may have created the topic at the same time.
                 if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
-            deadline = time.monotonic() + _CONNECT_SECONDS
+            deadline = time.monotonic() + CONNECT_SECONDS
             while topic_id is None and time.monotonic() < deadline:
                 topic_id = _topic_id(admin, target.topic)
         if topic_id is None:
@@ -244,7 +252,7 @@ def _find_topic(target: Target) -> _Topic:
 
 
 def _topic_id(admin: AdminClient, name: str) -> str | None:
-    found = admin.describe_topics(TopicCollection([name]), request_timeout=_CONNECT_SECONDS)
+    found = admin.describe_topics(TopicCollection([name]), request_timeout=CONNECT_SECONDS)
     try:
         return str(found[name].result().topic_id)
     except KafkaException as error:
@@ -254,34 +262,35 @@ def _topic_id(admin: AdminClient, name: str) -> str | None:
 
 
 class _Sender:
-    """Sends files one after the other, with one producer, at one pace."""
+    """Sends files one after the other, with one producer and one pace."""
 
     def __init__(self, target: Target, pace: Pace, timestamps: bool, journal: _Journal) -> None:
         self._target = target
         self._timestamps = timestamps
         self._journal = journal
-        self._clock = _Clock(pace)
+        self._clock = Clock(pace)
         self._producer = Producer(
             {
                 "bootstrap.servers": target.bootstrap_servers,
                 "acks": "all",
                 "enable.idempotence": True,
                 "delivery.timeout.ms": _PATIENCE_SECONDS * 1000,
-                "socket.connection.setup.timeout.ms": _CONNECT_SECONDS * 1000,
+                "socket.connection.setup.timeout.ms": CONNECT_SECONDS * 1000,
                 "linger.ms": 20,
                 "message.max.bytes": 8 * 1024 * 1024,
                 "queue.buffering.max.messages": _IN_FLIGHT,
-                # As Java's producers choose, so that a key stays in its partition.
+                # The default of Java's producers, so that a key stays in its partition.
                 "partitioner": "murmur2_random",
                 "log_level": 0,
             }
         )
 
     def send(self, job: _Job, found: Iterator[Record], tell: Callable[[int], None]) -> None:
-        """Send the rest of a file, telling now and then how much of it is acknowledged.
+        """Send the rest of a file; calls `tell` from time to time with the number of newly
+        acknowledged records.
 
-        The journal counts them from the start without a gap: going on after any failure loses
-        nothing.
+        The journal counts the acknowledged records from the beginning of the file without a gap, so
+        a play that resumes after any failure loses none.
         """
         acknowledged = _Acknowledged(job.done)
         producer, clock, topic = self._producer, self._clock, self._target.topic
@@ -317,8 +326,8 @@ class _Sender:
                     if number % _SERVE_EVERY == 0:
                         serve(0)
             finally:
-                # Also after Ctrl-C: what is on its way may well arrive, and the next play would
-                # repeat what it does not know of.
+                # Also after Ctrl-C: records in flight may still arrive. Wait for their
+                # acknowledgements, or the next play would repeat them.
                 while acknowledged.error is None and len(producer):
                     serve(0.05)
             serve(0)
@@ -335,9 +344,9 @@ class _Sender:
 
 
 class _Acknowledged:
-    """How many records of a file, from its beginning and without a gap, are acknowledged.
+    """Counts the acknowledged records of a file from its beginning without a gap.
 
-    Partitions answer in any order: what is ahead of the gap waits in a set.
+    Partitions acknowledge in any order; records after a gap wait in a set.
     """
 
     def __init__(self, count: int) -> None:
@@ -358,23 +367,23 @@ class _Acknowledged:
             self.count += 1
 
 
-class _Clock:
-    """Holds records back as `Pace` says."""
+class Clock:
+    """Delays records as `Pace` says; `now` returns the seconds of a clock."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, now: Callable[[], float] = time.monotonic) -> None:
         self._pace = pace
+        self._now = now
         self._started: float | None = None
         self._first: float | None = None
         self._sent = 0
 
     def wait(self, record: Record, serve: Callable[[float], None]) -> None:
-        """Call `serve` with seconds to spend until the record may be sent."""
+        """Call `serve` with the seconds to wait until the record may be sent."""
         pace = self._pace
         if pace.rate is None and pace.speed is None:
             return
-        now = time.monotonic()
         if self._started is None:
-            self._started = now
+            self._started = self._now()
         due = self._started
         if pace.rate is not None:
             due = self._started + self._sent / pace.rate
@@ -383,7 +392,7 @@ class _Clock:
                 self._first = record.at
             due = max(due, self._started + (record.at - self._first) / pace.speed)
         self._sent += 1
-        while (left := due - time.monotonic()) > 0:
+        while (left := due - self._now()) > 0:
             serve(min(left, 0.2))
 
 

@@ -1,4 +1,4 @@
-"""A progress bar with rate and time left, for people at a terminal."""
+"""A progress bar with rate and remaining time for terminals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.text import Text
 
 
 class _RateColumn(ProgressColumn):
-    """Pieces a second."""
+    """Items per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -25,7 +25,7 @@ class _RateColumn(ProgressColumn):
 
 
 def progress_bar() -> Progress:
-    """A bar on a terminal, nothing elsewhere; a context manager."""
+    """A bar on a terminal, otherwise no output; a context manager."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

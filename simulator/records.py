@@ -1,4 +1,6 @@
-"""From the files of a data set to Kafka records, in the order and shape in which they are sent."""
+"""Converts the files of a data set to Kafka records, in the order and shape in
+which they are sent.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,15 @@ Key = Literal["as-is", "none", "equipment", "file"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 KEYS: tuple[Key, ...] = get_args(Key)
 
-# How far a record may fall behind, in records, when order is disturbed.
+# Number of records by which a record may be late if the order is disturbed.
 _WINDOW = 1000
 _NAMES = HEADER.split(",")
 
 
 class Record(NamedTuple):
-    """A Kafka record as it goes over the wire; `at` is when the source has it, in epoch seconds
-    (meter times read as UTC), None where the file does not say."""
+    """A Kafka record as it is sent; `at` is its time at the source in seconds since 1970 (meter
+    times are read as UTC), None if the file has no time.
+    """
 
     key: bytes | None
     value: bytes | None
@@ -37,14 +40,14 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Shape:
-    """How records look and how their order is disturbed; the same shape gives the same records.
+    """The form of records and how their order is disturbed; the same shape gives the same records.
 
-    Event days become, as `format` says, the prototype's object with one member `<file>_row<N>`,
-    the header included, or an object per event with a member per column. `key` "as-is" is what a
-    message file says, none for the prototype's format and the equipment (`C:17`) for objects.
-    `headers` are added to each record, `keep_headers` keeps those of message files. A share
-    `disorder` of the records comes up to 1,000 records late, a share `resends` comes again within
-    as many; with `jitter` each is delayed by up to so many seconds of its own time.
+    `format` makes event days either the prototype's object with one member `<file>_row<N>`, header
+    included, or an object per event with a member per column. `key` "as-is" is the key in a message
+    file, none for the prototype's format, and the equipment (`C:17`) for objects. `headers` are
+    added to each record, `keep_headers` keeps those of message files. A share `disorder` of the
+    records is up to 1,000 records late, a share `resends` is sent again within as many; `jitter`
+    delays each record by up to that number of seconds of its own time.
     """
 
     format: Format = "prototype"
@@ -61,11 +64,11 @@ class Shape:
 def records(path: Path, shape: Shape | None = None) -> Iterator[Record]:
     """The records of a file, in order.
 
-    A *.jsonl line gives the record it describes. Line N of an event day gives a record as
-    `Shape.format` says; the header is row 0. Rows that event_YYYYMMDD.resend lists follow once
-    more at the end. Without `Shape.timed` and jitter, `at` of meter events is not worked out.
+    A *.jsonl line gives the record that it describes. Line N of an event day gives a record in
+    `Shape.format`; the header is row 0. Rows listed in event_YYYYMMDD.resend follow again at the
+    end. Without `Shape.timed` and jitter, `at` of meter events is None.
 
-    Raises SimulatorError with file and line when a line does not describe a message.
+    Raises SimulatorError with file and line if a line does not describe a message.
     """
     shape = shape or Shape()
     found = _plain(path, shape)
@@ -77,7 +80,7 @@ def records(path: Path, shape: Shape | None = None) -> Iterator[Record]:
 
 
 def count(path: Path, shape: Shape) -> int:
-    """How many records `records` gives; a message file is checked line by line on the way."""
+    """The number of records of `records`; checks message files line by line."""
     try:
         if path.suffix == ".jsonl":
             total = sum(1 for _ in _messages(path, shape))
@@ -96,7 +99,7 @@ def count(path: Path, shape: Shape) -> int:
 
 
 def resend(path: Path) -> list[int]:
-    """The rows of an event day that are sent a second time."""
+    """The rows of an event day that are sent twice."""
     listed = path.with_suffix(".resend")
     if path.suffix != ".csv" or not listed.exists():
         return []
@@ -125,7 +128,7 @@ def _events(path: Path, shape: Shape) -> Iterator[Record]:
                 if row == 0 and line == HEADER:
                     continue
                 value = compact(_object(line))
-            # The usual line needs no escapes.
+            # A usual line needs no JSON escapes.
             elif line.isprintable() and '"' not in line and "\\" not in line:
                 value = f'{{"{name}_row{row}":"{line}"}}'
             else:
@@ -202,7 +205,7 @@ def _message(path: Path, number: int, line: str) -> Record:
 
 
 def _jittered(found: Iterable[Record], shape: Shape, path: Path) -> Iterator[Record]:
-    """Each record up to `jitter` seconds of its own time later than it should be."""
+    """Each record, delayed by up to `jitter` seconds of its own time."""
     stream = Stream(shape.seed, f"play.jitter {path.name}")
     waiting: list[tuple[float, int, Record]] = []
     now = 0.0
@@ -217,7 +220,7 @@ def _jittered(found: Iterable[Record], shape: Shape, path: Path) -> Iterator[Rec
 
 
 def _disturbed(found: Iterable[Record], shape: Shape, path: Path) -> Iterator[Record]:
-    """Some records some places later than they should be, some a second time."""
+    """Some records are some places late, and some are repeated."""
     where = Stream(shape.seed, f"play.disorder {path.name}")
     again = Stream(shape.seed, f"play.resends {path.name}")
     delays = Stream(shape.seed, f"play.delays {path.name}")

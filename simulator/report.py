@@ -1,4 +1,4 @@
-"""A page of plots that shows what a data set looks like, for people."""
+"""An HTML page with plots of a data set, for people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from simulator.dataset import read_answers, read_manifest
 
-# Event days that are read for what no answer tells; evenly spread over the data set.
+# Number of event days that are read for what the answers do not contain; evenly distributed.
 _DAYS_READ = 60
 _COLOURS = ("#30638e", "#d1495b", "#edae49", "#00798c", "#7a6c5d", "#5c946e")
 
@@ -44,10 +44,10 @@ td:nth-child(2) {{ text-align: right }}
 
 
 def write_report(root: Path, page: Path) -> None:
-    """Write one HTML page with the plots of the data set in `root` inside it.
+    """Write one HTML page that contains the plots of the data set in `root`.
 
-    Drawn from the answers, and for meters from up to 60 event days. Raises SimulatorError when
-    there is no data set.
+    They use the answers, and for meters up to 60 event days. Raises SimulatorError if there is no
+    data set.
     """
     manifest = read_manifest(root)
     plots = _meter_plots if manifest["domain"] == "meters" else _matomo_plots

@@ -1,21 +1,21 @@
-"""The numbers that Matomo itself would report, computed from visits by Matomo's definitions.
+"""The figures that Matomo itself would report, computed from visits by Matomo's definitions.
 
-A data set has them in `answers/<moment>/<report>.csv`, the moment being `messages` (once
-messages.jsonl has been read) or `changes` (after changes.jsonl too). Columns: idSite, period (day,
-week, month, year), date (its first day), label where the report has rows, and the metrics:
+A data set has them in `answers/<moment>/<report>.csv`; the moment is `messages` (after
+messages.jsonl was read) or `changes` (after changes.jsonl too). Columns: idSite, period (day, week,
+month, year), date (its first day), label if the report has rows, and the metrics:
 
 - reports about visits, by the site's day of the last action: METRICS of visits. Labels are Matomo's
-  codes rather than translated names; the VisitorInterest reports have the exact seconds, actions,
-  visits and days instead of Matomo's ranges. nb_uniq_visitors and nb_users are distinct in the
-  period; of a year they are left empty, as Matomo does, but for VisitsSummary and VisitFrequency.
+  codes, not translated names; the VisitorInterest reports have the exact seconds, actions, visits
+  and days instead of Matomo's ranges. nb_uniq_visitors and nb_users are distinct in the period; for
+  a year they are empty, as in Matomo, except in VisitsSummary and VisitFrequency.
 - reports about actions and conversions, by the site's day of the action itself. nb_visits are
-  distinct visits (of events and contents, distinct visits of each different one, as in Matomo),
-  entry_ and exit_ numbers belong to the day of the visit. Money is in the site's
-  currency with two decimals, goals and orders count as conversions, abandoned carts do not.
+  distinct visits (for events and contents, distinct visits of each different one, as in Matomo);
+  entry_ and exit_ numbers belong to the day of the visit. Money is in the site's currency with two
+  decimals. Goals and orders count as conversions, abandoned carts do not.
 
-Custom dimensions are labelled `<id>: <value>`; visits and pages without a value are not in them.
-Keywords without results are those that found nothing all day, on some day of the period.
-Reports with no rows have no file.
+Custom dimensions are labelled `<id>: <value>`; visits and pages without a value are not counted.
+Keywords without results are those that found nothing on a whole day of the period. Reports without
+rows have no file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ VISIT_METRICS = (
     "sum_visit_length",
     "max_actions",
 )
-# Metrics of the other reports; those ending in (cents) are written as amounts.
+# Metrics of the other reports; those in cents are written as amounts.
 _PAGES = ("nb_hits", "nb_visits", "entry_nb_visits", "entry_nb_actions", "entry_sum_visit_length",
           "entry_bounce_count", "exit_nb_visits")  # fmt: skip
 _HITS = ("nb_hits", "nb_visits")
@@ -81,12 +81,12 @@ _AMOUNTS = {"revenue", "revenue_subtotal", "revenue_tax", "revenue_shipping", "r
             "sum_event_value", "min_event_value", "max_event_value"}  # fmt: skip
 # Reports that count a visit once for each different event or content.
 _DIFFERENT = ("Events.", "Contents.")
-# Reports whose unique visitors are counted in years too.
+# Reports that have unique visitors for years too.
 _YEARLY = ("VisitsSummary.get", "VisitFrequency.get")
 
 
 class _VisitSums:
-    """Metrics of some visits."""
+    """The metrics of a set of visits."""
 
     __slots__ = ("actions", "bounces", "converted", "length", "most", "users", "visitors", "visits")
 
@@ -120,8 +120,9 @@ class _VisitSums:
 
 @dataclass
 class _Sums:
-    """Metrics by report and label: of visits, and of actions and conversions; keywords that were
-    searched, with the most results of a day, and those that found nothing on a day."""
+    """Metrics by report and label, of visits and of actions and conversions. Also the searched
+    keywords, with the highest number of results of a day, and those that found nothing on a day.
+    """
 
     visits: dict[tuple[str, str], _VisitSums] = field(default_factory=dict)
     others: dict[tuple[str, str], list[int | None]] = field(default_factory=dict)
@@ -161,30 +162,31 @@ def _add(
 
 @dataclass
 class _Layer:
-    """Visits that count at the same moments. `whole` has those of one day, which periods are summed
-    up from; of a visit over midnight `parts` have each day's share, and each period gets the
-    visit by itself, since a visit of two days is one visit of their week."""
+    """Visits that count at the same moments. `whole` has those of a single day, whose sums are
+    added up to periods. Of a visit over midnight, `parts` have each day's share. Longer periods
+    count such a visit once, because a visit of two days is one visit of their week.
+    """
 
     whole: dict[date, _Sums] = field(default_factory=dict)
     parts: dict[date, _Sums] = field(default_factory=dict)
 
 
 class Reports:
-    """All reports of one site at both moments, written as their periods end.
+    """All reports of one site at both moments, written when their periods end.
 
-    Add visits by start; a visit may reach into the next day. `take` gives what is finished: the
-    moment, the report and its rows as CSV text without a header.
+    Visits must be added in the order of their start; a visit may end on the next day. `take`
+    returns the finished part: rows as CSV text without a header, by moment and report.
     """
 
     def __init__(self, site: int) -> None:
         self._site = site
-        # Visits that stay as they are, and the two states of those that grow.
+        # Visits that do not change, and the two states of those that grow.
         self._same, self._before, self._after = _Layer(), _Layer(), _Layer()
         self._periods: dict[tuple[str, str, date], _Sums] = {}
         self._done: dict[tuple[str, str], io.StringIO] = {}
 
     def add(self, visit: Visit, grown: Visit | None) -> None:
-        """Count a visit, and what it has become in the later export (None: nothing happened)."""
+        """Count a visit and its state in the later export (None: unchanged)."""
         if grown is None:
             self._count(self._same, visit, ("messages", "changes"))
         else:
@@ -192,7 +194,7 @@ class Reports:
             self._count(self._after, grown, ("changes",))
 
     def close(self, until: date) -> None:
-        """No visit will begin on a day before `until`: what has ended before then is finished."""
+        """Finish the periods that end before `until`; no visit may begin on an earlier day."""
         layers = (self._same, self._before, self._after)
         days = {day for layer in layers for day in (*layer.whole, *layer.parts) if day < until}
         for day in sorted(days):
@@ -216,7 +218,7 @@ class Reports:
                 self._write(moment, period, start, self._periods.pop((moment, period, start)))
 
     def take(self) -> dict[tuple[str, str], str]:
-        """Finished rows by moment and report, each once."""
+        """The finished rows by moment and report; each row is returned once."""
         done, self._done = self._done, {}
         return {key: text.getvalue() for key, text in done.items()}
 
@@ -274,7 +276,7 @@ class Reports:
 
 
 def header(report: str) -> str:
-    """The first line of a report's file."""
+    """The header line of a report's file."""
     metrics = OTHER_METRICS.get(report, VISIT_METRICS)
     return ",".join(("idSite", "period", "date", "label", *metrics)) + "\n"
 
@@ -292,7 +294,7 @@ def _next(period: str, start: date) -> date:
 
 
 def _count(sums: _Sums, visit: Visit, rows: Iterable[Row], is_day_of_visit: bool) -> None:
-    """Add a visit, or the share of it that `rows` are."""
+    """Add a visit, or its share in `rows`."""
     if is_day_of_visit:
         actions, length, converted = visit.actions, visit.length, visit.converted
         for key in _visit_labels(visit, actions, length):
@@ -312,7 +314,7 @@ def _count(sums: _Sums, visit: Visit, rows: Iterable[Row], is_day_of_visit: bool
 
 
 def _visit_labels(visit: Visit, actions: int, length: int) -> Iterator[tuple[str, str]]:
-    """The reports about visits that a visit is in, with its label there."""
+    """The reports about visits that count the visit, and its label in each."""
     device, country, referrer, site = visit.device, visit.country, visit.referrer, visit.site
     last = site.local(visit.last)
     yield "VisitsSummary.get", ""
@@ -359,8 +361,9 @@ def _visit_labels(visit: Visit, actions: int, length: int) -> Iterator[tuple[str
 def _row_numbers(
     visit: Visit, rows: Iterable[Row]
 ) -> Iterator[tuple[tuple[str, str], list[int | None]]]:
-    """What each row adds to the reports about actions and conversions; a 0 or 1 for the metric
-    that counts visits is set afterwards."""
+    """The values that each row adds to the reports about actions and conversions; the metric that
+    counts visits is set later.
+    """
     for row in rows:
         more = row.more
         if row.type == "action":
@@ -432,14 +435,15 @@ def _item_numbers(row: Row, of: str) -> Iterator[tuple[tuple[str, str], list[int
         for report, label in labels:
             _add(orders, (report + of, label), [item.price * item.quantity, item.quantity, 0])
     for key, values in orders.items():
-        # However many lines, it is one order.
+        # An order of several lines counts once.
         values[2] = 1
         yield key, values
 
 
 def _mark_visits(mine: dict[tuple[str, str], list[int | None]], rows: Iterable[Row]) -> None:
-    """Each label that a visit has is one visit of that label; of events and contents (those that
-    were shown) each different one is."""
+    """Count each label of a visit as one visit; for events and contents, count each different one
+    that was shown.
+    """
     different = {}
     for row in rows:
         if row.type == "event":
@@ -460,14 +464,14 @@ def _mark_visits(mine: dict[tuple[str, str], list[int | None]], rows: Iterable[R
 def _summarise(
     mine: dict[tuple[str, str], list[int | None]], rows: Iterable[Row], keywords: dict[str, int]
 ) -> None:
-    """Actions.get: numbers, and how many different things were viewed or followed."""
+    """Actions.get: numbers of actions, and of different pages, downloads and outlinks."""
     numbers: list[int | None] = []
     for kind in ("action", "download", "outlink"):
         abouts = [row.about for row in rows if row.type == kind]
         numbers += [len(abouts), len(set(abouts))]
     searched = [row for row in rows if row.type == "search"]
     for row in searched:
-        # Unknown is neither nothing nor something.
+        # An unknown number of results is neither zero nor positive; -1 stands for it.
         results = -1 if row.more["count"] is None else row.more["count"]
         keywords[row.about] = max(results, keywords.get(row.about, results))
     if any(row.type in ACTIONS for row in rows):
@@ -475,7 +479,7 @@ def _summarise(
 
 
 def _entry_and_exit(mine: dict[tuple[str, str], list[int | None]], visit: Visit) -> None:
-    """Pages that visits began and ended with: none where a site search was first or last."""
+    """Entry and exit pages; a visit that begins or ends with a site search has none there."""
     viewed = [row for row in visit.rows if row.type in ("action", "search")]
     first, last = viewed[0], viewed[-1]
     bounce = int(visit.actions < 2)

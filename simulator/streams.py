@@ -1,4 +1,4 @@
-"""Random streams that give the same numbers on every machine and with every numpy release."""
+"""Random streams that are the same on every machine and for every numpy release."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 def pareto(uniforms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pareto numbers with exponent 4/3, from 1 and cut at 100, from uniform ones in [0, 1).
+    """Pareto numbers with exponent 4/3, from 1 to 100 (cut off), from uniform ones in [0, 1).
 
-    Only operations that IEEE 754 defines to the last bit: powers and logarithms differ between
+    Uses only operations that IEEE 754 defines to the last bit: powers and logarithms differ between
     machines.
     """
     root = np.sqrt(1.0 - uniforms)
@@ -24,11 +24,11 @@ def pareto(uniforms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class Stream:
-    """Random numbers of one concern, such as ("meters.events", day number), under one seed.
+    """Random numbers for one purpose, such as ("meters.events", day number), under one seed.
 
-    Every concern draws from a stream of its own, so that a new kind of defect, or one more day,
-    leaves all other numbers as they were. numpy promises that the raw output of a bit generator
-    never changes but not what its `Generator` methods make of it, so only raw output is used.
+    Every purpose has its own stream, so that another kind of defect, or another day, does not
+    change the other numbers. numpy guarantees the raw output of a bit generator for all releases,
+    but not the results of its `Generator` methods, so only the raw output is used.
     """
 
     def __init__(self, seed: int, concern: str, number: int = 0) -> None:
@@ -61,12 +61,12 @@ class Stream:
         return values[self.below(len(values))]
 
     def favourite(self, values: Sequence[T]) -> T:
-        """One of the values, the first ones much more often than the last."""
+        """One of the values; the first ones are much more likely than the last."""
         share = self.uniform()
         return values[int(share * share * len(values))]
 
     def weighted(self, weights: dict[T, int]) -> T:
-        """One of the keys, as likely as its weight."""
+        """One of the keys; the probabilities are proportional to the weights."""
         rest = self.below(sum(weights.values()))
         for value, weight in weights.items():
             if rest < weight:
@@ -79,14 +79,14 @@ class Stream:
         return f"{int(self._bits.random_raw()):016x}"[:digits]
 
     def distinct(self, count: int, low: int, high: int, taken: Collection[int] = ()) -> list[int]:
-        """`count` different integers in [low, high) that are not in `taken`, in rising order.
+        """`count` different integers in [low, high) that are not in `taken`, in ascending order.
 
-        Raises ValueError when there are not that many.
+        Raises ValueError if there are not enough.
         """
         free = high - low - sum(low <= value < high for value in taken)
         if count > free:
-            raise ValueError(f"{count} values wanted, {free} to be had")
-        if 2 * count > free:  # too crowded to try until a free one comes up
+            raise ValueError(f"{count} values requested, {free} available")
+        if 2 * count > free:  # too few are free to draw until one is
             pool = [value for value in range(low, high) if value not in taken]
             for i in range(count):
                 j = self.between(i, len(pool) - 1)

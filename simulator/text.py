@@ -1,8 +1,8 @@
-"""Many lines of text at once: columns of bytes, side by side in one matrix.
+"""Builds many lines of text at once: columns of bytes, side by side in one matrix.
 
 A column is a uint8 matrix with a row per line, padded with NUL, or a bytes object that is the same
-in every line. No text holds a NUL, so dropping them all gives the lines. Numbers are looked up in
-tables, which is an order of magnitude faster than formatting each.
+in every line. No text contains a NUL, so the lines are the matrix without NULs. Numbers are looked
+up in tables, which is ten times as fast as formatting each.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Integers: TypeAlias = NDArray[np.int64]
 
 
 def table(texts: Sequence[str]) -> Bytes:
-    """A column with a row for each text (ASCII or UTF-8), to be indexed: `table(names)[codes]`."""
+    """A column with a row for each text (ASCII or UTF-8), for indexing: `table(names)[codes]`."""
     encoded = [text.encode() for text in texts]
     width = max((len(text) for text in encoded), default=0) or 1
     padded = b"".join(text.ljust(width, b"\0") for text in encoded)
@@ -29,7 +29,7 @@ def integers(values: Integers) -> Bytes:
     """A column of non-negative integers, without leading zeros."""
     width = max(1, len(str(int(values.max())))) if len(values) else 1
     column = digits(values, width)
-    # A leading zero is dropped, but for the last digit.
+    # Drop leading zeros, except for the last digit.
     leading = np.logical_and.accumulate(column == ord("0"), axis=1)
     leading[:, -1] = False
     column[leading] = 0
@@ -47,7 +47,9 @@ def digits(values: Integers, width: int) -> Bytes:
 
 
 def matrix(count: int, parts: Sequence[Bytes | bytes], spare: int = 0) -> Bytes:
-    """`count` lines: the columns side by side, and `spare` bytes more for later changes."""
+    """`count` lines with the columns side by side, and `spare` more bytes per line for later
+    changes.
+    """
     widths = [len(part) if isinstance(part, bytes) else part.shape[1] for part in parts]
     lines = np.empty((count, sum(widths) + spare), np.uint8)
     start = 0

@@ -1,4 +1,4 @@
-"""Sites, visitors and visits: what happens on the web sites, before anything exports it."""
+"""Sites, visitors and visits: the events on the web sites, before any export."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from simulator.vocabulary import (
     REFERRERS,
 )
 
-# An action is one of these; contents, goals, orders and carts are rows of a visit but no actions.
+# Row types that are actions; contents, goals, orders and carts are rows of a visit but no actions.
 ACTIONS = ("action", "search", "download", "outlink", "event")
 CONTENT = "13"
 ORDER, CART = "ecommerceOrder", "ecommerceAbandonedCart"
 
-# A visitor comes back later than any growth of the visit before.
+# Least number of seconds between two visits of a visitor; longer than a visit can grow.
 PAUSE = 2 * 3600
-# Visitors that a site remembers; older ones never come back, so memory stays bounded.
+# Number of visitors that a site remembers. Older ones never return, so memory is bounded.
 _REMEMBERED = 20_000
 
 # Per cent of a mean hour and a mean day of the week.
@@ -42,8 +42,9 @@ _WEEKDAYS = (112, 114, 112, 108, 100, 72, 82)
 
 @dataclass(frozen=True)
 class Goal:
-    """A goal; `path` None: triggered by hand, otherwise by a page whose URL contains it. A goal
-    with `vanishes` is deleted before the later export."""
+    """A goal. With `path` None it is triggered manually, otherwise by a page whose URL contains
+    `path`. A goal with `vanishes` is deleted before the later export.
+    """
 
     id: int
     name: str
@@ -54,10 +55,10 @@ class Goal:
 
 @dataclass(frozen=True)
 class Dimension:
-    """A custom dimension; ids are unique within a site only.
+    """A custom dimension; ids are unique only within a site.
 
-    `active` is "always", "never", "before" or "after" the moment in the middle of the data set at
-    which one dimension of the site gives its slot (scope and index) to another.
+    The switch is the moment in the middle of the data set at which one dimension of the site gives
+    its slot (scope and index) to another. `active` is "always", "never", "before" or "after" it.
     """
 
     id: int
@@ -73,8 +74,10 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Site:
-    """A web site. `locale` is the language of its exports, `goals_shape` that of its goals; with
-    `splits` a visit ends at the site's midnight and another begins, which is Matomo's default."""
+    """A web site. `locale` is the language of its exports, `goals_shape` the JSON form of its
+    goals. With `splits` a visit ends at the site's midnight and another begins, which is Matomo's
+    default.
+    """
 
     id: int
     timezone: str
@@ -94,7 +97,7 @@ class Site:
 
     @property
     def domain(self) -> str:
-        """Scheme and host of its pages."""
+        """Scheme and host of its URLs."""
         return f"https://shop{self.id}.example"
 
     @property
@@ -103,17 +106,17 @@ class Site:
         return _zone(self.timezone)
 
     def local(self, at: int) -> datetime:
-        """Wall clock of the site at a UTC epoch second."""
+        """The site's wall clock at `at` (seconds since 1970)."""
         return datetime.fromtimestamp(at, self.zone)
 
     def midnight(self, day: date) -> int:
-        """UTC epoch second at which `day` begins on the site."""
+        """The time at which `day` begins on the site (seconds since 1970)."""
         return int(datetime(day.year, day.month, day.day, tzinfo=self.zone).timestamp())
 
 
 @lru_cache
 def _zone(name: str) -> tzinfo:
-    # UTC must not depend on time zone files.
+    # UTC must work without time zone files.
     return timezone.utc if name == "UTC" else ZoneInfo(name)
 
 
@@ -130,8 +133,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a visit's action list. `at` is UTC epoch seconds, `about` the URL, keyword, goal or
-    order id; `page_id` is unique in the instance, None for conversions, `about_id` per `about`."""
+    """A row of a visit's action list. `at` is in seconds since 1970, `about` is the URL, keyword,
+    goal or order id. `page_id` is unique in the instance, None for conversions; `about_id` is the
+    id of `about`.
+    """
 
     type: str
     at: int
@@ -145,7 +150,9 @@ class Row:
 
 @dataclass
 class Visitor:
-    """A person with one browser on one site; money in cents, `last_order` None without orders."""
+    """A person with one browser on one site; amounts in cents, `last_order` is
+    None without orders.
+    """
 
     number: int
     visitor_id: str
@@ -165,8 +172,9 @@ class Visitor:
 
 @dataclass(frozen=True)
 class Visit:
-    """A visit as far as it has come. `php` is the PHP of the server that exports it (7 or 8),
-    `orders` and `carts` the visitor's so far: count, cents, items."""
+    """A visit up to some moment. `php` is the version of PHP on the server that exports it (7 or
+    8); `orders` and `carts` are the visitor's totals so far: count, cents, items.
+    """
 
     site: Site
     id: int
@@ -195,33 +203,35 @@ class Visit:
 
     @property
     def first(self) -> int:
-        """UTC epoch second of the first row."""
+        """Time of the first row (seconds since 1970)."""
         return self.rows[0].at
 
     @property
     def last(self) -> int:
-        """UTC epoch second of the last row."""
+        """Time of the last row (seconds since 1970)."""
         return self.rows[-1].at
 
     @property
     def day(self) -> date:
-        """The site's day of the last row, which is the day of the visit in all reports."""
+        """The site's day of the last row; all reports count the visit on this day."""
         return self.site.local(self.last).date()
 
     @property
     def length(self) -> int:
-        """visitDuration: 0 for a single hit, else one second more than from first to last."""
+        """visitDuration: 0 for a single hit, else the seconds from the first to the last row plus
+        one.
+        """
         hits = [row for row in self.rows if row.type != CONTENT]
         return 0 if len(hits) == 1 else 1 + self.last - self.first
 
     @property
     def actions(self) -> int:
-        """How many rows are actions."""
+        """The number of rows that are actions."""
         return self.count(*ACTIONS)
 
     @property
     def converted(self) -> bool:
-        """Whether there is a goal or an order; a cart alone does not count."""
+        """Whether the visit has a goal or an order; a cart alone does not count."""
         return self.count("goal", ORDER) > 0
 
     @property
@@ -232,20 +242,20 @@ class Visit:
         return "returning" if self.since_order is None else "returningCustomer"
 
     def count(self, *types: str) -> int:
-        """How many rows are of one of these types."""
+        """The number of rows of the given types."""
         return sum(row.type in types for row in self.rows)
 
     def until(self, rows: int) -> Visit:
-        """The visit when it had that many rows."""
+        """The visit when it had `rows` rows."""
         return replace(self, rows=self.rows[:rows])
 
 
 class History:
-    """The visits of one site, one day after the other. Ids are those of one Matomo instance.
+    """The visits of one site, day by day. Ids are unique in one Matomo instance.
 
-    `sites` is how many sites the instance has; `switch` the second at which dimensions change;
-    `long` and `at_midnight` the numbers (from 0) of visits that have more than `cap` actions, and
-    of visits with a single page at the very beginning of the day.
+    `sites` is the number of sites of the instance, `switch` the second at which dimensions change.
+    `long` and `at_midnight` are the numbers (from 0) of visits that have more than `cap` actions,
+    and of visits with a single page at the very beginning of the day.
     """
 
     def __init__(
@@ -270,8 +280,9 @@ class History:
         self._known = 0
 
     def day(self, day: date, visits: int) -> Iterator[tuple[int, Visit]]:
-        """The visits that start on `day` of the site's calendar, by start, each with its number;
-        one that is split at midnight gives two with the same number."""
+        """The visits that start on `day` of the site's calendar, in order of their start, each with
+        its number. A visit that is split at midnight gives two visits with the same number.
+        """
         stream = Stream(self._seed, f"matomo.site {self._site.id}", day.toordinal())
         begin, end = self._site.midnight(day), self._site.midnight(day + timedelta(days=1))
         hours = dict(enumerate(_HOURS))
@@ -280,7 +291,7 @@ class History:
             for _ in range(visits)
         )
         numbers = range(self._starts, self._starts + visits)
-        # Those at midnight are the first of the day.
+        # Visits at midnight are the first of the day.
         by_start = sorted(numbers, key=lambda number: number not in self._at_midnight)
         at_midnight = sum(number in self._at_midnight for number in numbers)
         starts[:at_midnight] = [begin] * at_midnight
@@ -290,7 +301,9 @@ class History:
         self._starts += visits
 
     def grown(self, visit: Visit, stream: Stream) -> Visit | None:
-        """The visit some minutes later: 1 to 5 more actions; None where midnight ends it before."""
+        """The visit some minutes later with 1 to 5 more actions; None if midnight would end it
+        before.
+        """
         rows = self._more_rows(stream, visit.rows, stream.between(1, 5))
         if self._site.splits:
             end = self._site.midnight(visit.day + timedelta(days=1))
@@ -301,7 +314,7 @@ class History:
     def _visit(self, stream: Stream, number: int, start: int, end: int) -> Iterator[Visit]:
         site = self._site
         visitor = self._visitor(stream, start)
-        # A third leave at once, few stay long.
+        # A third leave after one action, few stay long.
         root = sqrt(1.0 - stream.uniform())
         actions = min(int(1.5 / (root * sqrt(root))), 40)
         if number in self._long:
@@ -313,11 +326,11 @@ class History:
         if site.ecommerce and actions > 2:
             rows = self._with_shopping(stream, rows)
         referrer = stream.favourite(REFERRERS)
-        # Two web servers before one database, one of them not yet on the newer PHP.
+        # Two web servers use one database; one of them still has the older PHP.
         php = stream.pick((7, 8))
         tail = tuple(row for row in rows if site.splits and row.at >= end)
         yield self._made(visitor, rows[: len(rows) - len(tail)], referrer, php)
-        # What goes on after midnight needs a page first, as it does on the site.
+        # Matomo's second visit begins with a page, so drop the rows before the first page.
         while tail and tail[0].type != "action":
             tail = tail[1:]
         if tail:
@@ -369,7 +382,7 @@ class History:
     def _visitor(self, stream: Stream, start: int) -> Visitor:
         known, site = self._visitors, self._site
         if known and stream.chance(0.45):
-            # Some come often, most once.
+            # Some visitors return often, most visit once.
             visitor = stream.favourite(known)
             if visitor.last_end + PAUSE <= start:
                 return visitor
@@ -380,7 +393,7 @@ class History:
             visitor_id=stream.hexadecimal(16),
             fingerprint=stream.hexadecimal(16),
             user_id=f"user{number}@shop{site.id}.example" if stream.chance(0.3) else None,
-            # 198.18.0.0/15 belongs to nobody.
+            # 198.18.0.0/15 is reserved for benchmarks (RFC 2544), so it belongs to nobody.
             ip=f"198.{stream.between(18, 19)}.{stream.below(256)}.{stream.below(256)}",
             device=stream.favourite(DEVICES),
             country=stream.favourite(COUNTRIES),
@@ -400,7 +413,7 @@ class History:
         position = max(row.position for row in made)
         at = made[-1].at
         by_hand = [goal for goal in site.goals if goal.path is None and not goal.vanishes]
-        # Robots, which make the longest visits, are fast.
+        # Robots make the longest visits, with short pauses.
         pause = 240 if actions < 100 else 20
         for _ in range(actions):
             at += stream.between(5, pause)
@@ -441,7 +454,7 @@ class History:
         return self._row(kind, at, stream.favourite(OUTLINKS), position)
 
     def _content(self, stream: Stream, at: int, position: int) -> list[Row]:
-        """A content that is shown, and clicked a third of the time."""
+        """A content impression, with a click in a third of the cases."""
         name, piece, target = stream.pick(CONTENTS)
         interaction = stream.pick((None, "", "click"))
         return [
@@ -456,7 +469,9 @@ class History:
         ]
 
     def _with_shopping(self, stream: Stream, rows: tuple[Row, ...]) -> tuple[Row, ...]:
-        """With an order (a tenth of such visits), a cart that was left (another tenth), or both."""
+        """The rows with an order (in a tenth of such visits), an abandoned cart (another tenth), or
+        both.
+        """
         kinds = {0: (), 1: (ORDER,), 2: (CART,), 3: (ORDER, CART)}[
             stream.weighted({0: 80, 1: 9, 2: 10, 3: 1})
         ]
@@ -491,7 +506,7 @@ class History:
         return Row(kind, at, about, page_id, self._unique(about_id), position, more or {})
 
     def _unique(self, number: int) -> int:
-        """A number that no other site of the instance has."""
+        """A number that no other site of the instance uses."""
         return (number - 1) * self._sites + self._site.id
 
     def _with_goals(self, rows: tuple[Row, ...] | list[Row], page: Row) -> tuple[Row, ...]:
@@ -504,7 +519,7 @@ class History:
     def _with_goal(
         self, rows: tuple[Row, ...] | list[Row], goal: Goal, at: int, page_id: int | None
     ) -> tuple[Row, ...]:
-        # A goal converts once in a visit (allow_multiple is off).
+        # A goal converts once per visit (allow_multiple is off).
         if any(row.type == "goal" and row.about == str(goal.id) for row in rows):
             return tuple(rows)
         pages = [row.about for row in rows if row.type == "action"]
@@ -513,14 +528,15 @@ class History:
 
 
 def visits_on(seed: int, site: Site, day: date, mean: int) -> int:
-    """How many visits begin on a day: more in the week than at its end, and never none."""
+    """The number of visits that begin on a day: more on weekdays than at weekends, at least one."""
     noise = Stream(seed, f"matomo.volume {site.id}", day.toordinal()).uniform()
     return max(1, round(mean * _WEEKDAYS[day.weekday()] / 100 * (0.85 + 0.3 * noise)))
 
 
 def make_sites(count: int, timezones: tuple[str, ...]) -> list[Site]:
-    """Sites 1 to `count`; the first with goals as an object, the second as an array, every third
-    without goals and dimensions. Goal and dimension ids mean something else on each site."""
+    """Sites 1 to `count`. The first exports goals as an object, the second as an array, every third
+    has no goals and dimensions. Goal and dimension ids have another meaning on each site.
+    """
     sites = []
     for id_site in range(1, count + 1):
         kind = (id_site - 1) % 3
@@ -561,7 +577,7 @@ def make_sites(count: int, timezones: tuple[str, ...]) -> list[Site]:
 
 
 def dimension_values(visit: Visit, row: Row | None) -> dict[int, str | None]:
-    """The values of the active custom dimensions, by id: of the visit, or of one of its rows."""
+    """The values of the active custom dimensions by id, for the visit or one of its rows."""
     values: dict[int, str | None] = {}
     for dimension in visit.site.dimensions:
         if not dimension.is_active(visit.after_switch):

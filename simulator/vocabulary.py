@@ -1,11 +1,11 @@
-"""What visitors are, see, do and buy: pages, devices, places, referrers, items.
+"""The vocabulary of visits: pages, devices, places, referrers and items.
 
-Lists begin with what is commonest: see `Stream.favourite`.
+Lists begin with the most frequent values: see `Stream.favourite`.
 """
 
 from __future__ import annotations
 
-# (path, title). The same page with a query string is another URL, as in Matomo.
+# (path, title). As in Matomo, the same page with a query string is another URL.
 PAGES = (
     ("/", "Welcome"),
     ("/index.html", "Welcome"),
@@ -165,7 +165,7 @@ COUNTRIES: tuple[dict[str, str | None], ...] = (
     },
 )
 
-# Matomo translates labels into the language of whoever asks for the export.
+# Matomo translates labels into the language of the user who exports.
 LABELS: dict[str, dict[str, str]] = {
     "en": {
         "fr": "France",

@@ -1,4 +1,4 @@
-"""Tasks in several processes, with their results in the order of the tasks."""
+"""Runs tasks in several processes, with the results in the order of the tasks."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ R = TypeVar("R")
 
 
 def in_order(work: Callable[[T], R], tasks: Iterable[T], processes: int) -> Iterator[R]:
-    """`work(task)` for each task, in order; at most two results a process wait to be taken.
+    """`work(task)` for each task, in order; at most two results per process wait to be taken.
 
-    With one process everything happens in this one. An error of a task is raised where its result
-    would come, and the tasks that have not begun are dropped.
+    With one process all work is done in the calling process. An error of a task is raised in place
+    of its result, and tasks that have not begun are dropped.
     """
     if processes == 1:
         yield from map(work, tasks)
         return
-    # Forked children of a process with threads may hang, and macOS and Windows cannot fork.
+    # Forked children of a process with threads may hang. Fork is unsafe on macOS, and Windows has
+    # none.
     context = multiprocessing.get_context("spawn")
     waiting: deque[Future[R]] = deque()
-    # Ctrl-C goes to every process; one tells of it.
+    # Ctrl-C signals every process; only the parent reports it.
     pool = ProcessPoolExecutor(
         processes,
         mp_context=context,

@@ -1,4 +1,4 @@
-"""The local stack: a real Kafka broker and one Spark with Delta, for people and for tests.
+"""The local stack: a real Kafka broker and one Spark with Delta Lake, for people and tests.
 
 Example:
     from stack import Stack

@@ -24,7 +24,7 @@ _SERVERS = click.argument("servers", nargs=-1, type=click.Choice(["kafka", "spar
 
 
 def _user_errors(command: Callable[P, T]) -> Callable[P, T]:
-    """Turn errors that the user can mend into a message and an exit code."""
+    """Print errors that the user can fix as a sentence, and exit with their code."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -35,7 +35,8 @@ def _user_errors(command: Callable[P, T]) -> Callable[P, T]:
         except KeyboardInterrupt:
             _fail("Interrupted.", 130)
         except OSError as error:
-            # A full disk or a folder that may not be written to; the text names file and cause.
+            # A full disk or a folder without write permission, for example; the text has file and
+            # cause.
             _fail(f"The operating system refused: {error}.", 1)
 
     return wrapped
@@ -50,18 +51,18 @@ def _fail(message: str, code: int) -> NoReturn:
 def cli() -> None:
     """A local Kafka and Spark (Thrift and Connect, with Delta Lake) for people and tests.
 
-    Everything of an instance lies in one folder, `.stack` in the project or LACUSTRE_STACK_DIR.
+    All files of an instance are in one folder: `.stack` in the project, or LACUSTRE_STACK_DIR.
     """
 
 
 @cli.command()
 @click.option(
     "--accept-jars", is_flag=True,
-    help="For maintainers, after a change of versions: lock the SHA-256 of the jars there are.",
+    help="For maintainers, after a change of versions: lock the SHA-256 of the present jars.",
 )  # fmt: skip
 @_user_errors
 def install(accept_jars: bool) -> None:
-    """Fetch the jars and check them; afterwards the stack needs no network."""
+    """Fetch the jars and check their hashes; afterwards the stack needs no network."""
     with _progress() as progress:
         stack = Stack()
         fetched = stack.install(progress, accept_jars=accept_jars)
@@ -94,7 +95,7 @@ def up(servers: tuple[str, ...], timeout: float) -> None:
 @_SERVERS
 @_user_errors
 def down(servers: tuple[str, ...]) -> None:
-    """Stop the servers that `up` started (or only those named); their data stays."""
+    """Stop the servers that `up` started (or only those named); the data stays."""
     with _progress() as progress:
         progress("stopping")
         stack = Stack()
@@ -106,7 +107,7 @@ def down(servers: tuple[str, ...]) -> None:
 @cli.command()
 @_user_errors
 def status() -> None:
-    """Ask every server; exit code 1 unless all are healthy."""
+    """Check every server; exit code 1 unless all are healthy."""
     lines = Stack().status()
     table = Table(show_edge=False)
     here = Path.cwd()
@@ -119,7 +120,7 @@ def status() -> None:
         table.add_row(line.service, pid, line.address or "-", health, Text(str(log)))
     console = Console()
     if not console.is_terminal:
-        # A file or a pipe has no width that long paths would have to be folded into.
+        # A file or a pipe has no width of its own, so do not fold long paths.
         console = Console(width=1000)
     console.print(table)
     if any(line.problem for line in lines):
@@ -129,10 +130,10 @@ def status() -> None:
 @cli.command()
 @_user_errors
 def env() -> None:
-    """Print where the servers are, for `eval "$(python -m stack env)"`.
+    """Print the servers' addresses, for `eval "$(python -m stack env)"`.
 
-    Unless all are running, what it prints takes the variables away and makes `eval` fail, so that
-    the next command does not reach servers of an earlier start or of somebody else.
+    Unless all servers run, the printed line unsets the variables and makes `eval` fail, so that the
+    next command does not connect to servers of an earlier start or of somebody else.
     """
     try:
         lines = export_lines(Stack().env())
@@ -145,9 +146,9 @@ def env() -> None:
 @cli.command()
 @_user_errors
 def demo() -> None:
-    """Everything once, from Kafka to views, on simulated data; then a short summary.
+    """Run the whole path once, from Kafka to views, on simulated data; then print a summary.
 
-    Starts the servers where they are not up. Run again, it adds nothing twice.
+    Starts servers that do not run. A second run adds no duplicates.
     """
     from stack import demo
 
@@ -161,9 +162,9 @@ def demo() -> None:
 @click.argument("statement", required=False)
 @_user_errors
 def sql(statement: str | None) -> None:
-    """Run STATEMENT on Spark; without one, a prompt, or the statements of standard input.
+    """Run STATEMENT on Spark. Without it, open a prompt, or run the statements of standard input.
 
-    Prints tables on a terminal, tab-separated lines elsewhere.
+    Prints tables on a terminal, else tab-separated lines.
     """
     from stack.sql import Client, prompt, run_all
 
@@ -183,12 +184,14 @@ def sql(statement: str | None) -> None:
 
 
 def export_lines(variables: dict[str, str]) -> list[str]:
-    """Shell lines that set the variables, whatever characters are in their values."""
+    """Lines of a shell that export the variables; values are quoted."""
     return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
 
 
 class _progress:
-    """Shows the latest message: a spinner on a terminal, a line each elsewhere; on stderr."""
+    """Shows the latest message on stderr: as a spinner on a terminal, else as one
+    line per message.
+    """
 
     def __init__(self) -> None:
         console = Console(stderr=True)

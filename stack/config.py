@@ -1,4 +1,4 @@
-"""What the environment decides: folders, ports, memory. Read once, checked once."""
+"""The settings of an instance: folders, ports and memory, from environment variables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class PortSpec:
-    """One port of the stack: its name in the state file, its variable and its usual number."""
+    """One port of the stack: its name in the state file, its variable and its default number."""
 
     name: str
     variable: str
@@ -44,17 +44,17 @@ SPARK_PORTS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """The choices of one instance.
+    """The settings of one instance.
 
     Attributes:
         directory: The folder of the instance: state, logs, data, configuration.
-        cache: The folder shared by instances, with the jars.
-        ports: For each port name the number asked for; 0 = any free one, None = not asked.
+        cache: The folder with the jars; several instances may share it.
+        ports: For each port name the requested number; 0 = any free one, None = not requested.
         spark_master: Spark's master URL.
-        spark_memory: Heap of the Spark JVM, as Java writes it ("3g").
+        spark_memory: Heap of the Spark JVM in Java's notation ("3g").
         spark_java_options: Further options of the Spark JVM.
-        ivy_settings: Somebody's own Ivy settings file (a company's mirror), or None.
-        environ: The environment everything was read from; the servers get a cleaned copy.
+        ivy_settings: An Ivy settings file of the user (for a mirror), or None.
+        environ: The environment of all settings; the servers get an allow-list of it.
     """
 
     directory: Path
@@ -70,10 +70,10 @@ class Settings:
     def read(
         cls, directory: Path | str | None = None, environ: Mapping[str, str] | None = None
     ) -> Settings:
-        """Read the settings; an argument wins over its environment variable.
+        """Read the settings. `directory` overrides its environment variable.
 
         Raises:
-            ConfigurationError: a variable's value cannot be used.
+            ConfigurationError: the value of a variable cannot be used.
         """
         environ = MappingProxyType(dict(os.environ if environ is None else environ))
         project = project_directory()
@@ -93,19 +93,21 @@ class Settings:
 
 
 def project_directory() -> Path:
-    """The checkout this package lies in, or the current folder where it is installed elsewhere."""
+    """The checkout that contains this package; the current folder if the package is installed."""
     checkout = Path(__file__).resolve().parent.parent
     return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
 
 
 def default_master(cores: int) -> str:
-    """All cores up to eight: beyond that small local data only pays for more tasks."""
+    """Spark's master URL with all cores up to eight; more tasks only cost time on
+    small local data.
+    """
     return f"local[{min(max(cores, 2), 8)}]"
 
 
 def _usable_folder(value: Path | str, variable: str) -> Path:
     path = Path(value).expanduser().absolute()
-    # A colon separates the entries of a Java class path and cannot be escaped there.
+    # A colon separates the entries of a Java class path and cannot be escaped.
     if os.pathsep in str(path) or "\n" in str(path):
         raise ConfigurationError(
             f"The folder {str(path)!r} has a {os.pathsep!r} or a line break in its name, which "

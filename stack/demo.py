@@ -1,7 +1,7 @@
 """`python -m stack demo`: the whole path once, from Kafka to views, on simulated data.
 
-It only runs what people run themselves, and prints each command. Run again, it adds nothing twice:
-the simulator knows what it has played, and the loader what it has landed.
+It runs the commands that people run themselves, and prints each. A second run adds no duplicates:
+the simulator remembers what it has played, and the ledger has what was landed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from stack.instance import Stack
 from stack.sql import Client
 
 _ROOT = Path(__file__).resolve().parent.parent
-# dbt numbers its nodes in its log: "12 of 95 START sql view model staging.x .......... [RUN]".
+# A node in dbt's log: "12 of 95 START sql view model staging.x .......... [RUN]".
 _DBT_NODE = re.compile(r"(\d+) of (\d+) START .*?(\S+) \.*\s*\[RUN\]")
 
 _LOADED = """
@@ -55,12 +55,12 @@ from quarantine.meter_messages group by reason
 """
 
 
-# They test the models on rows of their own, a seventh of a build, and say nothing of the data.
+# Unit tests use rows of their own and do not test the data; they take a seventh of a build.
 _NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 
 
 def run(stack: Stack, console: Console) -> None:
-    """Run the demo on ``stack``, which must be up.
+    """Run the demo on ``stack``, whose servers must run.
 
     Raises ``StackError`` with the output of the first command that fails.
     """
@@ -83,7 +83,7 @@ def run(stack: Stack, console: Console) -> None:
     demo.step("Play changed visits and a renamed goal, land them, and detect the changes")
     demo.play("matomo", data / "matomo" / "changes.jsonl")
     demo.load()
-    demo.dbt("run", "--select", "tag:staging,tag:matomo")
+    demo.dbt("run", "--select", "tag:staging,tag:matomo", "tag:intermediate,tag:matomo")
     demo.dbt("snapshot")
     demo.dbt("build", "--select", "tag:lake,tag:matomo", *_NO_UNIT_TESTS)
     demo.step("Build the documentation")
@@ -122,7 +122,7 @@ class _Demo:
         self.python("loader", "--config", _ROOT / "loader.toml.example", "run")
 
     def dbt(self, *words: str) -> None:
-        """Run dbt with a progress bar in place of its log, which is shown when it fails."""
+        """Run dbt with a progress bar instead of its log, which is printed only if dbt fails."""
         name = "dbt " + " ".join(words)
         command = [
             str(Path(sys.executable).parent / "dbt"), "--no-use-colors", *words,
@@ -157,7 +157,7 @@ class _Demo:
                     )
             code = process.wait()
         if code != 0:
-            # Spark's errors come with pages of Java frames.
+            # Spark's errors contain pages of Java stack frames; drop them.
             told = [line for line in lines if not line.lstrip().startswith(("at ", "... "))]
             raise StackError(f"`{name}` failed:\n{''.join(told[-60:])}")
         done = [line for line in lines if "Done. " in line]
@@ -169,7 +169,7 @@ class _Demo:
         )
 
     def summary(self) -> None:
-        """A few numbers of what is in the lake now, and what to try next."""
+        """Print a few numbers from the lake, and the next commands to try."""
         self._console.print("\n[bold]What is in the lake now[/bold]")
         endpoint = self._stack.endpoints
         client = Client(endpoint.thrift_host, endpoint.thrift_port, endpoint.thrift_password)
@@ -198,7 +198,9 @@ class _Demo:
         )
 
     def _profiles(self) -> Path:
-        """A folder with the shipped profile: a person's own one may point elsewhere."""
+        """A folder with the shipped dbt profile, because the user's own may point
+        to other servers.
+        """
         folder = self._stack.directory / "demo-profile"
         folder.mkdir(exist_ok=True)
         text = (_ROOT / "profiles.yml.example").read_text(encoding="utf-8")
@@ -206,7 +208,7 @@ class _Demo:
         return folder
 
     def _run(self, command: Sequence[str], name: str) -> None:
-        """Run ``command`` with its output indented; it may take a terminal for progress."""
+        """Run ``command``; its output goes to the terminal, so that it can show progress there."""
         process = subprocess.run(command, cwd=_ROOT, env=self._environ, check=False)
         if process.returncode != 0:
             raise StackError(f"`{name}` failed with exit code {process.returncode}.")

@@ -1,4 +1,4 @@
-"""What can go wrong in a way the user can mend; each message says what, where and what to do."""
+"""Errors that the user can fix; each message says what happened, where, and what to do."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ __all__ = [
 
 
 class StackError(Exception):
-    """Root of the package's errors; the command line prints it without a traceback."""
+    """Base class of the package's errors; the command line prints them without a traceback."""
 
     exit_code = 1
 
 
 class ConfigurationError(StackError):
-    """An environment variable or a folder cannot be used as given."""
+    """The value of an environment variable, or a folder, cannot be used."""
 
 
 class JavaError(StackError):
-    """No Java that Spark and Kafka can run on was found."""
+    """There is no Java that is new enough for Spark and Kafka."""
 
     exit_code = 2
 
 
 class InstallError(StackError):
-    """The jars are not in the cache and could not be fetched."""
+    """The jars are not in the cache and could not be fetched, or are not the locked ones."""
 
 
 class PortInUseError(ConfigurationError):
-    """A port that an environment variable asks for belongs to somebody else."""
+    """A port that an environment variable requests is in use."""
 
 
 class StartError(StackError):
-    """A server died, or did not become healthy in time."""
+    """A server died, or was not healthy in time."""
 
 
 class NotRunningError(StackError):

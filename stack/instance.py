@@ -1,4 +1,4 @@
-"""An instance of the stack: both servers over one folder."""
+"""An instance of the stack: both servers with one folder."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ Progress = Callable[[str], None]
 
 START_SECONDS = 180.0
 
-# The variables that `Stack.env` gives.
+# The variables of `Stack.env`, in its order.
 ENVIRONMENT = (
     "KAFKA_BOOTSTRAP_SERVERS",
     "SPARK_REMOTE",
     "THRIFT_HOST",
     "THRIFT_PORT",
-    # dbt shows no variable with this beginning.
+    # dbt hides the values of variables with the prefix DBT_ENV_SECRET_.
     "DBT_ENV_SECRET_THRIFT_PASSWORD",
 )
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where clients find the servers, and what Spark's ask of them."""
+    """The servers' addresses for clients, with Spark's token."""
 
     kafka_bootstrap_servers: str
-    spark_remote: str = field(repr=False)  # with the token
+    spark_remote: str = field(repr=False)  # contains the token
     thrift_host: str
     thrift_port: int
     thrift_password: str = field(repr=False)
@@ -49,11 +49,11 @@ class ServiceStatus:
     """One line of `status`.
 
     Attributes:
-        service: What it is, for people.
-        pid: The process that serves it, or None.
-        address: Where clients connect; "" before the first start.
-        problem: None when it answered just now.
-        log: The log of its process.
+        service: Its name, for people.
+        pid: The process of the service, or None.
+        address: The address for clients; "" before the first start.
+        problem: None if the service answered, else the problem.
+        log: The log of the process.
     """
 
     service: str
@@ -64,14 +64,14 @@ class ServiceStatus:
 
 
 class Stack:
-    """A local Kafka and Spark whose state, logs and data lie in one folder.
+    """A local Kafka and Spark whose state, logs and data are in one folder.
 
     Args:
         directory: The folder; by default LACUSTRE_STACK_DIR, or `.stack` in the project.
-        environ: Where LACUSTRE_* variables are read from; by default this process's environment.
+        environ: The variables to read; by default this process's environment.
 
     Raises:
-        ConfigurationError: a variable's value cannot be used.
+        ConfigurationError: the value of a variable cannot be used.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class Stack:
     def install(
         self, progress: Progress = lambda _: None, *, accept_jars: bool = False
     ) -> list[str]:
-        """Fetch the jars that are missing, and compare all with their locked SHA-256; returns which
-        groups were fetched. With `accept_jars` those that are there are locked instead.
+        """Fetch missing jars, and compare all jars with their locked SHA-256; returns the names of
+        the fetched groups. With `accept_jars`, lock the present jars instead.
 
         Raises:
-            InstallError: they cannot be fetched.
+            InstallError: the jars cannot be fetched, or are not the locked ones.
             JavaError: there is no Java to fetch them with.
         """
         return jars.install(self.settings, self._java, progress, accepted=accept_jars)
@@ -102,20 +102,20 @@ class Stack:
         timeout: float = START_SECONDS,
         progress: Progress = lambda _: None,
     ) -> list[str]:
-        """Start what is not running and wait until everything answers.
+        """Start the servers that do not run, and wait until all answer.
 
         Args:
-            only: Names of servers ("kafka", "spark"); none means all.
-            timeout: Seconds until a server that does not answer counts as failed.
-            progress: Called with a few words whenever something changes.
+            only: Names of servers ("kafka", "spark"); empty means all.
+            timeout: Seconds after which a server without an answer counts as failed.
+            progress: Called with a short text at every change.
 
         Returns:
-            The names of the servers that were started; empty when all were running.
+            The names of the servers that were started; empty if all ran already.
 
         Raises:
             StartError: a server died or did not answer in time; the message has the cause.
-            PortInUseError: a variable asks for a port that is busy.
-            InstallError: the jars are neither cached nor to be had.
+            PortInUseError: a variable requests a port that is in use.
+            InstallError: the jars are not in the cache and cannot be fetched.
             JavaError: there is no usable Java.
         """
         servers = self._select(only)
@@ -133,14 +133,16 @@ class Stack:
                         server.check_ports()
                 _wait(waiting, started, timeout, progress)
             except BaseException:
-                # Also on Ctrl-C: what is not ready must not stay behind half started, what is
-                # ready is left for the next `up`.
+                # Also on Ctrl-C: stop the servers that are not ready, because half-started ones
+                # must not stay. Keep the ready ones for the next `up`.
                 stop(server for server in started if server in waiting)
                 raise
         return [server.name for server in started]
 
     def down(self, only: Collection[str] = (), progress: Progress = lambda _: None) -> list[str]:
-        """Stop the servers this instance started; returns those that were running. Keeps data."""
+        """Stop the servers that this instance started, and keep their data; returns the names of
+        those that ran.
+        """
         servers = self._select(only)
         if not self.directory.exists():
             return []
@@ -148,7 +150,7 @@ class Stack:
             return [server.name for server in stop(servers)]
 
     def status(self) -> list[ServiceStatus]:
-        """Ask every service; takes a second or two."""
+        """Check every service; takes one or two seconds."""
         titles = {"kafka": "Kafka", "connect": "Spark Connect", "thrift": "Spark Thrift"}
         lines = []
         for server in (self.kafka, self.spark):
@@ -166,10 +168,10 @@ class Stack:
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where clients connect.
+        """The servers' addresses.
 
         Raises:
-            NotRunningError: not both servers are running.
+            NotRunningError: a server does not run.
         """
         for server in self.servers:
             if server.pid is None:
@@ -183,7 +185,7 @@ class Stack:
         """The endpoints as the environment variables that clients read.
 
         Raises:
-            NotRunningError: not both servers are running.
+            NotRunningError: a server does not run.
         """
         endpoints = self.endpoints
         values = (
@@ -208,10 +210,12 @@ class Stack:
 
 
 def _wait(waiting: list[Server], started: list[Server], timeout: float, progress: Progress) -> None:
-    """Poll until all answer; takes those that do out of `waiting`."""
+    """Poll until all servers answer; removes those that do from `waiting`. Raises `StartError` if
+    one dies or `timeout` (seconds) passes.
+    """
     begin = time.monotonic()
-    # In threads, because a server that accepts a question early may answer it late: meanwhile the
-    # other one is asked, and the death of either is noticed.
+    # One thread per server: a starting server may accept a request early and answer it late.
+    # Meanwhile the other server is checked, and a dead process is noticed.
     pool = ThreadPoolExecutor(max_workers=len(waiting) or 1)
     questions = {server: pool.submit(server.problem) for server in waiting}
     try:

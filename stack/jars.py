@@ -1,4 +1,4 @@
-"""The jars of both servers, resolved once into a cache folder; afterwards no network is needed."""
+"""The jars of both servers: fetched once into a cache folder, and compared with locked hashes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KAFKA_CLIENTS_OF_SPARK = "3.9.2"
 SPARK = "4.2.0"
 UNITY_CATALOG = "0.6.0"
 
-# SHA-256 of every jar, one line each; written by `python -m stack install --accept-jars`.
+# SHA-256 of every jar, one per line; `python -m stack install --accept-jars` writes it.
 LOCK = Path(__file__).with_name("jars.sha256")
 
 _MARKER = "installed.json"
@@ -36,7 +36,7 @@ _TIMEOUT_SECONDS = 1800
 
 @dataclass(frozen=True)
 class Jar:
-    """One Maven module; `with_dependencies` takes everything its pom asks for along."""
+    """One Maven module; `with_dependencies` also fetches all dependencies of its pom."""
 
     organisation: str
     module: str
@@ -44,15 +44,15 @@ class Jar:
     with_dependencies: bool = False
 
 
-# The broker runs in its own JVM and brings everything. Its closure holds slf4j-api 1.7, to which
-# the binding must belong; without a binding the broker logs nothing.
+# The broker has its own JVM, and these are all its jars. They include slf4j-api 1.7, so the binding
+# must be of the same version; without a binding the broker logs nothing.
 KAFKA_JARS = (
     Jar("org.apache.kafka", "kafka_2.13", KAFKA, with_dependencies=True),
     Jar("org.slf4j", "slf4j-simple", "1.7.36"),
 )
 
-# Named one by one and without dependencies: pyspark has the rest, and a second copy of Hadoop,
-# Parquet, log4j or Jackson before its own on the class path breaks Spark.
+# Listed one by one without dependencies, because pyspark has the rest. Second copies of Hadoop,
+# Parquet, log4j or Jackson earlier on the class path would break Spark.
 SPARK_JARS = (
     Jar("io.delta", "delta-spark_4.2_2.13", DELTA),
     Jar("io.delta", "delta-storage", DELTA),
@@ -73,7 +73,7 @@ GROUPS = {"kafka": KAFKA_JARS, "spark": SPARK_JARS}
 
 
 def pyspark_home() -> Path:
-    """The folder of pip's pyspark, which is a whole Spark.
+    """The folder of the installed pyspark, which is a complete Spark.
 
     Raises:
         InstallError: pyspark is not in this Python environment.
@@ -87,12 +87,12 @@ def pyspark_home() -> Path:
 
 
 def folder(settings: Settings, group: str) -> Path:
-    """Where the jars of a group ("kafka" or "spark") are or will be."""
+    """The folder of the jars of a group ("kafka" or "spark"); it may not exist yet."""
     return settings.cache / "jars" / group
 
 
 def is_installed(settings: Settings, group: str) -> bool:
-    """Whether the group's jars are all there, in the versions this module names."""
+    """Whether the group's jars are complete and have the versions of this module."""
     target = folder(settings, group)
     try:
         marker = json.loads((target / _MARKER).read_text(encoding="utf-8"))
@@ -104,10 +104,10 @@ def is_installed(settings: Settings, group: str) -> bool:
 
 
 def verify(settings: Settings) -> None:
-    """Compare every jar on the servers' class paths with the locked SHA-256.
+    """Compare every jar on the servers' class paths with its locked SHA-256.
 
     Raises:
-        InstallError: a jar is another one, is not locked, or is missing.
+        InstallError: a jar has another hash, is not locked, or is missing.
     """
     locked = _locked()
     for group in GROUPS:
@@ -116,7 +116,7 @@ def verify(settings: Settings) -> None:
 
 
 def accept(settings: Settings) -> None:
-    """Lock the jars that are there now, after their versions were changed on purpose."""
+    """Lock the present jars after an intended change of versions."""
     lines = [
         f"{digest}  {group}/{name}\n"
         for group in GROUPS
@@ -135,7 +135,7 @@ def _locked() -> dict[str, dict[str, str]]:
 
 
 def _hashes(target: Path) -> dict[str, str]:
-    # Everything that `*` of a class path would take, whatever the case of its ending.
+    # The files that `*` in a class path includes, whatever the case of the extension.
     paths = [path for path in target.iterdir() if path.suffix.lower() == ".jar"]
     return {path.name: _sha256(path) for path in sorted(paths)}
 
@@ -172,13 +172,13 @@ def install(
     *,
     accepted: bool = False,
 ) -> list[str]:
-    """Fetch what is missing; returns the names of the groups that were fetched.
+    """Fetch the missing jars; returns the names of the groups that were fetched.
 
-    Every jar is compared with its locked SHA-256, also where nothing was fetched; `accepted` locks
-    those that are there instead.
+    Every jar is compared with its locked SHA-256, even if nothing was fetched; `accepted` locks the
+    present jars instead.
 
-    A group's folder appears complete or not at all, so an interrupted run needs no repair: the
-    next one continues from Ivy's own cache. `java` is only asked when there is something to do.
+    The folder of a group is renamed into place when it is complete, so an interrupted run needs no
+    repair: the next one continues from Ivy's cache. `java` is called only if something is missing.
 
     Raises:
         InstallError: a module cannot be fetched, for example without a network, or a jar is not
@@ -206,7 +206,7 @@ def _fetch_missing(
                 progress(f"fetching the jars of {group.capitalize()}")
                 _fetch(settings, group, java(), accepted)
                 fetched.append(group)
-        # Its only use is to continue an interrupted run.
+        # It is only needed to continue an interrupted run.
         shutil.rmtree(jars / ".ivy", ignore_errors=True)
     return fetched
 
@@ -240,7 +240,7 @@ def _fetch(settings: Settings, group: str, java: Java, accepted: bool) -> None:
         target = folder(settings, group)
         if target.exists():
             shutil.rmtree(target)
-        # Folders made by mkdtemp are private; this one may be shared.
+        # mkdtemp makes private folders; other users may share this one.
         staging.chmod(0o755)
         os.replace(staging, target)
 
@@ -249,7 +249,7 @@ def _fetch(settings: Settings, group: str, java: Java, accepted: bool) -> None:
 def _staging(jars: Path, group: str) -> Iterator[Path]:
     for abandoned in jars.glob(f".{group}-*"):
         shutil.rmtree(abandoned, ignore_errors=True)
-    # A new name every time: an Ivy whose parent was killed may still be writing to the last one.
+    # A new name each time: an Ivy whose parent was killed may still write to the previous folder.
     path = Path(tempfile.mkdtemp(prefix=f".{group}-", dir=jars))
     try:
         yield path
@@ -271,7 +271,7 @@ def _run_ivy(settings: Settings, group: str, java: Java, staging: Path) -> None:
         raise InstallError(f"{pyspark_home() / 'jars'} has no Ivy; reinstall pyspark.")
     command = [
         str(java.executable),
-        # Whatever else Ivy keeps per user goes to the cache as well, not to ~/.ivy2.
+        # Ivy keeps all its files in the cache, not in ~/.ivy2.
         f"-Divy.default.ivy.user.dir={own}",
         "-jar",
         str(ivy),
@@ -284,14 +284,13 @@ def _run_ivy(settings: Settings, group: str, java: Java, staging: Path) -> None:
         "-confs",
         "default",
         "-retrieve",
-        # Relative: brackets in a folder's name would be taken for a part of the pattern.
+        # A relative pattern: brackets in the folder's name would be parsed as part of it.
         "[artifact]-[revision](-[classifier]).[ext]",
     ]
     log = _log(settings, group)
     with log.open("w", encoding="utf-8") as output:
         try:
-            # The caller's environment as it is: JAVA_TOOL_OPTIONS is where a proxy or a company's
-            # certificates are made known to Java.
+            # The caller's whole environment: JAVA_TOOL_OPTIONS may set a proxy or certificates.
             code = subprocess.run(
                 command,
                 cwd=staging,
@@ -330,7 +329,8 @@ def _ivy_module(group: str) -> str:
     dependencies = "\n".join(
         f"    <dependency org={quoteattr(jar.organisation)} name={quoteattr(jar.module)}"
         f" rev={quoteattr(jar.revision)}"
-        # In Maven terms "master" is the jar alone, "default" the jar and what it needs to run.
+        # Ivy's configuration "master" is the jar alone, "default" the jar with its runtime
+        # dependencies.
         f' conf="default->{"default" if jar.with_dependencies else "master"}"/>'
         for jar in GROUPS[group]
     )
@@ -344,8 +344,8 @@ def _ivy_module(group: str) -> str:
 """
 
 
-# Only the public repository, at the address Ivy itself knows: the local Maven repository stays
-# out, where a pom without its jar would break the resolution.
+# Only the public repository, at Ivy's default address. The local Maven repository is excluded,
+# because a pom without its jar would break the resolution.
 _IVY_SETTINGS = """<ivysettings>
   <settings defaultResolver="public"/>
   <timeout-constraints>

@@ -1,4 +1,4 @@
-"""Finding a Java, and an environment in which nothing of another installation disturbs it."""
+"""Finds a Java, and builds the environment of the servers."""
 
 from __future__ import annotations
 
@@ -20,29 +20,31 @@ _HOW_TO_INSTALL = (
     "openjdk@17), and point JAVA_HOME at it if it is not found on PATH"
 )
 
-# What a server sees of the caller's environment. Whoever may run a statement on Spark can read its
-# environment, so passwords and keys stay out, and so do the settings of other installations.
+# The variables that the servers get from the caller. Whoever can run a statement on Spark can read
+# its environment, so passwords, keys and settings of other installations are left out.
 _PASSED = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR"}
 _PASSED |= {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "KRB5_CONFIG", "KRB5CCNAME"}
-# Names of further variables that the servers are to see, with commas between them.
+# Names of further variables for the servers, separated by commas.
 MORE_VARIABLE = "LACUSTRE_SERVER_ENVIRONMENT"
 
 
 @dataclass(frozen=True)
 class Java:
-    """A Java that is new enough."""
+    """A Java of a sufficient version."""
 
     executable: Path
     version: int
 
     @property
     def home(self) -> Path:
-        """The folder that JAVA_HOME would name."""
+        """The folder for JAVA_HOME."""
         return self.executable.resolve().parent.parent
 
 
 def parse_version(text: str) -> int | None:
-    """The feature version in the output of `java -version`: 8 for "1.8.0_402", 17 for "17.0.15"."""
+    """The feature version in the output of `java -version`: 8 for "1.8.0_402", 17 for "17.0.15";
+    None if there is none.
+    """
     match = re.search(r'version "(\d+)(?:\.(\d+))?', text)
     if match is None:
         return None
@@ -54,7 +56,7 @@ def find_java(environ: Mapping[str, str]) -> Java:
     """The first Java of JAVA_HOME and PATH that is new enough.
 
     Raises:
-        JavaError: there is none; one sentence says what was found and how to install one.
+        JavaError: there is none; the sentence lists what was found and how to install one.
     """
     found = []
     for origin, executable in _candidates(environ):
@@ -72,17 +74,17 @@ def find_java(environ: Mapping[str, str]) -> Java:
 
 
 def server_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The part of the environment that our servers see: a list of names, and LC_*.
+    """The part of the environment that the servers get: an allow-list of names, and LC_*.
 
-    LACUSTRE_SERVER_ENVIRONMENT names more, for example the keys of an object store.
+    LACUSTRE_SERVER_ENVIRONMENT adds names, for example the keys of an object store.
     """
     passed = _PASSED | {name.strip() for name in environ.get(MORE_VARIABLE, "").split(",")}
     cleaned = {
         name: value for name, value in environ.items() if name in passed or name.startswith("LC_")
     }
     if sys.platform.startswith("linux"):
-        # Before Java 18 the locale decides how file names are encoded, so under LANG=C a folder
-        # with an accent in its name would not be found.
+        # Before Java 18 the locale decides the encoding of file names; under LANG=C, Java would not
+        # find a folder with an accent in its name.
         cleaned["LC_ALL"] = "C.UTF-8"
     return cleaned
 
@@ -105,5 +107,5 @@ def _version_of(executable: Path) -> int | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    # macOS ships a /usr/bin/java that only says that there is none.
+    # macOS has a /usr/bin/java that only prints that no Java is installed.
     return parse_version(answer.stderr + answer.stdout) if answer.returncode == 0 else None

@@ -1,4 +1,4 @@
-"""The Kafka broker: one KRaft node, broker and controller in one process, on loopback."""
+"""The Kafka broker: one KRaft node, which is broker and controller, on the loopback interface."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from stack.java import Java, server_environ
 from stack.ports import accepts_connections
 from stack.server import Server, last_errors
 
-# Relative to the instance's folder, in which the broker runs: `log.dirs` is a list separated by
-# commas, so an absolute path with a comma in it could not be given.
+# Relative to the instance's folder, the broker's working directory: `log.dirs` is a list with
+# commas, so an absolute path must not contain one.
 DATA = "kafka-data"
 PROPERTIES = "conf/kafka.properties"
 
-# Large raw messages (a 5 MB visit) plus headers and batch overhead, with room to spare.
+# Room for large raw messages (a visit of 5 MB) with headers and batch overhead; 16 MiB.
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
 class KafkaServer(Server):
-    """The broker of an instance; its data is kept in `kafka-data`."""
+    """The broker of an instance; its data is in `kafka-data`."""
 
     name: ClassVar[str] = "kafka"
     title: ClassVar[str] = "Kafka"
     port_specs = KAFKA_PORTS
 
     def address(self, service: str = "kafka") -> str:
-        """The bootstrap server."""
+        """The bootstrap server, `host:port`."""
         return f"{LOOPBACK}:{self.ports['kafka']}"
 
     def endpoint_problems(self) -> dict[str, str | None]:
-        """Ask the broker to describe its cluster."""
+        """Let the broker describe its cluster; returns the problem or None for "kafka"."""
         port = self.ports.get("kafka")
         if port is None or not accepts_connections(port):
             return {"kafka": "does not accept connections"}
@@ -57,14 +57,14 @@ class KafkaServer(Server):
         ]
         if not (self.directory / DATA / "meta.properties").exists():
             self._format(java, options)
-        # Native compression libraries unpack into java.io.tmpdir.
+        # Native compression libraries are unpacked into java.io.tmpdir.
         heap = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"]
         own = [f"-Djava.io.tmpdir={self.directory / 'tmp'}"]
         return [options[0], *heap, *own, *options[1:], "kafka.Kafka", PROPERTIES]
 
     def _format(self, java: Java, options: list[str]) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        # A leading dash would be taken for an option.
+        # A leading dash would be parsed as an option.
         cluster = "L" + cluster[1:] if cluster.startswith("-") else cluster
         command = [*options, "kafka.tools.StorageTool", "format"]
         command += ["-t", cluster, "-c", PROPERTIES, "--ignore-formatted"]
@@ -92,7 +92,7 @@ class KafkaServer(Server):
 
 
 def server_properties(ports: Mapping[str, int]) -> str:
-    """The broker's configuration."""
+    """The text of the broker's configuration file."""
     broker, controller = ports["kafka"], ports["kafka_controller"]
     values = {
         "process.roles": "broker,controller",
@@ -104,10 +104,10 @@ def server_properties(ports: Mapping[str, int]) -> str:
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": DATA,
-        # A misspelt topic is an error, not a new topic.
+        # A misspelt topic must be an error, not a new topic.
         "auto.create.topics.enable": "false",
         "num.partitions": "1",
-        # One node can hold one replica.
+        # One node can only hold one replica.
         "default.replication.factor": "1",
         "min.insync.replicas": "1",
         "offsets.topic.replication.factor": "1",
@@ -118,11 +118,11 @@ def server_properties(ports: Mapping[str, int]) -> str:
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
         "share.coordinator.state.topic.num.partitions": "5",
-        # Nobody else is going to join a local consumer group.
+        # No other member will join a local consumer group.
         "group.initial.rebalance.delay.ms": "0",
         "message.max.bytes": str(MAX_MESSAGE_BYTES),
         "replica.fetch.max.bytes": str(MAX_MESSAGE_BYTES),
-        # What people loaded to play with should still be there next month.
+        # Keep the data forever; people expect it to be there next month.
         "log.retention.ms": "-1",
         "num.network.threads": "2",
         "num.io.threads": "4",
@@ -134,7 +134,7 @@ def server_properties(ports: Mapping[str, int]) -> str:
 def _ask(port: int) -> str | None:
     from kafka import KafkaAdminClient
 
-    # While a broker starts, the client logs every refused attempt; the answer says it once.
+    # While a broker starts, the client logs every refused attempt; the result reports it once.
     logger = logging.getLogger("kafka")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -149,7 +149,7 @@ def _ask(port: int) -> str | None:
             brokers = admin.describe_cluster()["brokers"]
         finally:
             admin.close()
-    except Exception as error:  # whatever it is, the broker does not work
+    except Exception as error:  # after any error the broker does not work
         return f"does not answer ({type(error).__name__})"
     finally:
         logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""Choosing loopback ports that are free, and the same ones again after a restart."""
+"""Chooses free loopback ports, and the same ones again at the next start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stack.errors import PortInUseError
 def is_free(port: int) -> bool:
     """Whether a server could listen on this loopback port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As the servers do: connections of the last run in TIME_WAIT do not make a port busy.
+        # The servers set it too, so a port with old connections in TIME_WAIT counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -23,7 +23,7 @@ def is_free(port: int) -> bool:
 
 
 def accepts_connections(port: int, timeout: float = 2.0) -> bool:
-    """Whether something listens on this loopback port."""
+    """Whether a server accepts connections on this loopback port; `timeout` in seconds."""
     try:
         socket.create_connection((LOOPBACK, port), timeout=timeout).close()
     except OSError:
@@ -37,13 +37,13 @@ def choose(
     remembered: Mapping[str, int],
     reserved: Collection[int] = (),
 ) -> dict[str, int]:
-    """Give every port of `specs` a number.
+    """A number for every port of `specs`.
 
-    A number asked for (not 0) is taken exactly. Otherwise the remembered one if still free, then
-    the usual one unless 0 was asked for, then any free one; never one of `reserved`.
+    A requested number (other than 0) is used as it is. Otherwise the first of these that is free:
+    the `remembered` one, the default (unless 0 was requested), any port; never one of `reserved`.
 
     Raises:
-        PortInUseError: a port asked for is busy; the message names the variable.
+        PortInUseError: a requested port is in use; the message names the variable.
     """
     chosen: dict[str, int] = {}
     for spec in specs:
@@ -51,7 +51,7 @@ def choose(
         if wanted:
             if wanted in chosen.values() or not is_free(wanted):
                 raise PortInUseError(
-                    f"Port {wanted}, which {spec.variable} asks for, is in use; stop what uses "
+                    f"Port {wanted}, which {spec.variable} requests, is in use; stop what uses "
                     f"it, or set {spec.variable} to another port (0 = any free one)."
                 )
             chosen[spec.name] = wanted
@@ -69,7 +69,8 @@ def choose(
 
 
 def _any_free(avoid: Collection[int]) -> int:
-    # Losers stay bound until a usable one is found, so the system does not offer them again.
+    # Rejected sockets stay bound until a usable port is found, so that the system does not return
+    # the same port again.
     losers: list[socket.socket] = []
     try:
         while True:

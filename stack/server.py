@@ -1,4 +1,4 @@
-"""What Kafka and Spark have in common: being started, asked, stopped, and explained when dead."""
+"""The common part of Kafka and Spark: start, health check, stop, and the cause of a death."""
 
 from __future__ import annotations
 
@@ -40,37 +40,45 @@ class Server(ABC):
 
     @abstractmethod
     def endpoint_problems(self) -> dict[str, str | None]:
-        """Ask the server; for each of its services None, or why it does not work. Bounded."""
+        """Check the server: None or the problem for each of its services. Returns within a time
+        limit.
+        """
 
     @abstractmethod
     def address(self, service: str) -> str:
-        """Where clients of one of the services connect."""
+        """The address of a service for clients."""
 
     @abstractmethod
     def _command(self, java: Java, ports: Mapping[str, int]) -> list[str]:
-        """Write the configuration and return the command; it runs in the instance's folder."""
+        """Write the configuration and return the command, which runs in the instance's folder."""
 
     @property
     def pid(self) -> int | None:
-        """The pid of the server while it runs."""
+        """The pid of the server; None if it does not run."""
         process = self._process()
         return process.pid if process else None
 
     @property
     def ports(self) -> dict[str, int]:
-        """The server's ports as last chosen; empty before the first start."""
+        """The server's ports by name, as chosen at the last start; empty before the first one."""
         remembered = self._state.read().ports
         return {s.name: remembered[s.name] for s in self.port_specs if s.name in remembered}
 
     def problem(self) -> str | None:
-        """None when the server runs and answers, otherwise a few words on what is wrong."""
+        """None if the server runs and answers, else a few words on the problem."""
         if self._process() is None:
             return "not running"
         problems = self.endpoint_problems().items()
         return "; ".join(f"{service}: {text}" for service, text in problems if text) or None
 
     def start(self, java: Java) -> None:
-        """Launch the process; does not wait until it is healthy. Callers hold the lock."""
+        """Start the process without waiting until it is healthy. The caller must hold the
+        instance's lock.
+
+        Raises:
+            PortInUseError: a requested port is in use.
+            StartError: the command cannot be prepared.
+        """
         state = self._state.read()
         mine = {spec.name for spec in self.port_specs}
         ports = choose(
@@ -92,13 +100,14 @@ class Server(ABC):
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C in the terminal must not reach a server that outlives the command.
+                # Ctrl-C in the terminal must not reach the server, which outlives the command.
                 start_new_session=True,
-                # A table is its owner's, also where the warehouse lies outside the instance.
+                # Files of a table are private, even if the warehouse is outside of the instance's
+                # folder.
                 umask=0o077,
             )
-        # The process outlives this object on purpose; left unset, Python would warn about that.
-        # A dead child is collected by `ProcessRecord.process`.
+        # The process outlives this object on purpose; without a return code Python would warn.
+        # `ProcessRecord.process` collects a dead child.
         process.returncode = 0
         record = ProcessRecord.of(process.pid)
 
@@ -109,17 +118,19 @@ class Server(ABC):
         self._state.update(remember)
 
     def check_ports(self) -> None:
-        """Refuse environment variables that contradict the ports of the running server."""
+        """Raise `StackError` if a variable requests another port than that of the
+        running server.
+        """
         for spec in self.port_specs:
             wanted, actual = self.settings.ports.get(spec.name), self.ports.get(spec.name)
             if wanted and actual and wanted != actual:
                 raise StackError(
-                    f"{self.title} already runs with port {actual}, but {spec.variable} asks for "
+                    f"{self.title} already runs with port {actual}, but {spec.variable} requests "
                     f"{wanted}; run `python -m stack down` first."
                 )
 
     def require_alive(self) -> None:
-        """Raise a `StartError` with the cause from the log if the process is gone."""
+        """Raise `StartError` with the cause from the log if the process has ended."""
         if self._process() is None:
             cause = last_errors(self.log)
             raise StartError(
@@ -129,7 +140,7 @@ class Server(ABC):
             )
 
     def kill(self) -> None:
-        """End the process at once, as a crash would; `up` starts it again.
+        """Kill the process immediately, like a crash; `up` starts it again.
 
         Raises:
             NotRunningError: there is no such process.
@@ -160,9 +171,9 @@ class Server(ABC):
 
 
 def stop(servers: Iterable[Server]) -> list[Server]:
-    """Stop the processes of these servers and no others; returns those that were running.
+    """Stop the processes of these servers only; returns the servers that ran.
 
-    All are asked to end together; what has not ended after 30 seconds is killed.
+    All get SIGTERM at once; those that still run after 30 seconds are killed.
     """
     running = {}
     for server in servers:
@@ -186,7 +197,7 @@ def stop(servers: Iterable[Server]) -> list[Server]:
 
 
 def last_errors(log: Path, count: int = 3) -> list[str]:
-    """The last lines of a log that name an error; its last lines where none does."""
+    """The last `count` lines of a log that contain an error; if there are none, its last lines."""
     try:
         with log.open("rb") as handle:
             handle.seek(max(0, log.stat().st_size - 200_000))

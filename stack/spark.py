@@ -1,4 +1,4 @@
-"""One Spark JVM with two front doors, Thrift and Connect, on one embedded metastore with Delta."""
+"""One Spark JVM with two services, Thrift and Connect, an embedded metastore, and Delta Lake."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ from stack.server import Server
 
 _ASK_SECONDS = 30.0
 
-# Relative to the instance's folder, in which Spark runs.
+# Relative to the instance's folder, Spark's working directory.
 _LOCAL_DIRECTORY = "tmp/spark"
 
 
 class SparkServer(Server):
-    """The Spark of an instance; tables are kept in `warehouse`, their names in `metastore_db`."""
+    """The Spark server of an instance; the tables are in `warehouse`, the metastore in
+    `metastore_db`.
+    """
 
     name: ClassVar[str] = "spark"
     title: ClassVar[str] = "Spark"
     port_specs = SPARK_PORTS
 
     def address(self, service: str) -> str:
-        """Host and port of "thrift", the URL of "connect" and "spark_ui"; without the token."""
+        """`host:port` of "thrift", the URL of "connect" and "spark_ui"; without the token."""
         port = self.ports[service]
         scheme = {"connect": "sc://", "spark_ui": "http://"}.get(service, "")
         return f"{scheme}{LOOPBACK}:{port}"
 
     def remote(self) -> str:
-        """What clients of Connect take as SPARK_REMOTE, with the token.
+        """The value of SPARK_REMOTE for Connect clients, with the token.
 
-        They send a token without TLS only to a server that they know by the name localhost.
+        Without TLS, a client sends the token only to a server that is called localhost.
         """
         return f"sc://localhost:{self.ports['connect']}/;token={token.read(self.directory)}"
 
@@ -46,7 +48,7 @@ class SparkServer(Server):
         """Host, port and password of the Thrift service.
 
         Raises:
-            NotRunningError: the process is not there.
+            NotRunningError: the server does not run.
         """
         if self.pid is None:
             raise NotRunningError(
@@ -55,7 +57,7 @@ class SparkServer(Server):
         return LOOPBACK, self.ports["thrift"], token.read(self.directory)
 
     def endpoint_problems(self) -> dict[str, str | None]:
-        """Run `select 1` through both services."""
+        """Run `select 1` through both services; returns the problem or None for each."""
         ports = self.ports
         problems: dict[str, str | None] = {}
         for service, ask in (("connect", _ask_connect), ("thrift", _ask_thrift)):
@@ -66,9 +68,9 @@ class SparkServer(Server):
         return problems
 
     def _command(self, java: Java, ports: Mapping[str, int]) -> list[str]:
-        # Left behind by a killed run; Spark itself only removes them when it ends in order.
+        # Left behind by a killed Spark; it removes the files only on a normal exit.
         shutil.rmtree(self.directory / _LOCAL_DIRECTORY, ignore_errors=True)
-        # Hive logs an error at the end of every session when its folder is not there.
+        # Hive logs an error at the end of every session if this folder is missing.
         (self.directory / _LOCAL_DIRECTORY / "hive-local").mkdir(parents=True)
         conf = self.directory / "conf"
         properties = {
@@ -81,8 +83,8 @@ class SparkServer(Server):
         )
         (conf / "log4j2.properties").write_text(_LOG4J2, encoding="utf-8")
         (conf / "hive-site.xml").write_text(_HIVE_SITE, encoding="utf-8")
-        # Spark's own launcher knows the class path and the --add-opens of this Spark version; its
-        # shell scripts would only add one more reading of the environment.
+        # Spark's launcher supplies the class path and the --add-opens of this version. The shell
+        # scripts around it would only read more of the environment.
         answer = subprocess.run(
             [
                 str(java.executable),
@@ -102,7 +104,8 @@ class SparkServer(Server):
             check=False,
             umask=0o077,
         )
-        # Possibly some messages, a NUL and a line break, then the arguments, each ended by a NUL.
+        # The output is optional messages, a NUL and a line break, then the arguments, each followed
+        # by a NUL.
         _, _, arguments = answer.stdout.decode("utf-8", errors="replace").rpartition("\0\n")
         command = arguments.split("\0")[:-1]
         if answer.returncode != 0 or not command:
@@ -118,11 +121,12 @@ class SparkServer(Server):
             "JAVA_HOME": str(java.home),
             "SPARK_HOME": str(jars.pyspark_home()),
             "SPARK_CONF_DIR": str(self.directory / "conf"),
-            # Also decides where the web interface listens.
+            # Also the address of the web interface.
             "SPARK_LOCAL_IP": LOOPBACK,
-            # A list separated by commas, so an absolute path with a comma could not be given.
+            # A list with commas, so an absolute path must not contain one.
             "SPARK_LOCAL_DIRS": _LOCAL_DIRECTORY,
-            # What the launcher and the server agree on, whatever is found above the folder.
+            # Set explicitly, so that the launcher does not derive it from folders that it happens
+            # to find.
             "SPARK_SCALA_VERSION": "2.13",
         }
 
@@ -130,26 +134,28 @@ class SparkServer(Server):
 def spark_properties(
     settings: Settings, ports: Mapping[str, int], authentication: Path
 ) -> dict[str, str]:
-    """Spark's configuration, without secrets; ``authentication`` is `token.thrift_jar`."""
+    """Spark's configuration without secrets; ``authentication`` is the path of
+    `token.thrift_jar`.
+    """
     directory = settings.directory
     tmp = directory / _LOCAL_DIRECTORY
-    # Never spark.jars or spark.jars.packages: the end of a Thrift session closes its class loader,
-    # and from then on no session finds Delta any more. The class path itself stays.
+    # Do not use spark.jars or spark.jars.packages: at the end of a Thrift session its class loader
+    # is closed, and then no session finds Delta. The class path is not affected.
     class_path = f"{jars.folder(settings, 'spark') / '*'}:{authentication}"
     java_options = [
         _java_option(f"-Djava.io.tmpdir={tmp}"),
-        # Timestamps cross the JVM's own zone on their way to Thrift clients.
+        # Timestamps are converted to the JVM's time zone on their way to Thrift clients.
         "-Duser.timezone=UTC",
         "-Dfile.encoding=UTF-8",
         "-Dderby.stream.error.file=logs/derby.log",
         _java_option(f"-Dlacustre.token.file={directory / token.FILE}"),
         "-XX:+UseParallelGC",
-        # What Spark's classes take anyway; growing to it costs half a dozen full collections.
+        # Spark's classes need this much; growing to it would cost half a dozen full collections.
         "-XX:MetaspaceSize=256m",
-        # Spark's code fills the default of 240 MB within ten minutes; then HotSpot throws code away
-        # and compiles it again. It is address space: only what is used takes memory.
+        # Spark's code fills the default of 240 MB within ten minutes; then HotSpot discards code
+        # and compiles it again. This is address space: only the used part takes memory.
         "-XX:ReservedCodeCacheSize=512m",
-        # Half a Spark that has run out of memory answers to nobody; a dead one is started again.
+        # A Spark without memory stops answering; a dead process is started again.
         "-XX:+ExitOnOutOfMemoryError",
         *(_java_option(option) for option in settings.spark_java_options),
     ]
@@ -170,16 +176,16 @@ def spark_properties(
         "spark.connect.grpc.binding.address": LOOPBACK,
         "spark.connect.grpc.binding.port": str(ports["connect"]),
         "spark.ui.port": str(ports["spark_ui"]),
-        # A port that was taken meanwhile is an error, not the next higher one.
+        # A port that is in use must be an error; by default Spark takes the next number.
         "spark.port.maxRetries": "0",
         # Folders.
         "spark.sql.warehouse.dir": str(directory / "warehouse"),
-        # Hadoop sets the rights of what it writes by itself, whatever the process's umask is.
+        # Hadoop sets the permissions of its files itself and ignores the process's umask.
         "spark.hadoop.fs.permissions.umask-mode": "077",
         "spark.hadoop.hive.exec.scratchdir": str(tmp / "hive"),
         "spark.hadoop.hive.exec.local.scratchdir": str(tmp / "hive-local"),
-        # A statement's thread keeps its connection to the metastore, which takes long to make; by
-        # default each statement has a thread of its own until there are a hundred.
+        # A thread keeps its metastore connection, which is slow to open. By default every statement
+        # gets a new thread until there are a hundred.
         "spark.hadoop.hive.server2.async.exec.threads": "8",
         "spark.hadoop.hive.server2.async.exec.keepalive.time": "3600s",
         # SQL.
@@ -190,12 +196,12 @@ def spark_properties(
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
-        # Small local data: a task costs more than its work.
+        # On small local data a task costs more than its work.
         "spark.sql.shuffle.partitions": "4",
         "spark.default.parallelism": "4",
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
-        # A server that runs for weeks keeps only its recent past in memory.
+        # A server that runs for weeks must keep only recent history in memory.
         "spark.ui.retainedJobs": "100",
         "spark.ui.retainedStages": "200",
         "spark.ui.retainedTasks": "5000",
@@ -206,13 +212,13 @@ def spark_properties(
         "spark.connect.ui.retainedSessions": "50",
         "spark.connect.ui.retainedStatements": "50",
         "spark.ui.showConsoleProgress": "false",
-        # The web interface asks for no token, so it only shows.
+        # The web interface has no authentication, so it must not kill jobs.
         "spark.ui.killEnabled": "false",
     }
 
 
 def escape_property(value: str) -> str:
-    """Write a value as a Java properties file needs it."""
+    """The value escaped for a Java properties file."""
     return value.replace("\\", "\\\\")
 
 
@@ -235,7 +241,7 @@ def _ask_thrift(port: int, password: str) -> str | None:
             password=password,
         )
 
-    # The transport is made here because PyHive's own waits for ever.
+    # PyHive's own transport has no timeout.
     socket = TSocket(LOOPBACK, port)
     socket.setTimeout(_ASK_SECONDS * 1000)
     try:
@@ -248,7 +254,7 @@ def _ask_thrift(port: int, password: str) -> str | None:
             cursor.close()
         finally:
             connection.close()
-    except Exception as error:  # whatever it is, the service does not work
+    except Exception as error:  # after any error the service does not work
         return f"does not answer ({type(error).__name__})"
     return None if answer == (1,) else f"answers {answer!r} to select 1"
 
@@ -257,7 +263,7 @@ def _ask_connect(port: int, password: str) -> str | None:
     import grpc
     from pyspark.sql.connect.proto import base_pb2, base_pb2_grpc
 
-    # Below pyspark's session: that one retries for minutes when the server is gone, and becomes
+    # Not with pyspark's session: that one retries for minutes if the server is gone, and becomes
     # the caller's active session.
     options = [("grpc.enable_http_proxy", 0)]
     session = str(uuid.uuid4())
@@ -278,7 +284,7 @@ def _ask_connect(port: int, password: str) -> str | None:
     return None if rows == 1 else f"answers {rows} rows to select 1"
 
 
-# Hive looks for this class in its own file only, not in Spark's properties.
+# Hive reads this property only from its own file, not from Spark's properties.
 _HIVE_SITE = f"""<configuration>
   <property>
     <name>hive.server2.custom.authentication.class</name>

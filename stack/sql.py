@@ -1,4 +1,4 @@
-"""A small SQL prompt on the Thrift server."""
+"""A SQL prompt on the Thrift server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stack.errors import SqlError
 
 _EXIT_WORDS = {"exit", "quit"}
 
-# A comment, a quoted name or text, or the end of a statement.
+# A comment, a quoted identifier or text, or the end of a statement.
 _TOKEN = re.compile(
     r"--[^\n]*|/\*.*?\*/|`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|;",
     re.DOTALL,
@@ -31,7 +31,7 @@ _COMMENT = re.compile(r"--[^\n]*(?:\n|$)|/\*.*?\*/", re.DOTALL)
 
 @dataclass(frozen=True)
 class Result:
-    """The answer to a statement; no columns where the statement has none."""
+    """The result of a statement; without columns if the statement has no result."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -39,11 +39,11 @@ class Result:
 
 
 def split(text: str) -> tuple[list[str], str]:
-    """Cut text at the semicolons outside quotes and comments.
+    """Split `text` at the semicolons outside of quotes and comments.
 
     Returns:
-        The finished statements, and what follows the last semicolon ("" if only blanks and
-        comments do).
+        The complete statements, and the text after the last semicolon ("" if it is only blanks
+        and comments).
     """
     statements, begin = [], 0
     for token in _TOKEN.finditer(text):
@@ -54,21 +54,24 @@ def split(text: str) -> tuple[list[str], str]:
 
 
 def shorten(message: str) -> str:
-    """The first sentence of one of Spark's errors, without the class names around it."""
+    """The first sentence of a Spark error without the class names around it, and the position of a
+    syntax error.
+    """
     lines = [line.strip() for line in message.splitlines() if line.strip()] or ["unknown error"]
-    # Every layer repeats the condition before its own class name; what is wanted is the one that
-    # stands before a sentence.
+    # Every layer repeats the condition before its own class name; take the one before a sentence.
     conditions = (match[1] for line in lines for match in _CONDITION.finditer(line))
     sentence = next(conditions, None) or _CLASS_NAMES.sub("", lines[0])
     end = re.search(r"(?<=[^.\s]{2})\. (?=[A-Z])|; line \d| SQLSTATE: |\.$", sentence)
     short = (sentence[: end.start()] if end else sentence).rstrip(". ")
-    # A syntax error is of no use without its place.
+    # A syntax error is only useful with its position.
     place = re.search(r"\bline (\d+),? pos (\d+)", message)
     return f"{short} (line {place[1]}, position {place[2]})." if place else f"{short}."
 
 
 class Client:
-    """A Thrift session that runs one statement after the other."""
+    """A Thrift session that runs one statement at a time. Raises `SqlError` if it
+    cannot be opened.
+    """
 
     def __init__(self, host: str, port: int, password: str) -> None:
         from pyhive import hive
@@ -77,21 +80,21 @@ class Client:
             self._connection = hive.Connection(
                 host=host, port=port, auth="CUSTOM", username="stack", password=password
             )
-        except Exception as error:  # thrift, sasl and socket each have their own
+        except Exception as error:  # thrift, sasl and socket have different error classes
             raise SqlError(f"No session with {host}:{port}: {_message(error)}") from error
 
     def run(self, statement: str) -> Result:
         """Run a statement and fetch its rows; Ctrl-C cancels it on the server.
 
         Raises:
-            SqlError: Spark refused it; the message is its first sentence.
+            SqlError: Spark rejected it; the message is the first sentence of Spark's error.
         """
         from TCLIService.ttypes import TOperationState as Operation
 
         begin = time.monotonic()
         cursor = self._connection.cursor()
         try:
-            # Asynchronously, because a statement that is being waited for cannot be cancelled.
+            # Asynchronous, because a synchronous statement cannot be cancelled.
             cursor.execute(statement, async_=True)
             pause = 0.01
             while True:
@@ -109,7 +112,7 @@ class Client:
             columns = [column[0] for column in cursor.description or ()]
             rows = cursor.fetchall() if columns else []
             if columns == ["Result"] and not rows:
-                # What Thrift makes of a statement without an answer.
+                # Thrift returns one empty column for a statement without a result.
                 columns = []
         except KeyboardInterrupt:
             with contextlib.suppress(Exception):
@@ -117,7 +120,7 @@ class Client:
             raise
         except SqlError:
             raise
-        except Exception as error:  # thrift, sasl and socket each have their own
+        except Exception as error:  # thrift, sasl and socket have different error classes
             raise SqlError(_message(error)) from error
         finally:
             with contextlib.suppress(Exception):
@@ -131,7 +134,7 @@ class Client:
 
 
 def show(result: Result, console: Console) -> None:
-    """Print a table on a terminal, tab-separated lines with a header elsewhere."""
+    """Print a table on a terminal, else tab-separated lines with a header."""
     if not console.is_terminal:
         if result.columns:
             lines = [result.columns, *([_cell(value) for value in row] for row in result.rows)]
@@ -150,10 +153,10 @@ def show(result: Result, console: Console) -> None:
 
 
 def run_all(client: Client, text: str, console: Console) -> None:
-    """Run every statement of a text, ending at the first that fails.
+    """Run all statements of a text; stop at the first error.
 
     Raises:
-        SqlError: Spark refused a statement.
+        SqlError: Spark rejected a statement.
     """
     statements, rest = split(text)
     for statement in [*statements, *([rest] if rest else [])]:
@@ -161,7 +164,7 @@ def run_all(client: Client, text: str, console: Console) -> None:
 
 
 def prompt(client: Client, console: Console, history: Path) -> None:
-    """Read statements, each ended by a semicolon, until Ctrl-D, `exit` or `quit`."""
+    """Read and run statements, each ended by a semicolon, until Ctrl-D, `exit` or `quit`."""
     console.print("[dim]End a statement with ; and the prompt with Ctrl-D.[/dim]")
     with _line_history(history):
         for statement in _typed():
@@ -195,7 +198,7 @@ def _typed() -> Iterator[str]:
 def _line_history(path: Path) -> Iterator[None]:
     try:
         import readline
-    except ImportError:  # a Python built without it; input() still works
+    except ImportError:  # this Python has no readline; input() works without it
         yield
         return
     with contextlib.suppress(OSError):
@@ -233,7 +236,7 @@ def _one_line(text: str) -> str:
 
 
 def _message(error: Exception) -> str:
-    """What the server said, dug out of PyHive's answer object."""
+    """The server's message from PyHive's error object."""
     answers: Iterable[object] = error.args
     for answer in answers:
         said = getattr(getattr(answer, "status", None), "errorMessage", None)

@@ -1,4 +1,4 @@
-"""What an instance remembers between commands: its ports, and which processes are its own."""
+"""The state that an instance keeps between commands: its ports and the processes of its servers."""
 
 from __future__ import annotations
 
@@ -16,40 +16,42 @@ from stack.errors import StateError
 
 STATE_VERSION = 1
 
-# The kernel counts a process's start in ticks since boot; turning that into a time of day varies
-# by less than this. The same pid cannot come round again so soon.
+# The kernel counts a process's start in clock ticks since boot; converted to a time of day it
+# varies by less than this. No pid is used again within that time.
 _SAME_START_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """One process, told apart from a later one with the same pid by its time of creation."""
+    """A process: its pid and its creation time (seconds since 1970), which tells it from a later
+    process with the same pid.
+    """
 
     pid: int
     created: float
 
     @classmethod
     def of(cls, pid: int) -> ProcessRecord:
-        """Record a process that was just started."""
+        """The record of a process that was just started."""
         try:
             return cls(pid, psutil.Process(pid).create_time())
         except psutil.NoSuchProcess:
-            # Gone already; a record that matches nothing says just that.
+            # The process has already ended; this record matches no process.
             return cls(pid, 0.0)
 
     def process(self) -> psutil.Process | None:
-        """The process, or None when it ended or its pid now belongs to another one."""
+        """The process; None if it has ended or its pid now belongs to another one."""
         try:
             process = psutil.Process(self.pid)
             if abs(process.create_time() - self.created) > _SAME_START_SECONDS:
                 return None
             if process.status() == psutil.STATUS_ZOMBIE:
-                # A dead child of this very process: nobody else will collect it.
+                # A dead child of this process; no other process can collect it.
                 with contextlib.suppress(psutil.TimeoutExpired):
                     process.wait(timeout=0)
                 return None
         except (psutil.NoSuchProcess, psutil.AccessDenied):
-            # Access is denied on some systems to processes of other users, hence not ours.
+            # Some systems deny access to other users' processes; these are not ours.
             return None
         return process
 
@@ -63,13 +65,13 @@ class State:
 
 
 class StateFile:
-    """The state of one instance on disk; written as a whole or not at all."""
+    """The state of one instance on disk; written atomically."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "state.json"
 
     def read(self) -> State:
-        """The last written state; an empty one when there is none.
+        """The last written state; an empty one without a file.
 
         Raises:
             StateError: the file is damaged or of another version.
@@ -98,7 +100,7 @@ class StateFile:
             ) from error
 
     def update(self, change: Callable[[State], None]) -> State:
-        """Read, change and write; callers hold `lock`."""
+        """Read, change and write the state; the caller must hold `lock`."""
         state = self.read()
         change(state)
         document = {"version": STATE_VERSION, **asdict(state)}
@@ -109,10 +111,10 @@ class StateFile:
 
 
 def make_private(directory: Path) -> None:
-    """Make the folder of an instance, which nobody but its owner can enter.
+    """Create the folder of an instance, and deny all access to other users.
 
     Raises:
-        PermissionError: it is somebody else's.
+        PermissionError: the folder belongs to another user.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if directory.stat().st_mode & 0o077:
@@ -121,7 +123,7 @@ def make_private(directory: Path) -> None:
 
 @contextlib.contextmanager
 def lock(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the file's lock; calls `waiting` first when another process has it."""
+    """Hold an exclusive lock on the file; calls `waiting` once if another process holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:
         try:

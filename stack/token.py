@@ -1,7 +1,7 @@
-"""The token of an instance: without it nobody opens a session of its Spark, by Connect or Thrift.
+"""The token of an instance, which Spark requires for every session, by Connect or Thrift.
 
-Whoever can run a statement can run shell commands as the user of the stack, so on a machine with
-several users the loopback ports alone keep nobody out.
+Whoever can run a statement can run shell commands as the user of the stack. On a machine with
+several users, listening on the loopback interface alone does not prevent that.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ THRIFT_CLASS = "lacustre.TokenAuthentication"
 
 
 def read(directory: Path) -> str:
-    """The token of the instance in ``directory``; if missing, it is made for its user alone."""
+    """The token of the instance in ``directory``. Creates a missing one, readable only by its
+    owner.
+    """
     file = directory / FILE
     try:
         return file.read_text(encoding="ascii")
     except FileNotFoundError:
-        # Two commands at once: the first one's token counts.
+        # If two commands create it at once, the first one's token is used.
         draft = directory / f".{FILE}-{os.getpid()}"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as output:
@@ -42,17 +44,17 @@ def read(directory: Path) -> str:
 
 
 def thrift_jar(directory: Path, java: Java) -> Path:
-    """The jar with the class that checks passwords for the Thrift server, compiled when missing.
+    """The jar with the class that checks passwords for the Thrift server; compiled if missing.
 
     Raises:
-        StartError: it cannot be compiled.
+        StartError: the class cannot be compiled.
     """
     source = hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:12]
     jar = directory / "conf" / f"authentication-{source}.jar"
     if jar.exists():
         return jar
     draft = jar.with_suffix(f".{os.getpid()}.jar")
-    # Spark brings Scala's compiler; a Java without one of its own will do.
+    # pyspark's jars include the Scala compiler, so a Java without a compiler is enough.
     answer = subprocess.run(
         [
             str(java.executable),

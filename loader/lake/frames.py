@@ -1,4 +1,4 @@
-"""What pyspark's own data frames do not offer."""
+"""Helpers for Spark data frames."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pyspark.sql import DataFrame
 
 
 def united(frames: Sequence[DataFrame], *, by_name: bool = False) -> DataFrame:
-    """The rows of all ``frames``, of one schema, or ``by_name`` with the columns of all; nested no
-    deeper than it must be, since clients and servers refuse what is nested a hundred times.
+    """The rows of all ``frames``, which have one schema, or with ``by_name`` the columns of all.
+
+    The unions form a balanced tree, because clients and servers refuse plans that are nested about
+    a hundred levels deep.
     """
 
     def both(first: DataFrame, second: DataFrame) -> DataFrame:
@@ -25,10 +27,11 @@ def united(frames: Sequence[DataFrame], *, by_name: bool = False) -> DataFrame:
 
 
 def held(rows: DataFrame) -> DataFrame:
-    """``rows`` computed once and held by Spark, so that what is read of them stays the same."""
+    """``rows``, computed once and kept by Spark, so that every later read gets the same rows."""
     checkpointed = rows.localCheckpoint()
     if is_connect(rows):
-        # pyspark gives it to the session that the thread used last, and we have two.
+        # pyspark assigns the checkpoint to the session that the thread used last; the loader has
+        # two.
         relation: Any = checkpointed._plan
         relation._spark_session = rows.sparkSession
         return type(rows)(relation, rows.sparkSession)
@@ -36,6 +39,6 @@ def held(rows: DataFrame) -> DataFrame:
 
 
 def is_connect(rows: DataFrame) -> bool:
-    """Whether ``rows`` are those of a session of Spark Connect."""
-    # A classic session has the attribute too, and raises an error of its own when it is read.
+    """Whether ``rows`` belong to a Spark Connect session."""
+    # A classic session also has the client's attribute, but reading it raises an error.
     return type(rows.sparkSession).__module__.startswith("pyspark.sql.connect")

@@ -1,12 +1,13 @@
-"""The ledger: a Delta table that says which batch of which raw table holds which offsets.
+"""The ledger: a Delta table with one row per batch, source and topic.
 
-A batch is written here as ``planned``, with its ranges, before its data is written, and closed as
-``committed`` after. Both steps are compare-and-set: planning inserts a batch only where the ledger
-has none of that number, closing changes only what is still planned. That fixes what batch N of a
-table holds before anything is written, for every loader, for ever.
+A batch is inserted as ``planned``, with its ranges, before its data is written, and closed as
+``committed`` afterwards. Both steps are compare-and-set: the insert succeeds only if no current row
+of the table has this batch id or a higher one, and the close changes only a row that is still
+``planned``. So the content of a batch is fixed for every loader before anything is written.
 
-Only a few rows say where the tables stand; they are the partition ``current``, so that a run reads
-as much of a ledger of years as of one of an hour. The newest row of a table is always current.
+Only a few rows decide the positions of the tables. They are in the partition ``current``, so that a
+run reads the same amount whether the ledger is a day or years old. The newest row of a table is
+always current.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from loader.process import is_alive, new_owner
 
 
 class Ledger:
-    """Reads and writes the ledger table ``name`` (``schema.table``); creates it when missing.
+    """Reads and writes the ledger table ``name`` (``schema.table``).
 
-    Its statements are small: give it a session that is made for such (``lake.session.connect``).
+    Its statements are small, so ``spark`` should be a session for small statements
+    (``lake.session.connect``). ``owner`` identifies this loader in the rows that it plans or
+    closes.
     """
 
     def __init__(self, spark: SparkSession, name: str, owner: str | None = None) -> None:
@@ -37,7 +40,7 @@ class Ledger:
         self.owner = owner or new_owner()
 
     def create(self) -> None:
-        """Make the ledger table; no-op where it exists."""
+        """Create the ledger table if it does not exist."""
         make_table(
             self.spark,
             self.name,
@@ -51,10 +54,11 @@ class Ledger:
         )
 
     def current(self) -> list[Batch]:
-        """The rows that say where every table stands, and what is unfinished; none where there is
+        """The current rows: those that decide positions, and the unfinished ones. Empty if there is
         no ledger yet.
 
-        Raises ``ConfigurationError`` for a table that is no ledger of this version.
+        Adds the columns that a ledger of an older version lacks. Raises ``ConfigurationError`` if
+        the table is not a ledger of this version.
         """
         try:
             rows = self.spark.table(self.name).where("current").collect()
@@ -69,14 +73,14 @@ class Ledger:
             )
             raise ConfigurationError(message, table=self.name) from error
         if "imported" not in (rows[0].asDict() if rows else self.spark.table(self.name).columns):
-            # A ledger from before there were imports.
+            # This ledger was created before the loader had imports.
             added = f"alter table {self.name} add column (imported {IMPORT} after files)"
             until_no_conflict(lambda: self.spark.sql(added), self.name)
             return self.current()
         return [batch_of(row) for row in rows]
 
     def history(self, tables: Sequence[str]) -> list[Batch]:
-        """Every row of ``tables``, by table and batch."""
+        """All rows of ``tables``, in the order of table and batch."""
         rows = (
             self.spark.table(self.name)
             .where(f.col("table_name").isin(*tables))
@@ -86,10 +90,11 @@ class Ledger:
         return [batch_of(row) for row in rows]
 
     def propose(self, batches: Sequence[Batch]) -> tuple[list[Batch], list[Fenced]]:
-        """Write ``batches`` as planned by us; one statement serves them all.
+        """Insert ``batches`` as planned by this loader, in one statement.
 
-        Returns those that are ours now, and an error for each table where another loader was
-        quicker. Rows of one (table, batch id) are planned together or not at all.
+        Returns the inserted batches, and a ``Fenced`` error for each table in which another loader
+        inserted this batch id first. Rows of one table and batch id are inserted together or not at
+        all.
         """
         if not batches:
             return [], []
@@ -119,19 +124,20 @@ class Ledger:
     def close(
         self, batches: Sequence[Batch], rows: Sequence[Batch] = ()
     ) -> tuple[list[Batch], list[Fenced]]:
-        """Mark ``batches``, whose data is committed and counted, as committed; of ``rows``, the
-        current ones as they were read, take those out that say nothing more then.
+        """Close ``batches``, whose data is committed and counted, and move superseded rows out of
+        ``current``.
 
-        Returns those that are closed now, by this call or by a statement that a dead loader had
-        left with the server, and an error for each that a living one closed first.
+        ``rows`` are the current rows as they were read. Returns the batches that are closed now, by
+        this call or by a statement that a dead owner had sent before, and a ``Fenced`` error for
+        each batch that a live loader closed first. Raises ``Bug`` if the row of a batch is gone.
         """
         old = retirable([*rows, *(replace(batch, state=COMMITTED) for batch in batches)])
         mine = {(batch.table_name, batch.batch_id) for batch in batches}
         old = [row for row in old if (row.table_name, row.batch_id) not in mine]
         if not batches and not old:
             return [], []
-        # One statement for both: each costs as much as a small write, and the old rows are
-        # rewritten with the new, so that the current ones stay in few files.
+        # One statement does both: each statement costs as much as a small write. It also rewrites
+        # the old rows together with the new ones, so the partition ``current`` stays in few files.
         source = rows_of(self.spark, [*(replace(batch, state=PLANNED) for batch in batches), *old])
         changed = self._change(
             source,
@@ -163,7 +169,9 @@ class Ledger:
         return ours, fenced
 
     def amend(self, batch: Batch) -> None:
-        """Write ranges, gaps and table of an unfinished batch; ``Fenced`` when it is finished."""
+        """Update ranges, gaps, table id and import of an unfinished batch; raises ``Fenced`` if it
+        is closed.
+        """
         changes = """
             when matched then update set
                 ranges = batch.ranges, gaps = batch.gaps, table_id = batch.table_id,
@@ -173,16 +181,16 @@ class Ledger:
             raise fenced_by(batch, "")
 
     def touch(self, batches: Sequence[Batch]) -> None:
-        """Write the files of closed ``batches``, whose content is as it was, with their new times,
-        so that the next run has not to read them.
+        """Update the modification times of files in closed ``batches`` whose content did not
+        change, so that the next run does not read the files again.
         """
         self._change(
             rows_of(self.spark, batches), "when matched then update set files = batch.files"
         )
 
     def _change(self, batches: DataFrame, clauses: str) -> int:
-        """Do ``clauses`` to the current rows of ``batches`` that are in the state that these say;
-        how many there were.
+        """Apply ``clauses`` to the current rows that match ``batches`` in key and state; returns
+        the number of changed rows.
         """
         answer = self._compare_and_set(
             batches,
@@ -209,7 +217,7 @@ class Ledger:
         return {(row["table_name"], row["batch_id"]): row[column] for row in found}
 
     def _compare_and_set(self, source: DataFrame, statement: str) -> Row:
-        """Run ``statement`` on ``{source}`` until it does not conflict with another loader."""
+        """Run ``statement`` on ``{source}``; repeat it while it conflicts with another writer."""
 
         def run() -> Row:
             answer: Row = self.spark.sql(statement, source=source).collect()[0]
@@ -219,7 +227,7 @@ class Ledger:
 
 
 def fenced_by(batch: Batch, owner: str) -> Fenced:
-    """The error for a batch of ``batch``'s table that belongs to another loader."""
+    """The error if another loader owns this batch of ``batch``'s table."""
     message = (
         f"Another loader ({owner or 'unknown'}) has batch {batch.batch_id} of {batch.table_name}; "
         "left it alone. Run again when that one is done."

@@ -1,4 +1,4 @@
-"""The columns of the ledger, and how a batch becomes a row of it and back."""
+"""The columns of the ledger, and the conversion between a batch and a ledger row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IMPORT = (
     "landed_as: string>>, watermark: string, low: string, high: string, fingerprint: string, "
     "splits: array<struct<condition: string, rows: bigint, totals: map<string, array<string>>>>>"
 )
-# What a batch brings with it; the ledger adds state, owner and times.
+# The columns that a batch provides; the ledger adds state, owner and times.
 COLUMNS = (
     "table_name, batch_id, source, topic, topic_id, table_id, kind, ranges, gaps, files, "
     "imported, records, bytes"
@@ -53,7 +53,7 @@ TABLE = f"""
 
 
 def rows_of(spark: SparkSession, batches: Sequence[Batch]) -> DataFrame:
-    """``batches`` as rows with ``COLUMNS`` and their state."""
+    """``batches`` as a data frame with ``COLUMNS`` and the state."""
     rows = [
         (
             batch.table_name,
@@ -77,7 +77,7 @@ def rows_of(spark: SparkSession, batches: Sequence[Batch]) -> DataFrame:
 
 
 def batch_of(row: Row) -> Batch:
-    """The batch that a row of the ledger is."""
+    """The batch that a ledger row represents."""
     return Batch(
         table_name=row["table_name"],
         batch_id=row["batch_id"],

@@ -1,4 +1,4 @@
-"""The sessions of Spark: making them, keeping them, and leaving them."""
+"""Spark sessions: connect, keep alive, disconnect."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from loader.errors import ConfigurationError, SourceUnavailable
 from loader.redaction import shown_remote
 from loader.settings import Settings, located
 
-# A dead Connect server is reported after about five seconds instead of ten minutes.
+# With these a dead Connect server is reported after about five seconds instead of ten minutes.
 _RETRIES, _BACKOFF_MS = 5, 2000
-# A statement may take hours, so it has no deadline; but a server that does not even answer a ping
-# for so long is gone. Servers refuse clients that ping more often than every five minutes.
+# A statement may take hours, so it has no deadline. A server that does not answer a ping within the
+# timeout is gone. The interval is above five minutes, because servers refuse clients that ping more
+# often.
 ChannelBuilder.GRPC_DEFAULT_OPTIONS = [
     *ChannelBuilder.GRPC_DEFAULT_OPTIONS,
     ("grpc.keepalive_time_ms", 310_000),
@@ -32,18 +33,20 @@ _SMALL = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.shuffle.partitions": "1",
-    # Few files, found by their partition; and rows given in the statement, which stay as they are.
+    # A batch has few files, found by their partition, so statistics are not needed. The source rows
+    # of a merge are literals of the statement, so they need not be materialized.
     "spark.databricks.delta.stats.collect": "false",
     "spark.databricks.delta.merge.materializeSource": "none",
 }
 
 
 def connect(settings: Settings, *, small: bool = False) -> SparkSession:
-    """A session of the Spark Connect server at ``spark_remote``, or an own one when that is empty;
-    with ``small`` one for statements on a few rows, which are planned and not compiled.
+    """A session of the Spark Connect server at ``spark_remote``, or a local session if that is
+    empty.
 
-    Raises ``SourceUnavailable`` when nothing listens there: a Connect client would otherwise
-    retry for minutes.
+    With ``small`` the session is for statements on few rows. Raises ``ConfigurationError`` for a
+    malformed address, and ``SourceUnavailable`` within ``spark_timeout_seconds`` if nothing answers
+    there; a Connect client would retry for minutes.
     """
     remote = located(settings).spark_remote
     if not remote:
@@ -81,14 +84,14 @@ def connect(settings: Settings, *, small: bool = False) -> SparkSession:
         builder = builder.config(name, value)
     spark: SparkSession = builder.create()
     spark.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES, max_backoff=_BACKOFF_MS)])
-    # The client says so twice: as a warning, and as the error that we tell of.
+    # The client reports it twice: as a warning, and as the error that the loader reports itself.
     warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
     return spark
 
 
 def _await_answer(remote: str, seconds: float) -> None:
-    """Raise ``TimeoutError`` unless a server speaks gRPC at ``remote`` within so long: whoever only
-    accepts connections would be waited for without an end.
+    """Raise ``TimeoutError`` unless a server speaks gRPC at ``remote`` within ``seconds``. A
+    Connect client would wait forever for a server that only accepts connections.
     """
     channel = DefaultChannelBuilder(remote).toChannel()
     try:
@@ -101,12 +104,12 @@ def _await_answer(remote: str, seconds: float) -> None:
 
 
 def keep_alive(spark: SparkSession) -> None:
-    """Let the server see the session in use: it drops one that asked nothing for an hour."""
+    """Send a small request: the server drops a session that is unused for an hour."""
     spark.conf.get("spark.sql.session.timeZone")
 
 
 def disconnect(spark: SparkSession) -> None:
-    """End the session; one whose server is gone has ended already."""
+    """End the session; no error if its server is gone."""
     with suppress(Exception):  # a classic session has no client
         spark.client.set_retry_policies([])
     with suppress(Exception):

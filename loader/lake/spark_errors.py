@@ -1,4 +1,4 @@
-"""What errors of Spark say, in a sentence: their text is a block, with pages of Java frames."""
+"""One-sentence reasons from Spark's errors, whose texts contain pages of Java frames."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pyspark.errors import PySparkException
 
 from loader.errors import LoaderError, SourceUnavailable
 
-# How it reads when the Spark server, or our session in it, is no more.
+# Texts of errors when the Spark server, or the loader's session there, no longer exists.
 _GONE = (
     "UNAVAILABLE",
     "INVALID_HANDLE.",
@@ -18,7 +18,7 @@ _GONE = (
     "Answer from Java side is empty",
     "An error occurred while trying to connect to the Java server",
 )
-# Errors of Python that mean that an answer was not what the code takes it for.
+# Python's own errors, when a server's answer does not have the expected form.
 _PYTHON = (
     ArithmeticError,
     AssertionError,
@@ -30,24 +30,22 @@ _PYTHON = (
 
 
 def reason(error: Exception) -> str:
-    """The line of a Spark error that names its condition, and what caused it; what follows goes on
-    for pages.
-    """
-    details = getattr(error, "details", None)  # of gRPC, whose own text is a block
+    """The line of a Spark error that names its condition, and its last cause."""
+    details = getattr(error, "details", None)  # gRPC's own text is a multi-line block
     lines = str(details() if callable(details) else error).strip().splitlines()
     first = lines[0].rstrip(".") if lines else ""
     if first.startswith("<_") and (said := re.search(r'(?m)^\s*details = "(.+)"$', str(error))):
-        first = said[1].rstrip(".")  # gRPC's text as Spark's client passes it on
+        first = said[1].rstrip(".")  # gRPC's text inside an error of Spark's client
     if not first or (isinstance(error, _PYTHON) and not isinstance(error, PySparkException)):
-        # Python's own say little without their name: KeyError: 'topic_id'.
+        # Python's errors say little without their class: KeyError: 'topic_id'.
         first = f"{type(error).__name__}: {first}".rstrip(": ")
     causes = _causes(error)
     return f"{first} (caused by {causes[-1]})" if causes else first
 
 
 def cause(error: Exception) -> str:
-    """The last cause that a Spark error names, without its Java class: it says what is wrong with
-    a file. The ``reason`` where there is none.
+    """The last cause in a Spark error without its Java class, which for a file says what is wrong
+    with it; ``reason`` if the error has no cause.
     """
     causes = _causes(error)
     if not causes:
@@ -61,14 +59,16 @@ def _causes(error: Exception) -> list[str]:
 
 
 def trace(error: Exception) -> str:
-    """The server's stack trace of a Spark error; empty where there is none."""
-    with suppress(Exception):  # as it is with an error of another kind
+    """The server's stack trace of a Spark error; empty if it has none."""
+    with suppress(Exception):  # other errors have no such method
         return str(error.getStackTrace() or "")  # type: ignore[attr-defined]
     return ""
 
 
 def is_gone(error: Exception) -> bool:
-    """Whether ``error`` says that the Spark server, or our session in it, is no more."""
+    """Whether ``error`` means that the Spark server, or the loader's session there, no longer
+    exists.
+    """
     text = str(error)
     return any(sign in text for sign in _GONE)
 
@@ -81,7 +81,9 @@ def as_ours(
     table: str | None = None,
     **facts: object,
 ) -> LoaderError:
-    """``error`` where it is a ``LoaderError``, else one that says that ``what`` failed, and why."""
+    """``error`` if it is a ``LoaderError``, else a ``SourceUnavailable``: ``what`` failed, and the
+    reason.
+    """
     if isinstance(error, LoaderError):
         return error
     message = f"{what}: {reason(error)}."

@@ -1,9 +1,9 @@
-"""Raw tables: making them, looking at them, and the append that lands a batch.
+"""Raw tables: create and inspect them, and the append that lands a batch.
 
-Data and its mark go into one Delta commit: ``txnAppId`` names the raw table (by its Delta id),
-``txnVersion`` is the batch id, so Delta itself skips a batch that is already there, and refuses the
-second of two writers that write the same batch at the same moment. ``insertInto`` drops that mark
-silently, hence ``saveAsTable``.
+The data and its mark are one Delta commit: ``txnAppId`` contains the Delta id of the raw table,
+``txnVersion`` is the batch id. Delta skips a batch that the table already has, and rejects the
+second of two concurrent writes of the same batch. The append uses ``saveAsTable``, because
+``insertInto`` silently drops the mark.
 """
 
 from __future__ import annotations
@@ -26,39 +26,41 @@ from loader.lake.frames import is_connect
 from loader.lake.spark_errors import reason
 from loader.remedies import accept_of_table
 
-# How Delta refuses to make a table whose folder has something in it.
+# Delta's error if a table is created in a folder that is not empty.
 _NOT_EMPTY = "[DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION"
-# How Delta refuses a statement since another writer committed in between. Asked again, the
-# statement sees that commit and decides by it. More in a row than this are no accident.
+# Errors by which Delta refuses a statement because another writer committed in the meantime. A
+# retry reads that commit. More consecutive conflicts than ``_ATTEMPTS`` are reported.
 _CONFLICTS = (
     "[DELTA_CONCURRENT_",
     "[DELTA_PROTOCOL_CHANGED",
     "[DELTA_METADATA_CHANGED",
-    # Two that make one table: the other's first commit is half there, or was quicker.
+    # Two writers create the same table: the other's first commit is incomplete, or came first.
     _NOT_EMPTY,
     "[TABLE_OR_VIEW_ALREADY_EXISTS",
     "[DELTA_TABLE_ALREADY_EXISTS",
 )
 _ATTEMPTS = 20
-# How Parquet is written where records are large. By default it looks at its pages after a hundred
-# records and keeps 128 MB of rows; and a reader holds the rows of a group at once, unpacked.
+# Parquet settings for large records. By default Parquet checks page sizes only every hundred
+# records and buffers 128 MB of rows; a reader later holds all rows of a row group in memory,
+# unpacked.
 _LARGE = {
     "parquet.page.size.row.check.min": "1",
     "parquet.page.size.row.check.max": "1",
     "parquet.block.size": str(16 << 20),
 }
-# What a reader holds at once of a table whose records may be of any size.
+# Rows per row group if records may have any size: a reader holds one group at once.
 _MOST_AT_ONCE = 5000
 _GROUP_ROWS, _GROUPS = "parquet.block.row.count.limit", 10_000
-# With it, Delta forgets the marks of old batches, and a batch that is tried again lands twice.
+# With this property Delta expires the marks of old batches, so a retried batch would land twice.
 _FORGETS = "delta.setTransactionRetentionDuration"
 _Answer = TypeVar("_Answer")
 
 
 def until_no_conflict(run: Callable[[], _Answer], table: str) -> _Answer:
-    """What ``run``, a statement that writes ``table``, answers once no other writer is in its way.
+    """The result of ``run``, a statement that writes ``table``, retried while another writer
+    conflicts.
 
-    Raises ``Fenced`` when there is always one.
+    Raises ``Fenced`` after ``_ATTEMPTS`` consecutive conflicts.
     """
     last = ""
     for attempt in range(_ATTEMPTS):
@@ -76,14 +78,16 @@ def until_no_conflict(run: Callable[[], _Answer], table: str) -> _Answer:
 
 
 def create_schema(spark: SparkSession, table: str) -> None:
-    """Make the schema of ``table`` (``schema.name``); no-op where it exists."""
+    """Create the schema of ``table`` (``schema.name``) if it does not exist."""
     spark.sql(f"create schema if not exists {table.split('.')[0]}")
 
 
 def existing_tables(
     spark: SparkSession, tables: Sequence[str], *, make_schemas: bool = True
 ) -> set[str]:
-    """Those of ``tables`` (``schema.name``) that the metastore has."""
+    """Those of ``tables`` (``schema.name``) that exist in the metastore. Creates missing schemas
+    unless ``make_schemas`` is false.
+    """
     schemas = {table.split(".")[0] for table in tables}
     found = tables_of(spark, schemas, make_schemas=make_schemas)
     return {table for table in tables if table.lower() in found}
@@ -92,7 +96,9 @@ def existing_tables(
 def tables_of(
     spark: SparkSession, schemas: Iterable[str], *, make_schemas: bool = True
 ) -> set[str]:
-    """The tables (``schema.name``, in lower case) that the metastore has in ``schemas``."""
+    """The tables (``schema.name``, in lower case) of ``schemas`` in the metastore. Creates missing
+    schemas unless ``make_schemas`` is false.
+    """
     found = set()
     for schema in sorted(set(schemas)):
         if not spark.catalog.databaseExists(schema):
@@ -113,11 +119,12 @@ def make_table(
     properties: Mapping[str, str] | None = None,
     partitioned_by: Sequence[str] = (),
 ) -> None:
-    """Make the Delta table ``table`` (``schema.name``) with ``columns``; no-op where it exists.
+    """Create the Delta table ``table`` (``schema.name``) with ``columns`` if it does not exist.
 
-    What a Spark that died while it made the table left behind is taken over.
+    If a Spark server died while it created the table, what it left in the folder becomes the table.
 
-    Raises ``ConfigurationError`` where the table's folder holds another that the metastore lacks.
+    Raises ``ConfigurationError`` if the folder holds a table with commits or rows, and the
+    metastore does not have it.
     """
     properties = properties or {}
     listed = ", ".join(f"'{name}' = '{value}'" for name, value in properties.items())
@@ -136,7 +143,7 @@ def make_table(
             if _NOT_EMPTY not in str(error):
                 raise
             refused += 1
-            # Another loader that makes it is through by then.
+            # By now another loader that creates the table would have finished.
             if refused < _ATTEMPTS // 3:
                 raise
             new = spark.createDataFrame([], columns).write.format("delta").mode("append")
@@ -147,8 +154,10 @@ def make_table(
 
 
 def _take_over(spark: SparkSession, table: str, new: DataFrameWriter) -> None:
-    """Make ``table`` in the folder of one that was begun: there is its log's folder, which SQL
-    refuses and ``saveAsTable`` does not, or also its first commit."""
+    """Make ``table`` from a folder in which a creation was interrupted. The folder has a
+    ``_delta_log``, which SQL's ``create table`` refuses and ``saveAsTable`` accepts, or also a
+    first commit.
+    """
     try:
         new.saveAsTable(table)
     except Exception as error:
@@ -170,14 +179,15 @@ def _take_over(spark: SparkSession, table: str, new: DataFrameWriter) -> None:
 
 
 def table_state(spark: SparkSession, table: str, *, is_new: bool = False) -> tuple[str, int]:
-    """The Delta id of ``table``, which a dropped and remade table does not keep, and the newest
-    batch that it holds (0 for none, as in one that ``is_new``).
+    """The Delta id of ``table``, which changes if the table is dropped and created again, and its
+    newest batch (0 if it has none or ``is_new``).
 
-    Raises ``ConfigurationError`` for a table in which batches would not land exactly once.
+    Raises ``ConfigurationError`` if the table is no Delta table, or has a property with which a
+    batch could land twice.
     """
     detail = spark.sql(f"describe detail {table}").collect()[0]
     if detail["id"] is None:
-        message = f"Table {table} is there, but is no Delta table; name another in loader.toml."
+        message = f"Table {table} exists, but is no Delta table; name another in loader.toml."
         raise ConfigurationError(message, table=table)
     if _FORGETS in detail["properties"]:
         message = (
@@ -191,10 +201,10 @@ def table_state(spark: SparkSession, table: str, *, is_new: bool = False) -> tup
 
 
 def newest_batch(spark: SparkSession, table: str) -> int:
-    """The newest batch that ``table`` holds, 0 for none.
+    """The newest batch in ``table``, 0 if it has none.
 
-    Its last commit usually says so; only where that is not a batch's, the statistics of all files
-    are asked, which takes longer the more there are.
+    The last commit usually contains the number. If that commit is not of a batch, Delta's
+    statistics of all files give it, which takes longer the more files there are.
     """
     last = spark.sql(f"describe history {table} limit 1").collect()
     if last and last[0]["operation"] == "WRITE" and last[0]["userMetadata"]:
@@ -204,17 +214,32 @@ def newest_batch(spark: SparkSession, table: str) -> int:
 
 
 def accept_command(spark: SparkSession, batch: Batch) -> Command:
-    """The command by which ``batch``, and what its table has lost before it, is given up."""
+    """The command that accepts the loss of ``batch`` and of the lost batches before it."""
     newest = newest_batch(spark, batch.table_name)
     return accept_of_table(batch.table_name, newest + 1, batch.batch_id)
+
+
+def rows_lost(spark: SparkSession, batch: Batch, held: str, then: str = "") -> DataLoss:
+    """The error if Delta skipped a write because the table has the mark of ``batch`` without its
+    rows.
+
+    ``held`` names what the table has, ``then`` is added after the remedy.
+    """
+    remedy = accept_command(spark, batch)
+    table, number = batch.table_name, batch.batch_id
+    message = (
+        f"Table {table} has {held}: it was restored to an older version, or rows were deleted. "
+        f"To go on without them: {remedy}{then}"
+    )
+    return DataLoss(message, remedy=remedy, table=table, batch_id=number)
 
 
 def check_table(
     position: Position, table: str, now: str | None, newest: int = 0, *, ledger: str = ""
 ) -> None:
-    """Raise ``DataLoss`` when ``table`` does not hold the batches that the ledger says it does.
+    """Raise ``DataLoss`` unless ``table`` holds the batches that the ledger lists.
 
-    ``now`` is the Delta id of the table, None when it does not exist; ``newest`` its newest batch.
+    ``now`` is the Delta id of the table, None if it does not exist; ``newest`` is its newest batch.
     """
     for was in sorted(position.table_ids):
         if was != now:
@@ -240,7 +265,7 @@ def check_table(
         expected = position.last_batch_with_data
         raise DataLoss(message, remedy=remedy, table=table, holds=newest, expected=expected)
     if newest > position.last_batch_id:
-        # Delta would skip our next batches, since their marks are there.
+        # Delta would skip the next batches, because their marks are already there.
         known = f"only {position.last_batch_id} batches" if position.last_batch_id else "no batch"
         message = (
             f"Table {table} holds batch {newest}, but {ledger} knows {known} of it: the ledger was "
@@ -253,10 +278,12 @@ def check_table(
 def compact(
     spark: SparkSession, table: str, target_size: str, *, vacuum: bool = False
 ) -> dict[str, object]:
-    """Rewrite the small files of ``table`` into ones of about ``target_size``, in one Delta commit.
+    """Merge the small files of ``table`` into files of about ``target_size``, in one Delta commit.
 
-    Appends never conflict with it, and a file that is large enough is never rewritten, so old
-    batches stay in files of their own which readers of new ones skip.
+    Never conflicts with appends. Files that are large enough are not rewritten, so old batches keep
+    their own files, which readers of new batches skip. ``vacuum`` also deletes replaced files that
+    are older than seven days. Returns the table and its number of files before and after. Raises
+    ``ConfigurationError`` for a ``target_size`` that is no size.
     """
     try:
         size = int(TypeAdapter(ByteSize).validate_python(target_size))
@@ -270,7 +297,7 @@ def compact(
         return int(spark.sql(f"describe detail {table}").collect()[0]["numFiles"])
 
     before = files()
-    with for_large(spark, _MOST_AT_ONCE, 0):  # the table may hold some, of which files say nothing
+    with for_large(spark, _MOST_AT_ONCE, 0):  # the table may hold large records
         until_no_conflict(lambda: spark.sql(f"optimize {table}").collect(), table)
     if vacuum:
         spark.sql(f"vacuum {table}").collect()
@@ -278,20 +305,20 @@ def compact(
 
 
 def holds(spark: SparkSession, batch: Batch) -> bool:
-    """Whether the data of ``batch`` is in its table, committed by whoever planned it."""
+    """Whether the table has rows of ``batch``, whoever committed them."""
     rows = spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id)
     return not rows.isEmpty()
 
 
 def mark(spark: SparkSession, batch: Batch) -> None:
-    """Commit the mark of ``batch`` without rows, so that no write of it that is still on its way
-    lands any more.
+    """Commit the mark of ``batch`` without rows, so that Delta skips a write of it that is still
+    running.
     """
     append(spark.table(batch.table_name).limit(0), batch, {"withdrawn": True})
 
 
 def was_written(spark: SparkSession, batch: Batch) -> bool:
-    """Whether the history of the table has the commit of ``batch``, even if its rows are gone."""
+    """Whether the table's history has the commit of ``batch``, even if its rows are gone."""
     number = f.get_json_object("userMetadata", "$.batch_id")
     history = spark.sql(f"describe history {batch.table_name}")
     return not history.where(number == str(batch.batch_id)).isEmpty()
@@ -299,8 +326,10 @@ def was_written(spark: SparkSession, batch: Batch) -> bool:
 
 @contextmanager
 def for_large(spark: SparkSession, polls: int, records: int) -> Iterator[None]:
-    """Write Parquet so that a task, and later a reader, holds about ``polls`` of ``records`` at a
-    time. It holds for the session, so only one such write goes on in it.
+    """Parquet settings for large records: a task, and later a reader, holds about ``polls`` of the
+    ``records`` at once.
+
+    The settings apply to the whole session, so only one such write may run in it.
     """
     confs = {**_LARGE, _GROUP_ROWS: str(max(polls, ceil(records / _GROUPS)))}
     for name, value in confs.items():
@@ -308,7 +337,7 @@ def for_large(spark: SparkSession, polls: int, records: int) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(Exception):  # if the server is gone, the write's own error tells it
+        with suppress(Exception):  # if the server is gone, the error of the write reports it
             for name in confs:
                 spark.conf.unset(name)
 
@@ -319,14 +348,16 @@ def append(
     content: Mapping[str, object],
     counts: Mapping[str, Column] | None = None,
 ) -> Mapping[str, int] | None:
-    """Commit ``rows`` with the mark of ``batch``; the ``counts`` of what this call committed, None
-    where there are none: Delta skipped the write, or the session cannot tell.
+    """Commit ``rows`` with the mark of ``batch``. ``content`` is stored in the commit's metadata.
+
+    Returns the values of ``counts`` over the committed rows. They are empty or None if Delta
+    skipped the write, if the session is not a Spark Connect session, or without ``counts``.
     """
 
     def write() -> Mapping[str, int] | None:
         observation = None
         frame = rows
-        # A session of our own would wait for ever for the counts of a write that was skipped.
+        # A session without Connect would wait forever for the counts of a skipped write.
         if counts and is_connect(rows):
             observation = Observation()
             frame = rows.observe(observation, *(c.alias(name) for name, c in counts.items()))
@@ -334,7 +365,7 @@ def append(
             frame.write.format("delta")
             .mode("append")
             .option("mergeSchema", "true")
-            .option("compression", "zstd")  # as fast as Delta's default, and a fifth of its size
+            .option("compression", "zstd")  # as fast as Delta's default, a fifth of the size
             .option("txnAppId", f"lacustre-loader:{batch.table_id}")
             .option("txnVersion", str(batch.batch_id))
             .option("userMetadata", json.dumps({"batch_id": batch.batch_id, **content}))

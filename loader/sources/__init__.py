@@ -1,7 +1,6 @@
-"""Kinds of sources: what can be landed in raw.
+"""The kinds of sources.
 
-``KINDS`` are those that a loader knows, in the order in which it looks at them. Another one is made
-known by adding its class.
+``KINDS`` lists them in the order in which a survey reads them. To add a kind, add its class.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a round knows of sources: their kinds, and what one look at them found.
+"""The protocol of a kind of source, and the result of a survey.
 
-A kind is a class with ``find``, ``propose``, ``make_table`` and ``write``, made known by
-``sources.KINDS``. The other methods of ``Kind`` are for what only some kinds need.
+A kind is a class with ``find``, ``propose``, ``make_table`` and ``write``, listed in
+``sources.KINDS``. The other methods of ``Kind`` serve single kinds.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from loader.remedies import withdraw
 from loader.settings import Settings
 
 Noted = Callable[[str], None]
-# Offsets that are not loaded yet, by topic and partition.
+# Number of offsets that are not loaded yet, by topic and partition.
 Lag = Mapping[TopicKey, Mapping[int, int]]
 
 
 @dataclass
 class Survey:
-    """What the ledger and the sources hold, and what follows from it.
+    """The state of the ledger and the sources, and the batches that follow from it.
 
-    ``rows`` are the current ones of the ledger, ``fed`` the raw tables with the kind that feeds
-    each, ``positions`` where these tables stand. ``unfinished`` are batches that an earlier run
-    planned; ``batches`` those to plan now; ``touched`` are closed ones whose files have another
-    modification time and the same content. ``notes`` say what was left out without being wrong,
-    ``errors`` what was left out because it is; ``is_limited`` whether the limits left anything out.
+    ``rows`` are the current rows of the ledger. ``fed`` maps each raw table to the kind that feeds
+    it, ``positions`` to its position. ``unfinished`` are batches that an earlier run planned,
+    ``batches`` those to plan now. ``touched`` are closed batches with a file that has another
+    modification time and the same content. ``notes`` are remarks on what was left out without an
+    error, ``errors`` the errors. ``is_limited`` is true if the limits left something out.
     """
 
     rows: list[Batch] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Survey:
     is_limited: bool = False
 
     def feed(self, table: str, kind: Kind) -> Position:
-        """Say that ``kind`` feeds ``table``; where that table stands."""
+        """Record that ``kind`` feeds ``table``; returns the table's position."""
         self.fed[table] = kind
         if table not in self.positions:
             self.positions |= positions(self.rows, [table])
@@ -55,7 +55,7 @@ class Survey:
 
 
 class Explanation(NamedTuple):
-    """How a batch would be read: ``lines`` for a person, and the same as ``facts`` for a log."""
+    """How a batch would be read: ``lines`` for people, ``facts`` for a log."""
 
     lines: Sequence[str]
     facts: Mapping[str, object]
@@ -64,12 +64,12 @@ class Explanation(NamedTuple):
 class Kind(ABC):
     """A kind of source, whose sections in the configuration are ``[<name>.<section>]``.
 
-    A kind remembers what its last ``find`` found; a loader makes one survey at a time. ``spark`` is
-    the session for reads and writes of data, ``ledger.spark`` that for small statements.
+    A kind keeps the result of its last ``find``; a loader makes one survey at a time. ``spark`` is
+    the session that reads and writes data, ``ledger.spark`` the session for small statements.
     """
 
     name: ClassVar[str]
-    # Whether its sources are looked at when all others are loaded, so that nothing waits for them.
+    # Whether its sources are read after all others are loaded, so that nothing waits for them.
     is_late: ClassVar[bool] = False
 
     def __init__(self, settings: Settings, spark: SparkSession, ledger: Ledger) -> None:
@@ -89,30 +89,32 @@ class Kind(ABC):
 
     @abstractmethod
     def find(self, survey: Survey, section: str | None) -> None:
-        """Look at what the sources have (of ``section`` alone, where one is given), and name each
-        raw table by ``survey.feed``. A source that fails becomes an error of ``survey`` and stops
-        no other.
+        """Read the state of the sources (only of ``section`` if given), and register each raw table
+        with ``survey.feed``. An error of one source is added to ``survey`` and stops no other
+        source.
         """
 
     @abstractmethod
     def propose(self, survey: Survey) -> Iterable[Batch]:
-        """What is new, as batches without a number, for tables that have no unfinished batch."""
+        """What is new, as batches without a number. Tables with an unfinished batch get none."""
 
     @abstractmethod
     def make_table(self, spark: SparkSession, table: str) -> None:
-        """Make the raw table ``table``; no-op where it exists."""
+        """Create the raw table ``table`` if it does not exist."""
 
     @abstractmethod
     def write(self, batches: Sequence[Batch], errors: list[LoaderError]) -> list[Batch]:
-        """Write the rows of one batch id of one table by ``lake.tables.append``, and return them
-        with what the table holds of them counted. A batch that is there already is only counted.
+        """Write the rows of one batch id of one table with ``lake.tables.append``.
 
-        Raises a ``LoaderError`` if the batch must stay planned; a part that is left out becomes one
-        of ``errors``.
+        Returns the batches with the counts of their rows in the table. A batch that the table
+        already has is only counted. Raises a ``LoaderError`` if the batch must stay planned; adds
+        to ``errors`` an error for each part that was left out.
         """
 
     def check_configured(self, survey: Survey, batch: Batch) -> None:
-        """Raise ``ConfigurationError`` if loader.toml lacks what the unfinished ``batch`` reads."""
+        """Raise ``ConfigurationError`` if loader.toml lacks the source of the
+        unfinished ``batch``.
+        """
         if batch.section in self.sections:
             return
         remedy = withdraw(batch)
@@ -125,8 +127,8 @@ class Kind(ABC):
         raise ConfigurationError(message, remedy=remedy, table=table, source=batch.source)
 
     def check(self, survey: Survey, batch: Batch) -> bool:
-        """Whether the unfinished ``batch`` can be written now; False if another error says why not.
-        Raises a ``LoaderError`` where a person must know.
+        """Whether the unfinished ``batch`` can be written now; False if another error already says
+        why not. Raises a ``LoaderError`` if a person must act.
         """
         return True
 
@@ -136,7 +138,7 @@ class Kind(ABC):
         batches: list[Batch],
         seconds: float | None,
     ) -> list[Batch]:
-        """``batches``, proposed and possible, within the limits of a round that has ``seconds``."""
+        """The proposed ``batches``, reduced to the limits of a round that has ``seconds`` left."""
         return batches
 
     def is_first(self, batch: Batch) -> bool:
@@ -150,8 +152,8 @@ class Kind(ABC):
         noted: Noted,
         errors: list[LoaderError],
     ) -> list[Batch]:
-        """``batches`` with everything that their ledger rows fix; those with nothing new are left
-        out.
+        """``batches`` completed with everything that their ledger rows fix, without those that have
+        nothing new.
         """
         return batches
 
@@ -162,64 +164,68 @@ class Kind(ABC):
         noted: Noted,
         errors: list[LoaderError],
     ) -> list[Batch]:
-        """As ``bound``, for people who only want to know: without counting anything."""
+        """As ``bound``, with estimates instead of counts: for the command ``plan``."""
         return batches
 
     def explain(self, batch: Batch) -> Explanation | None:
-        """How ``batch``, an estimated one, would be read."""
+        """How the estimated ``batch`` would be read; None if there is nothing to explain."""
         return None
 
     def resume(self, batch: Batch) -> Batch:
-        """The unfinished ``batch`` as it is to be written now; the ledger gets what is changed."""
+        """The unfinished ``batch`` as it will be written now. The ledger stores the changes."""
         return batch
 
     def weigh(self, batches: Sequence[Batch]) -> None:
-        """Look into what ``batches`` hold, while the ledger plans them."""
+        """Measure the records of ``batches`` while the ledger plans them."""
 
     def settle(self, batches: list[Batch], errors: list[LoaderError]) -> list[Batch]:
-        """Those of the planned ``batches`` that are written, after what ``weigh`` found."""
+        """The planned ``batches`` to write, after the results of ``weigh``."""
         return batches
 
     def is_heavy(self, batches: Sequence[Batch]) -> bool:
-        """Whether the write of ``batches`` goes after others, since it goes alone."""
+        """Whether the write of ``batches`` must not overlap with other heavy writes; such writes go
+        last.
+        """
         return False
 
     def follow(self, closed: Sequence[Batch]) -> list[str]:
-        """Tell other systems of batches that are ``closed``; what could not be, as remarks."""
+        """Report ``closed`` batches to other systems; returns remarks about failures."""
         return []
 
     def lag_left(self, batch: Batch) -> int:
-        """Offsets of its topic that are still to load once ``batch`` is closed."""
+        """Number of offsets of the topic that are not loaded when ``batch`` is closed."""
         return 0
 
     def lag(self, closed: Sequence[Batch]) -> Lag:
-        """What is still to load after the batches that were ``closed`` since the last ``find``."""
+        """The lag after the batches that were ``closed`` since the last ``find``."""
         return {}
 
     def as_found(self, row: Batch) -> Batch:
-        """``row`` under the name that its source has today."""
+        """``row`` with the present section of its source."""
         return row
 
     def count(self, batches: Sequence[Batch]) -> list[Batch]:
-        """``batches``, one of one table, with what the table holds of them; no source is read."""
+        """``batches``, all of one table, with the counts of their rows in the table; reads no
+        source.
+        """
         first = batches[0]
         held = self.spark.table(first.table_name).where(f"batch_id = {first.batch_id}").count()
         size = sum(file.size for file in first.files)
         return [replace(first, records=held, bytes=size)]
 
     def fix_ends(self) -> None:
-        """Leave what comes from now on to a later series of rounds; no-op after the first call."""
+        """Keep the present end offsets for the following rounds; no-op after the first call."""
 
     def release_ends(self) -> None:
-        """Let the next ``fix_ends`` take the ends as they are then."""
+        """Let the next ``fix_ends`` take the end offsets of that time."""
 
     def release(self) -> None:
-        """Leave what must not be held longer than a round."""
+        """Release what must not be held longer than a round, such as snapshots."""
 
     def close(self) -> None:
-        """Leave every server."""
+        """Disconnect from every server."""
         self.release()
 
     def held(self, batch: Batch) -> bool:
-        """Whether the rows of an unfinished ``batch`` are in its table."""
+        """Whether the table has the rows of an unfinished ``batch``."""
         return tables.holds(self.ledger.spark, batch)

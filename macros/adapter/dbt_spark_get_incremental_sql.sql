@@ -1,20 +1,20 @@
 {#-
-    Three incremental strategies that dbt-spark lacks, each one Delta commit, or none where the model
-    has no rows:
+    Three incremental strategies that dbt-spark lacks. Each is one Delta commit, or none if the
+    model has no new rows:
 
     replace_where  `INSERT … REPLACE WHERE`: the model's rows replace all rows with the same
                    `replace_key`, a column such as the day. For "compute the touched days again".
-    replace_keys   the model's rows replace all rows with the same `replace_key`; rows are told
-                   apart by `unique_key`. A row whose `unique_key` is null is never stored: it only
-                   says that its `replace_key` was read and has no rows. For children of a changed
-                   parent. With `near`, a column that never changes for a `replace_key`, it looks
-                   only where the new rows are, as merge_near does.
-    merge_near     a merge by `unique_key`, a list of columns, that looks only at the part of the
-                   table where the column `near`, which never changes for a key, has the values of the
-                   new rows, so that Delta skips all other files.
+    replace_keys   The model's rows replace all rows with the same `replace_key`; `unique_key`
+                   identifies a row. A row whose `unique_key` is null is never stored: it records
+                   only that its `replace_key` was read and has no rows. For children of a changed
+                   parent. With `near`, a column that never changes for a `replace_key`, Delta
+                   reads only the files of the new rows, as in merge_near.
+    merge_near     A merge by `unique_key`, a list of columns. It reads only the part of the table
+                   where the column `near` has a value of the new rows; `near` never changes for a
+                   key. Delta skips all other files.
 
-    dbt-spark validates strategy names itself, hence the two overrides; every other strategy falls
-    through to its own macros.
+    dbt-spark validates the names of strategies itself, so two of its macros are overridden. All
+    other strategies use dbt-spark's macros.
 -#}
 {% macro dbt_spark_get_incremental_sql(
     strategy, source, target, existing, unique_key, incremental_predicates

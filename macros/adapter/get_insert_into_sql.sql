@@ -1,8 +1,7 @@
 {% macro get_insert_into_sql(source, target) %}
-    {#- An append that never brings a batch twice: what the table has by then is asked in the same
-        statement, so of two builds that read the same batches the second appends only what is newer,
-        and of two that commit at once Delta refuses one. Tables without `batch_id` are appended to
-        as dbt does it. -#}
+    {#- An append that never adds a batch twice. The same statement reads the newest batch of the
+        table. So if two builds read the same batches, the second appends only newer ones; if two
+        commit at once, Delta refuses one. A table without `batch_id` gets dbt's plain append. -#}
     {% set columns = adapter.get_columns_in_relation(target) %}
     insert into table {{ target }}
     select {{ columns | map(attribute='quoted') | join(', ') }} from {{ source }}

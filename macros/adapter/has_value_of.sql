@@ -1,6 +1,7 @@
 {% macro has_value_of(values, column) %}
-    {#- A predicate by which Delta skips files: `column`, with its alias, has one of `values` (an answer of
-        `values_of`), or lies in their range. True without an answer, false where there are no values. -#}
+    {#- A predicate by which Delta skips files: `column`, with its alias, has one of `values` (a
+        result of `values_of`), or lies between the first and the last. True if `values` is none,
+        false if there are no values. -#}
     {% if values is none %}
         {% do return('true') %}
     {% elif values.first is defined %}

@@ -1,6 +1,6 @@
 {% macro literals_of(column, relation) %}
-    {#- The distinct values of `column` in `relation`, as SQL literals. Asked of the new rows when the
-        strategy runs, since `config` sees them at parse time only. -#}
+    {#- The distinct values of `column` in `relation`, as SQL literals. A query reads them when the
+        strategy runs, because `config` is evaluated when dbt parses. -#}
     {% set literals = [] %}
     {% for value in run_query(
         'select distinct cast(' ~ column ~ ' as string) from ' ~ relation

@@ -1,9 +1,10 @@
 {% macro snapshot_sees_changes(target, source_sql) %}
-    {#- Whether a snapshot of `source_sql`, its input, would change `target`, its table: where the input
-        has only what is new (those with meta near), whether it has rows; of a plain strategy check,
-        whether it is not what the open versions say: dbt's merge evaluates the input six times, also
-        when nothing is different. What the input has no more counts where the snapshot closes
-        that. A column that the table does not have yet counts, too. All others may always. -#}
+    {#- Whether a snapshot of `source_sql`, its input, would change `target`, its table. dbt's merge
+        evaluates the input six times, also if nothing changed. With `meta: {near: …}` the input has
+        only new rows, so the question is whether it has any. With the plain strategy check the
+        input is compared with the open versions; a key that the input lacks counts as a change if
+        the snapshot closes such keys. A column that the table does not have yet is a change. For
+        all other snapshots the answer is always true. -#}
     {%- set names = adapter.get_columns_in_relation(target) | map(attribute='name') | list -%}
     {%- if get_columns_in_query(source_sql) | reject('in', names) | list | length > 0 -%}
         {%- do return(true) -%}

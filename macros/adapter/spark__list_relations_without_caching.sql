@@ -1,8 +1,8 @@
 {% macro spark__list_relations_without_caching(relation) %}
     {#-
-        Overrides dbt-spark's `show table extended`, which reads every table's log: 1.0 to 1.3 s for
-        54 relations against 0.05 s (dbt-labs/dbt-adapters, "slow list_relations on Spark").
-        Every table of this project is Delta, so names and kinds are all that dbt must know here.
+        Replaces dbt-spark's `show table extended`, which reads the log of every table: 1.0 to 1.3 s
+        for 54 relations, against 0.05 s (dbt-labs/dbt-adapters, "slow list_relations on Spark").
+        All tables of this project are Delta tables, so dbt needs only names and kinds here.
     -#}
     {% call statement('list_views', fetch_result=True) -%}
         show views in {{ relation.schema }}

@@ -1,6 +1,6 @@
 {% macro spark__snapshot_get_time() -%}
-    {#- When a snapshot with the strategy check saw its changes. With `meta: {clock: park}` that is
-        when the park became so, and not what the clock of the server says now. -#}
+    {#- The time of the changes that a snapshot with the strategy check finds. With `meta: {clock:
+        park}` it is the time of the change in the park, otherwise the server's current time. -#}
     {%- if model.config.meta.get('clock') == 'park' -%}
         {{ park_clock() }}
     {%- else -%}

@@ -1,13 +1,13 @@
 {% macro spark__snapshot_merge_sql(target, source, insert_cols) %}
-    {#- dbt-spark's has no place for a predicate, so a snapshot with `near` has a merge of its own. -#}
+    {#- dbt-spark's merge accepts no predicate, so a snapshot with `near` has its own. -#}
     {%- set near = model.config.meta.get('near') -%}
     {%- if not near -%}
         {{ dbt.spark__snapshot_merge_sql(target, source, insert_cols) }}
     {%- else -%}
         {%- if config.get('dbt_valid_to_current') -%}
             {%- do exceptions.raise_compiler_error(
-                model.name ~ ': a snapshot with meta near cannot have dbt_valid_to_current; teach'
-                ~ ' spark__snapshot_merge_sql to write it.'
+                model.name ~ ': a snapshot with meta near cannot have dbt_valid_to_current;'
+                ~ ' spark__snapshot_merge_sql does not support it.'
             ) -%}
         {%- endif -%}
         {%- set columns = config.get('snapshot_table_column_names') or get_snapshot_table_column_names() -%}

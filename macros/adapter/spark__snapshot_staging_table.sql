@@ -1,7 +1,8 @@
 {#-
-    dbt's snapshot reads and merges into its whole table, so its cost grows with the history. With
-    `meta: {near: <column>}` it looks only where the keys at hand may be, as the strategy merge_near does:
-    the column never changes for a key, and its values in the snapshot's input become literals.
+    dbt's snapshot reads its whole table and merges into all of it, so its cost grows with the
+    history. With `meta: {near: <column>}` it reads only the part that may hold the keys of the
+    input, as the strategy merge_near does: the column never changes for a key, and its values in
+    the input become literals.
 -#}
 {% macro spark__snapshot_staging_table(strategy, source_sql, target_relation) %}
     {%- set near = model.config.meta.get('near') -%}

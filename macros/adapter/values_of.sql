@@ -1,6 +1,6 @@
 {% macro values_of(column, relation) %}
-    {#- The values of `column` in `relation`, for `has_value_of`: their literals, and of more than 400
-        values the first and the last. -#}
+    {#- The values of `column` in `relation`, for `has_value_of`: as SQL literals, and if there are
+        more than 400, also the first and the last value. -#}
     {% set literals = literals_of(column, relation) %}
     {% if literals | length <= 400 %}
         {% do return({'literals': literals}) %}

@@ -1,10 +1,10 @@
 {% macro acknowledge(alarm, reason, subject='%') -%}
-    {#- `dbt run-operation acknowledge --args '{alarm: unknown_goals, subject: "site 5, %", reason: …}'`:
-        notes that a person has seen what is open of an alarm, so that it warns no more until what was
-        found changes. alarm: its name; reason: why it is all right; subject: what it is about, all by
-        default; % stands for any text. -#}
+    {#- `dbt run-operation acknowledge --args '{alarm: unknown_goals, subject: "site 5, %", reason:
+        …}'`: records that a person has seen the open findings of an alarm. They no longer warn,
+        until the finding changes. alarm: its name; reason: in words; subject: a pattern in which %
+        matches any text, all subjects by default. -#}
     {%- if not (reason or '') | string | trim -%}
-        {%- do exceptions.raise_compiler_error('A decision needs a reason: add reason to --args.') -%}
+        {%- do exceptions.raise_compiler_error('A reason is missing: add `reason: …` to --args.') -%}
     {%- endif -%}
     {%- if execute -%}
         {%- set is_meant = 'is_open and alarm = ' ~ text_literal(alarm)
@@ -15,8 +15,8 @@
         ).rows -%}
         {%- if meant | length == 0 -%}
             {%- do exceptions.raise_compiler_error(
-                'No open alarm ' ~ alarm ~ ' is about ' ~ subject ~ '; ' ~ ref('matomo_alarms')
-                ~ ' shows which are open.'
+                'No open alarm ' ~ alarm ~ ' has a subject like ' ~ subject ~ '; '
+                ~ ref('matomo_alarms') ~ ' lists the open alarms.'
             ) -%}
         {%- endif -%}
         {%- for row in meant -%}

@@ -1,14 +1,15 @@
 {#-
-    An alarm is about what the data say, not about what this project did with it: it warns and stops
-    nothing. A log table per domain (layer `alarms`) keeps each alarm about a subject once, a view shows
-    it with what people decided, and a data test per alarm counts what is open.
+    An alarm is a finding about the data, not a fault of this project: it warns and stops nothing.
+    Each domain has a log table (layer `alarms`) with one row per alarm and subject, a view that
+    adds people's decisions, and a data test per alarm that counts its open rows.
 -#}
 {% macro alarm_log(found) -%}
-    {#- The rows that an incremental model of alarms merges by `alarm_key`: what is wrong now, and
-        what it has and is wrong no more. found: relation with alarm, subject (what it is about), version
-        (a hash of what was found, which changes with it) and detail, one row per alarm and subject. -#}
+    {#- The rows that an incremental model of alarms merges by `alarm_key`: the present findings,
+        and those of its table that are no longer found. found: relation with alarm, subject (what
+        the alarm is about), version (a hash of the finding, which changes with it) and detail, one
+        row per alarm and subject. -#}
     {%- if is_incremental() %}
-    {#- One join, so that what is wrong now is looked for once. -#}
+    {#- A single join, so that `found` is evaluated once. -#}
     select
         coalesce(held.alarm_key, {{ surrogate_key(['now.alarm', 'now.subject']) }}) as alarm_key,
         coalesce(now.alarm, held.alarm) as alarm,

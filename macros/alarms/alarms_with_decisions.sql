@@ -1,6 +1,7 @@
 {% macro alarms_with_decisions(log, domain) -%}
-    {#- A log of alarms with who acknowledged what, and whether an alarm is open: it is wrong now, and
-        nobody has acknowledged this version of it. log: the relation; domain: its name. -#}
+    {#- A log of alarms, with who acknowledged each alarm and whether it is open. An alarm is open
+        if it is present and nobody has acknowledged this version of it. log: the relation; domain:
+        its name. -#}
     select
         log.alarm,
         '{{ domain }}' as domain,

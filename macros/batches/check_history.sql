@@ -1,7 +1,7 @@
 {% macro check_history(table) -%}
-    {#- Stops a full refresh of this staging model that would lose history: the model holds records which
-        raw table `table` no longer has (raw was shortened or restored). The variable accept_loss, a list
-        of model names, lets it go on. -#}
+    {#- Stops a full refresh of this staging model if the model holds records that raw table `table`
+        no longer has (because raw was shortened or restored): the refresh would lose them. The
+        variable accept_loss, a list of model names, permits it. -#}
     {%- if not execute or model.resource_type != 'model' or flags.WHICH not in ['build', 'run']
         or not should_full_refresh() or model.name in var('accept_loss') -%}
         {%- do return('') -%}

@@ -1,14 +1,15 @@
 {% macro latest_changes(relation, key, snapshot, version, block, clock) -%}
     {#-
-        What a snapshot must look at: for each `key` that came in batches which the snapshot has not
-        seen, its newest version, if that came in them. All versions of the key compete, so one that
-        arrives late never replaces a newer one, not even a newer one that changed nothing.
-        `changed_at` is when the version was exported, or just after the version that it replaces
-        where that was exported at the same time or later: it grows with the versions of a key.
+        The input of a snapshot: for each `key` in the batches that the snapshot has not read, its
+        newest version, if that came in these batches. All versions of the key compete, so a late
+        version never replaces a newer one, not even if the newer one changed nothing.
+        `changed_at` is the export time of the version. If that is not later than the export time of
+        the version that it replaces, `changed_at` is one millisecond after that version began. So
+        it increases from version to version of a key.
         relation: staging model, one row per version; key: its key column; snapshot: name of the
-        snapshot; version: columns that order the versions of a key, by what they say and not by how
-        they were batched; block: column that keys share with few others and never change, by which
-        files are skipped; clock: append-only relation whose newest batch is the newest of all.
+        snapshot; version: columns that order the versions of a key by their content, not by
+        batches; block: column that few keys share and that never changes for a key, so Delta skips
+        files by it; clock: append-only relation upstream, see newest_batch.
     -#}
     {%- set seen = snapshot_relation(snapshot) -%}
     {%- set order = version | join(', ') -%}
@@ -22,7 +23,7 @@
     ),
 
     newest as (
-        -- All versions of the keys that came, in the files that may hold them.
+        -- All versions of the new rows' keys, from the files that may hold them.
         select versions.{{ key }}, max(struct({{ order }})) as version
         from {{ relation }} as versions
         left semi join fresh on versions.{{ key }} = fresh.{{ key }}

@@ -1,4 +1,5 @@
 {% macro new_batches(column='batch_id', clock=none) -%}
-    {#- A predicate: what this incremental model has not read yet; everything on its first build. -#}
+    {#- A predicate: the rows that this incremental model has not read; all rows on its first build.
+        -#}
     {{ newer_than(this, column, clock) if is_incremental() else 'true' }}
 {%- endmacro %}

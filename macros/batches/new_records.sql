@@ -1,8 +1,9 @@
 {% macro new_records(table, taken='true') -%}
-    {#- What this model has not read yet of raw table `table` (a source of Kafka records), each
-        topic, partition and offset once: a replayed record counts where no earlier batch had it, or
-        where this model has it, but not `taken` (a predicate on its rows): it could not use it
-        then, so a replay after a fix reads the quarantine again. -#}
+    {#- The records of raw table `table` (a source of Kafka records) that this model has not read,
+        each topic, partition and offset once. A replayed record passes if neither an earlier batch
+        of this read nor this model has it. `taken`, a predicate on this model's rows, restricts the
+        latter: a record that the model has only as an unusable row passes again, so a replay after
+        a fix also reads the quarantined records. -#}
     {%- do check_history(table) -%}
     {%- set again = replays(table) -%}
     {%- if again | length == 0 -%}
@@ -27,7 +28,8 @@
                 and (
                     replay.batch_id is null
                     or not exists (
-                        -- Of several replays the last one: this model's mark is beyond all then.
+                        -- If several replays hold the record, take it from the last one: after this
+                        -- build the model's newest batch is above all of them.
                         select 1 from {{ table }} as held
                         where {{ same }} and {{ new_batches('held.batch_id') }}
                             and (
@@ -53,8 +55,8 @@
 
 
 {% macro replays(table) -%}
-    {#- The replays of raw table `table` (a source) that this model has not read yet: a list of
-        batch, topic, and the first batch in which the topic's offsets meant what they mean now. -#}
+    {#- The replays of raw table `table` (a source) that this model has not read: a list of batch,
+        topic, and `since`, the first batch whose offsets name the same records as now. -#}
     {%- set ledger = api.Relation.create(
         schema=env_var('LACUSTRE_RAW_SCHEMA', 'raw'), identifier='loader_batches'
     ) -%}

@@ -1,17 +1,18 @@
 {#-
-    `batch_id` is the clock of the whole path: each table carries the batch of the newest record
-    behind each row, and an incremental model reads what is newer than its own newest row. The mark
-    is fetched first and written as a literal, so that Delta skips the files of older batches. A
-    model that failed reads its batches again by itself, since its own table did not move.
+    `batch_id` alone decides what is new. Each row below raw carries the `batch_id` of the newest
+    record that it was made from. An incremental model first queries its own newest batch, then
+    reads the batches above it. The number is a literal in the statement, so Delta skips the files
+    of older batches. A failed model reads the same batches again, because its table did not change.
 -#}
 {% macro newest_batch(relation, clock=none) -%}
-    {#- The highest batch that `relation` holds, 0 for none. Delta answers it from its statistics, but
-        not for a table with deletion vectors: `clock`, an append-only relation upstream, tells what
-        the newest batches are: usually the table has the last one, or the one before. -#}
+    {#- The newest batch of `relation`, the highest `batch_id`; 0 if it has no rows. Delta answers
+        `max` from its statistics, but not for a table with deletion vectors. For such a table
+        `clock`, an append-only relation upstream, gives the newest batch upstream: usually the
+        table has rows of this batch, or of the one before, and `limit 1` finds one quickly. -#}
     {%- set newest = 'select max(batch_id) from ' ~ relation -%}
     {%- set found = namespace(mark=none) -%}
     {%- if clock is not none -%}
-        {#- Nothing around `max`, or Delta would read all rows for it. -#}
+        {#- A plain `max(batch_id)`: inside another expression Delta would read all rows for it. -#}
         {%- set now = run_query('select max(batch_id) from ' ~ clock).columns[0][0] or 0 -%}
         {%- for recent in [
             'select batch_id from ' ~ relation ~ ' where batch_id = ' ~ now ~ ' limit 1',

@@ -1,8 +1,8 @@
 {% macro read_up_to(table) -%}
-    {#- The batch up to which this invocation reads raw table `table` (a source): the newest that the
-        ledger has closed when it is first asked, so that whatever a loader lands meanwhile is left
-        to the next build. Of a table that the ledger does not know its own newest batch; none where
-        there is no such table, or no server to ask. -#}
+    {#- The last batch of raw table `table` (a source) that this invocation reads: the newest
+        committed batch when the invocation first queries the ledger. Batches that land later wait
+        for the next build. If the ledger does not know the table, it is the table's own newest
+        batch; none if the table does not exist or dbt only parses. -#}
     {%- if not execute or not table.schema -%}
         {%- do return(none) -%}
     {%- endif -%}

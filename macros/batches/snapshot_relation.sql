@@ -1,6 +1,6 @@
 {% macro snapshot_relation(name) -%}
-    {#- The table of snapshot `name`, or none before its first run. A snapshot's input needs it to
-        know what the snapshot has seen, which `ref` cannot say: it would be a cycle. -#}
+    {#- The table of snapshot `name`; none before its first run. A snapshot's input needs it to find
+        what the snapshot has read. `ref` cannot be used there, because it would make a cycle. -#}
     {%- if execute -%}
         {%- do return(load_relation(api.Relation.create(
             schema=generate_schema_name('snapshots', none), identifier=name

@@ -1,5 +1,7 @@
 {% macro this_build() -%}
-    {#- What one invocation keeps for all of its models: a dictionary. dbt hands the same `graph` to
-        every model of it. -#}
-    {%- do return(graph.setdefault('lacustre', {'batches': {}})) -%}
+    {#- A dictionary in which one invocation keeps values for all its nodes. It is part of `graph`,
+        because dbt passes the same `graph` to every node. -#}
+    {%- do return(graph.setdefault(
+        'lacustre', {'batches': {}, 'found': {}, 'left_alone': {}, 'answers': {}}
+    )) -%}
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {% macro touched(relation, column) -%}
-    {#- The values of `column` in what this incremental model has not read yet of `relation`, as a
-        list of SQL literals; empty when there is nothing new. Literals, since Delta skips files by
-        them and `REPLACE WHERE` takes nothing else. -#}
+    {#- The values of `column` in the rows of `relation` that this incremental model has not read,
+        as a list of SQL literals; empty if there are no new rows. They are literals, because Delta
+        skips files by literals and `REPLACE WHERE` accepts nothing else. -#}
     {%- set values = [] -%}
     {%- if execute and is_incremental() -%}
         {%- set rows = run_query(

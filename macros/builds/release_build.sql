@@ -3,6 +3,6 @@
         {%- do until_done(
             'delete from ' ~ builds_table() ~ " where build = '" ~ build | replace("'", '') ~ "'"
         ) -%}
-        {{ log('Build ' ~ build ~ ' holds nothing any more.', info=true) }}
+        {{ log('Released build ' ~ build ~ '.', info=true) }}
     {%- endif -%}
 {%- endmacro %}

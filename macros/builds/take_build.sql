@@ -1,15 +1,16 @@
 {#-
-    Builds keep out of each other's way: one that would write what another one reads or writes stops
-    with a sentence that names the first. Each build has a row in the table `builds` while it runs.
-    Appends are safe without it (`get_insert_into_sql`); merges, snapshots and `create or replace` of
-    two builds would conflict, or see half of each other's work.
+    One build at a time of the same models: a build stops with an error that names the other build,
+    if it would write a model that the other one writes, or a model upstream or downstream of it.
+    Each running build has a row in the table `builds`. Appends are safe without it
+    (`get_insert_into_sql`). Merges, snapshots and `create or replace` of two builds would conflict,
+    or one build would read unfinished results of the other.
 
-    A build whose process is dead does not count: `modules.lacustre` (`dbt_lacustre.py`) tells on the
-    machine where it ran. Where nobody can tell, the claim holds for `build_expires_after_hours`, or
-    until a person takes it away (`release_build`).
+    A build whose process is dead does not count. For builds of this machine `modules.lacustre`
+    (`dbt_lacustre.py`) checks the process. A build on another machine counts as dead after
+    `build_expires_after_hours`, or after `dbt run-operation release_build`.
 -#}
 {% macro take_build() -%}
-    {#- Each run says first which server and schemas it uses. -#}
+    {#- Each run first prints which server and schemas it uses. -#}
     {%- if execute -%}
         {%- do log(
             'Spark Thrift at ' ~ target.host ~ ':' ~ target.port ~ '; raw schema '
@@ -20,10 +21,21 @@
     {%- set written = [] -%}
     {%- if execute and flags.WHICH in ['build', 'run', 'snapshot', 'seed', 'retry', 'clone'] -%}
         {%- for id in selected_resources
-            if id.split('.')[0] in ['model', 'snapshot', 'seed'] -%}
+            if id.split('.')[0] in ['model', 'snapshot', 'seed']
+            and graph.nodes[id].config.materialized != 'ephemeral' -%}
             {%- do written.append(id) -%}
         {%- endfor -%}
     {%- endif -%}
+    {%- for id in written if id.startswith('model.') -%}
+        {%- set node = graph.nodes[id] -%}
+        {%- set table = api.Relation.create(schema=node.schema, identifier=node.alias) -%}
+        {%- if not flags.FULL_REFRESH and not node.config.full_refresh
+            and load_cached_relation(table) is not none -%}
+            {#- If this build does not recreate the table, its columns stay, and views on it need no
+                analysis. -#}
+            {%- do this_build()['found'].update({id: true}) -%}
+        {%- endif -%}
+    {%- endfor -%}
     {%- if written -%}
         {%- set ours = modules.get('lacustre') or {} -%}
         {%- set table, near = builds_table(), near_builds(written) -%}
@@ -46,7 +58,8 @@
                 {%- do known.append(row[0]) -%}
                 {%- set here = ours and ours.is_here(row[1]) -%}
                 {%- set age = now.timestamp() - row[4] | int -%}
-                {#- A process does one build at a time: an earlier one of ours has ended. -#}
+                {#- A process runs one build at a time, so an earlier build of this process has
+                    ended. -#}
                 {%- if row[1] == mine[1] and here or here and not ours.is_alive(row[1])
                     or not here and age > var('build_expires_after_hours', 12) * 3600 -%}
                     {%- do dead.append(row[0]) -%}
@@ -56,16 +69,16 @@
                         {%- set who = row[1].split('/') if row[1] else ['unknown host', '?'] -%}
                         {{ exceptions.raise_compiler_error(
                             'Another build is under way: ' ~ row[2] ~ ' on ' ~ who[0] ~ ', process ' ~ who[1]
-                            ~ ', since ' ~ row[3] ~ ' UTC. It writes ' ~ same | length
-                            ~ ' of what this one reads or writes, ' ~ same[0].split('.')[2]
-                            ~ ' first. Nothing was built; run again when it has ended. If it is dead and '
-                            ~ 'this machine cannot know: dbt run-operation release_build --args '
-                            ~ "'{build: " ~ row[0] ~ "}'"
+                            ~ ', since ' ~ row[3] ~ ' UTC. Relations that it writes and this build'
+                            ~ ' reads or writes: ' ~ same | length ~ ', such as '
+                            ~ same[0].split('.')[2] ~ '. Nothing was built; run again after it has'
+                            ~ ' ended. If it is dead and ran on another machine: dbt run-operation'
+                            ~ " release_build --args '{build: " ~ row[0] ~ "}'"
                         ) }}
                     {%- endif -%}
                 {%- endif -%}
             {%- endfor -%}
-            {#- Only where nobody came since the table was read. -#}
+            {#- The insert succeeds only if no other build came since the table was read. -#}
             {%- set state.outcome = until_done(
                 'insert into ' ~ table ~ " select '" ~ mine | map('replace', "'", '') | join("', '")
                 ~ "' where not exists (select 1 from " ~ table ~ " where build not in ('"
@@ -77,7 +90,8 @@
         {%- endfor -%}
         {%- if state.outcome != 'taken' -%}
             {{ exceptions.raise_compiler_error(
-                'Other builds begin and end so quickly that this one never had its turn; run again.'
+                'This build could not be registered in 30 attempts, because other builds kept'
+                ~ ' starting; run again.'
             ) }}
         {%- endif -%}
     {%- endif -%}

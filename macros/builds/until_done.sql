@@ -1,6 +1,6 @@
 {% macro until_done(statement, answer="select 'done'") -%}
-    {#- Templates cannot catch an error, Spark's scripts can. The last turn has no handler: what fails
-        each time is no conflict, and its error is seen. -#}
+    {#- Jinja cannot catch an error, but a SQL script of Spark can. The last turn has no handler: an
+        error that occurs every time is not a conflict, and dbt reports it. -#}
     {%- set found = namespace(outcome=none) -%}
     {%- for turn in range(30) -%}
         {%- if found.outcome is none -%}

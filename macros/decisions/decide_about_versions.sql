@@ -1,6 +1,6 @@
 {% macro decide_about_versions(decision, version, reason) -%}
-    {#- Keep the decision about each version that is held and like `version`, a pattern in which % stands
-        for any text; their names as a list. -#}
+    {#- Records the decision about each held version whose name matches `version`, a pattern in
+        which % matches any text, and returns their names as a list. -#}
     {%- set version, found = version | string, [] -%}
     {%- for model in ['park_held_versions', 'matomo_held_catalogues'] -%}
         {%- if load_relation(ref(model)) is not none -%}
@@ -10,14 +10,14 @@
             ).columns[0].values()) -%}
         {%- endif -%}
     {%- endfor -%}
-    {#- A table that is gone is in no view: the build stopped and named it. -#}
+    {#- A table that no longer exists is in no view: the build stopped and named this version. -#}
     {%- if '/gone-after-' in version and version.split('/')[0][5:] in park_tables() -%}
         {%- do found.append(version) -%}
     {%- endif -%}
     {%- if not found -%}
         {%- do exceptions.raise_compiler_error(
-            'No version ' ~ version ~ ' is held; ' ~ ref('park_held_versions') ~ ' and '
-            ~ ref('matomo_held_catalogues') ~ ' show those that are.'
+            'No held version matches ' ~ version ~ '; ' ~ ref('park_held_versions') ~ ' and '
+            ~ ref('matomo_held_catalogues') ~ ' list the held versions.'
         ) -%}
     {%- endif -%}
     {%- for held in found -%}

@@ -1,5 +1,5 @@
 {% macro decision_columns() -%}
-    {#- The columns of the table: name, type and what it holds. -#}
+    {#- The columns of the table: name, type and description. -#}
     {%- do return([
         ['decided_at', 'timestamp', 'When it was decided (UTC)'],
         ['decided_by', 'string', 'Who decided: the user of the system that ran the command'],

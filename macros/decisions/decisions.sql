@@ -1,5 +1,5 @@
 {% macro decisions() -%}
-    {#- The decisions, as a relation for a `from`; none where the table is not there. -#}
+    {#- The decisions, as a relation for a `from`; without rows if the table does not exist. -#}
     {%- if execute and load_relation(decisions_table()) is not none -%}
         {{- decisions_table() -}}
     {%- else -%}

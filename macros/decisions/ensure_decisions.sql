@@ -1,6 +1,6 @@
 {% macro ensure_decisions() -%}
-    {#- Make the table where it is missing, and nothing else: a raw schema that is not there is not
-        made, since its name may be misspelt. Runs before each command that writes. -#}
+    {#- Creates the table if it is missing, but never the raw schema, because its name may be
+        misspelt. Runs before each command that writes. -#}
     {%- if execute and flags.WHICH in ['build', 'run', 'seed', 'snapshot', 'run-operation'] -%}
         {%- set table = decisions_table() -%}
         {%- if load_relation(table) is none and adapter.check_schema_exists(none, table.schema) -%}

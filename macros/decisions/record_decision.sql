@@ -1,13 +1,15 @@
 {% macro record_decision(decision, subject, version, reason) -%}
-    {#- Append one decision of whoever runs the command. decision: accept, reject or acknowledge. -#}
+    {#- Appends one decision of the user who runs the command. decision: accept, reject or
+        acknowledge. -#}
     {%- if not (reason or '') | string | trim -%}
-        {%- do exceptions.raise_compiler_error('A decision needs a reason: add reason to --args.') -%}
+        {%- do exceptions.raise_compiler_error('A reason is missing: add `reason: …` to --args.') -%}
     {%- endif -%}
     {%- do ensure_decisions() -%}
     {%- set table = decisions_table() -%}
     {%- if load_relation(table) is none -%}
         {%- do exceptions.raise_compiler_error(
-            'There is no schema ' ~ table.schema ~ ' to keep the decision in; LACUSTRE_RAW_SCHEMA names it.'
+            'The raw schema ' ~ table.schema ~ ' does not exist, so the decision was not recorded;'
+            ~ ' check LACUSTRE_RAW_SCHEMA.'
         ) -%}
     {%- endif -%}
     {%- set by = env_var('USER', env_var('LOGNAME', target.user or 'unknown')) -%}

@@ -1,5 +1,6 @@
 {% macro versions_decided(decision) -%}
-    {#- The versions whose last decision is `decision`, and when that was, as a relation for a `from`. -#}
+    {#- The versions whose newest decision is `decision`, with its time, as a relation for a `from`.
+        -#}
     (
         select version, max(decided_at) as decided_at
         from {{ decisions() }} as decisions

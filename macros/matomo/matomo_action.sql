@@ -1,7 +1,7 @@
 {% macro matomo_action(action, position) -%}
-    {#- One entry of Matomo's `actionDetails` as a struct of typed fields.
-        action: an SQL expression, map<string, string>; position: its index, from 0.
-        Times are the site's wall clock: Matomo encodes them so, as if they were UTC. -#}
+    {#- One entry of Matomo's `actionDetails` as a struct of typed fields. action: an SQL
+        expression, map<string, string>; position: its index, from 0.
+        Times are the site's wall clock, because Matomo encodes that as if it were UTC. -#}
     named_struct(
         'position', {{ position }},
         'action_type', case {{ action }}['type']
@@ -68,8 +68,9 @@
 
 
 {% macro matomo_categories(list, first) -%}
-    {#- Categories of an item or a viewed product, at most five, in their order; empty for none.
-        list: an SQL expression, JSON array as text; first: one for where there is no list. -#}
+    {#- Categories of an item or a viewed product, at most five, in their order; an empty array if
+        there are none. list: an SQL expression, JSON array as text; first: a single category, used
+        if there is no list. -#}
     coalesce(
         filter(
             from_json({{ list }}, 'array<string>'), category -> nullif(category, '') is not null

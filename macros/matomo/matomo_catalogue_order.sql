@@ -1,4 +1,4 @@
 {% macro matomo_catalogue_order() -%}
-    {#- The columns by which the messages of a catalogue follow each other. -#}
+    {#- The columns that order the messages of a catalogue. -#}
     {%- do return(['exported_at', 'offset', 'partition', 'topic']) -%}
 {%- endmacro %}

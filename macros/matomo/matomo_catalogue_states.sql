@@ -1,12 +1,13 @@
 {% macro matomo_catalogue_states(catalogue) -%}
     {#-
-        A query: which catalogue of each site counts, and which newer ones are held. A catalogue takes
-        the place of the one that counted before it unless it lost more of its entries than the
-        variables held_when_lost_percent and held_when_lost_more_than allow, or all values of a column;
-        then it is held until a person accepts it or a later one is good. The answer follows from all
-        catalogues in the order of their messages, so it does not depend on how they were batched.
-        One row per site: `state.taken` and, oldest first, `state.held` with the catalogue, how many
-        entries the one that counts has, and the reason.
+        A query for the catalogue in use of each site, and for the newer ones that are held. A
+        catalogue replaces the one in use unless it lost more entries than both variables
+        held_when_lost_percent and held_when_lost_more_than allow, or all values of a column. Then
+        it is held until a person accepts it or a later catalogue is good. The result follows from
+        all catalogues in the order of their messages, so it does not depend on batches.
+        One row per site: `state.taken` is the catalogue in use; `state.held` lists the held ones,
+        the oldest first, each with the catalogue, the number of entries of the one in use, and the
+        reason.
         catalogue: one of matomo_catalogues.
     -#}
     {%- set key, columns = matomo_catalogues()[catalogue].key, matomo_catalogues()[catalogue].columns -%}

@@ -1,7 +1,7 @@
 {#-
-    Catalogues: messages that list all goals or all custom dimensions of a site, so that what the
-    newest one does not list is gone. `key` names an entry; `columns` are texts that every entry has at
-    its source, so a catalogue without any of them is a part of one.
+    Catalogues are messages that list all goals or all custom dimensions of a site, so an entry that
+    the newest one does not list no longer exists. `key` identifies an entry. `columns` are texts
+    that every entry has at its source, so a catalogue without any of them is incomplete.
 -#}
 {% macro matomo_catalogues() -%}
     {%- do return({

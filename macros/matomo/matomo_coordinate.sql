@@ -1,6 +1,6 @@
 {% macro matomo_coordinate(text) -%}
-    {#- A latitude or longitude in degrees with `matomo_coordinate_decimals`; null where none are kept
-        and where it is no number of degrees. text: an SQL expression. -#}
+    {#- A latitude or longitude in degrees, rounded to `matomo_coordinate_decimals`; null if it is
+        not a number of degrees or no coordinates are kept. text: an SQL expression. -#}
     {%- set decimals = matomo_coordinate_decimals() -%}
     {%- if decimals == '-1' -%}
         cast(null as double)

@@ -1,7 +1,7 @@
 {% macro matomo_custom_variables(fields, page=false) -%}
-    {#- Custom variables of a visit, or of an action with `page`: an array of slot, name, value.
-        Matomo sends `[]`, an array, or an object by slot; an action may hold them flat, too.
-        fields: an SQL expression, map<string, string>. -#}
+    {#- Custom variables of a visit, or with `page` of an action: an array of slot, name and value.
+        Matomo sends `[]`, an array, or an object keyed by slot; an action may also have them as
+        fields of its own. fields: an SQL expression, map<string, string>. -#}
     {%- set prefix = 'customVariable' ~ ('Page' if page else '') -%}
     {%- set nested -%}
         aggregate(
@@ -22,7 +22,7 @@
         and not exists(map_keys({{ fields }}), name -> name like '{{ prefix }}%')
         {%- endif %},
         cast(array() as array<struct<slot: int, name: string, value: string>>),
-        -- One element, so that the lambda has it under a name.
+        -- An array of one element, so that the lambda can name it.
         element_at(transform(
             array({{ 'map_concat(' ~ fields ~ ', coalesce(' ~ nested ~ ', map()))'
                 if page else nested }}),

@@ -1,6 +1,7 @@
 {% macro matomo_declared_type(declared) -%}
-    {#- The type of a Matomo message that a header or key declares, by our names or by the method of
-        Matomo's API; null when it is none. declared: an SQL expression, text. -#}
+    {#- The type of a Matomo message that a header or key declares, by this project's name of the
+        type or by the method of Matomo's API; null if it declares no known type. declared: an SQL
+        expression, text. -#}
     case
         when lower({{ declared }}) in ('visit', 'visits') or lower({{ declared }}) like 'live.%'
             then 'visit'

@@ -1,5 +1,5 @@
 {% macro matomo_dimension_fields() -%}
-    {#- A regular expression of the fields that hold a custom dimension: its id is an int. A field with
-        more digits is an unknown one. -#}
+    {#- A regular expression for the names of fields that hold a custom dimension. Its id is an int,
+        so a field with more digits is an unknown field. -#}
     ^dimension[0-9]{1,9}$
 {%- endmacro %}

@@ -1,6 +1,7 @@
 {% macro matomo_extra_fields() -%}
-    {#- A regular expression of the fields of optional plugins that the variable `matomo_extras`
-        lets into `extras`: marketing_campaigns, provider, forms, session_replay, experiments. -#}
+    {#- A regular expression for the names of the optional plugins' fields that the variable
+        `matomo_extras` selects for `extras`: marketing_campaigns, provider, forms, session_replay,
+        experiments. -#}
     {%- set groups = {
         'marketing_campaigns':
             'campaign(Id|Name|Keyword|Source|Medium|Content|Group|Placement)',

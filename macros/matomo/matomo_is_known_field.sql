@@ -1,9 +1,9 @@
 {% macro matomo_is_known_field(kind, name) -%}
     {#- A predicate: the models read the field, or leave it out on purpose (texts in the reader's
-        language, icons, links to them). What is not known ends in `rest`. Names before patterns, so that
-        most fields are looked up in a set and matched by nothing. What a column of matomo_visit_columns
-        reads is known without being named here; coordinates are named, because with
-        matomo_coordinate_decimals -1 no column reads them.
+        language, icons and links to them). Unknown fields are kept in `rest`. Names are checked
+        before patterns, so most fields are looked up in a set instead of matched. A field that a
+        column of matomo_visit_columns reads is known without being listed here. Coordinates are
+        listed, because with matomo_coordinate_decimals -1 no column reads them.
         kind: visit or action; name: an SQL expression. -#}
     {%- set fields = {
         'visit': {

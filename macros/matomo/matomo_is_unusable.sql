@@ -1,6 +1,7 @@
 {% macro matomo_is_unusable(found_in, name) -%}
-    {#- A predicate on `text`, the text of a field in `part`: it cannot be used. found_in: SQL expression
-        of the part's kind, as in matomo_typed_fields; name: SQL expression of the field's name. -#}
+    {#- A predicate on `text`, the text of a field in the map `part`: it cannot be used. found_in:
+        SQL expression of the kind of the part, as in matomo_typed_fields; name: SQL expression of
+        the field's name. -#}
     case
         {%- for kind, fields in matomo_typed_fields().items() %}
         {%- for field, is_unusable in fields.items() %}
@@ -12,9 +13,9 @@
 
 
 {% macro matomo_typed_fields() -%}
-    {#- The fields of a document's parts that must be numbers, amounts or names of zones, with the
-        predicate that holds where one has a text that cannot be used: what
-        `quarantine.matomo_unusable_values` counts. `text` is the field's text, `part` the map with it. -#}
+    {#- The fields of a document's parts that must be numbers, amounts or time zones. Each has a
+        predicate that is true if its text cannot be used; `quarantine.matomo_unusable_values`
+        counts these fields. `text` is the field's text, `part` the map that contains it. -#}
     {%- set whole = 'try_cast(text as int) is null' -%}
     {%- set id = 'try_cast(text as bigint) is null' -%}
     {%- set money = matomo_money('text') ~ ' is null' -%}

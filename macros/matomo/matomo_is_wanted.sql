@@ -1,6 +1,6 @@
 {% macro matomo_is_wanted(message_type, site_id) -%}
-    {#- A predicate: the variables `matomo_message_types` and `matomo_sites` (empty: all) let a
-        document in. message_type, site_id: SQL expressions. -#}
+    {#- A predicate: the variables `matomo_message_types` and `matomo_sites` select the document; an
+        empty variable selects all. message_type, site_id: SQL expressions. -#}
     {%- set types = var('matomo_message_types', []) -%}
     {%- set sites = var('matomo_sites', []) -%}
     (

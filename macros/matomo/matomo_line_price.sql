@@ -1,6 +1,7 @@
 {% macro matomo_line_price(item) -%}
-    {#- The price of a line of an order or cart, null where it is no amount or where price x quantity
-        would be none. item: an SQL expression, map<string, string>. -#}
+    {#- The price of one unit in a line of an order or cart; null if it is not an amount, or if
+        price x quantity is too large for an amount. item: an SQL expression, map<string, string>.
+        -#}
     if(
         abs(
             {{ matomo_money(item ~ "['price']") }}

@@ -1,8 +1,8 @@
 {% macro matomo_listed_now(catalogue) -%}
     {#-
-        What the current catalogue of each site lists, with what came alone since then: the whole input
-        of a snapshot that closes what is listed no more. `changed_at` is when that was exported, but
-        never before the key's last version in the snapshot ended.
+        The entries that the catalogue in use of each site lists, and those that newer messages sent
+        singly: the whole input of a snapshot that closes all other entries. `changed_at` is the
+        export time, but never earlier than the end of the key's last version in the snapshot.
         catalogue: one of matomo_catalogues.
     -#}
     {%- set relation, key = ref('stg_matomo__' ~ catalogue), matomo_catalogues()[catalogue].key -%}
@@ -31,7 +31,7 @@
             and (states.state is null or {{ order }} >= states.state.taken.version)
         qualify row_number() over (
             partition by entries.{{ key }}
-            -- An entry that came with nothing but its number describes nothing.
+            -- An entry that was sent with only its number describes nothing.
             order by coalesce(entries.{{ columns | join(', entries.') }}) is null,
                 {{ order }} desc, entries.document_index desc, entries.row_hash
         ) = 1

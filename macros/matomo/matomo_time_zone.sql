@@ -1,7 +1,7 @@
 {% macro matomo_time_zone(text) -%}
-    {#- A time zone as SitesManager writes it, as Spark knows it: an IANA name in its own letters, in
-        whatever case it was sent, or `UTC+5.5` as +05:30. Null where it is none, since an unknown
-        zone would stop every build. text: an SQL expression. -#}
+    {#- A time zone of SitesManager in Spark's spelling: an IANA name in its official case, whatever
+        case was sent, or `UTC+5.5` as +05:30. null if it is not a time zone, because an unknown one
+        would stop every build. text: an SQL expression. -#}
     {%- set hours = 'try_cast(substr(trim(' ~ text ~ '), 4) as double)' -%}
     case
         when length({{ text }}) > 64 then null
@@ -11,7 +11,7 @@
                 lpad(cast(try_cast(floor(abs({{ hours }})) as int) as string), 2, '0'), ':',
                 lpad(cast(try_cast(60 * (abs({{ hours }}) % 1) as int) as string), 2, '0')
             )
-        -- One element, so that the lambda has it under a name.
+        -- An array of one element, so that the lambda can name it.
         else get(transform(
             array(coalesce(
                 get(filter(

@@ -1,7 +1,8 @@
 {% macro matomo_utc(local, visit) -%}
-    {#- The instant of an action from its wall clock. Where the clocks changed during the visit: by the
-        site's time zone, where it is known; of two possible instants the one within the visit.
-        local: an SQL expression, timestamp_ntz; visit: alias of matomo_changed_visits. -#}
+    {#- The UTC time of an action, computed from its wall-clock time. If the clocks changed during
+        the visit, the site's time zone decides, if it is known; of two possible times the one
+        within the visit is used. local: an SQL expression, timestamp_ntz; visit: alias of rows of
+        int_matomo__current_visits. -#}
     {%- set seconds = 'unix_seconds(cast(' ~ local ~ ' as timestamp))' -%}
     {%- set before = 'timestamp_seconds(' ~ seconds ~ ' - ' ~ visit ~ '.first_utc_offset_seconds)' -%}
     {%- set after = 'timestamp_seconds(' ~ seconds ~ ' - ' ~ visit ~ '.site_utc_offset_seconds)' -%}

@@ -1,12 +1,13 @@
 {% macro matomo_visit_columns(role=none) -%}
-    {#- The columns of a version of a visit, each declared once: its name, its roles and its expression over
-        `fields`, the document. Without `role` all of them, as a list of name, roles and expression; with
-        one the names that have it:
-        hash: a change of the column makes a new version. Labels in the reader's language and what changes
-        without the visit having changed are not in it. The order is part of the hash: append only;
-        lake: lake.matomo_visits has it;
-        dimension, clock: conversions carry it, too (matomo_visit_dimensions).
-        The fields that an expression reads are known ones (matomo_is_known_field). -#}
+    {#- The columns of a version of a visit, each declared once: its name, its roles, and its
+        expression over `fields`, the document. Without `role` a list of name, roles and expression;
+        with a role the names of the columns that have it:
+        hash: a change of the column makes a new version. Labels in the reader's language, and
+        columns that change without a change of the visit, do not have this role. The order is part
+        of the hash, so only append to it;
+        lake: the column is in lake.matomo_visits;
+        dimension, clock: the column is also in conversions (matomo_visit_dimensions).
+        The fields that an expression reads are known fields (matomo_is_known_field). -#}
     {%- set columns = [
         ['first_action_at', 'hash lake', 'first_action_at'],
         ['last_action_at', 'hash lake', 'last_action_at'],

@@ -1,7 +1,8 @@
 {% macro utc_offset(difference) -%}
-    {#- What a difference between a wall clock and UTC says of the zone: the nearest quarter of an hour.
-        Null where it is not within a minute of one (the two are not the same moment) or farther than
-        14 h, which no place on earth is. difference: an SQL expression, seconds. -#}
+    {#- The offset of a time zone that a difference between a wall clock and UTC shows: the nearest
+        quarter of an hour. null if the difference is more than a minute away from it (the two times
+        are not the same moment), or beyond 14 h, the largest offset in use. difference: an SQL
+        expression, seconds. -#}
     if(
         abs({{ difference }}) <= 50400
         and abs({{ difference }} - round(({{ difference }}) / 900) * 900) <= 60,

@@ -1,7 +1,8 @@
 {% macro meter_dimensions(park, equipment=none) -%}
-    {#- A lateral view that repeats a row for each part of the park that it belongs to: dimension,
-        code (null where it has none) and label of `parts`. park: alias of rows of meter_park;
-        equipment: of rows of meter_equipment, whose manufacturer counts where there is no place. -#}
+    {#- A lateral view that repeats a row for each part of the park to which it belongs: dimension,
+        code (null if the row has none) and label of `parts`. park: alias of rows of meter_park;
+        equipment: alias of rows of meter_equipment, whose manufacturer is used, so that events
+        without a place have one too. -#}
     lateral view explode(array(
         struct('all' as dimension, 'all' as code, cast(null as string) as label)
         {%- for dimension, code, label in [

@@ -1,6 +1,7 @@
 {% macro meter_event_content(relation=none) -%}
-    {#- What an event is: all that its line says. Two arrivals with the same content are one event.
-        relation: alias of the rows, where one is needed. Null-safe: nulls are told from texts. -#}
+    {#- The content of an event: all columns of its line. Two arrivals with the same content are one
+        event. relation: alias of the rows, if the statement needs one. null and '' give different
+        texts. -#}
     {%- set prefix = relation ~ '.' if relation else '' -%}
     to_json(struct(
         {%- for column in [

@@ -1,7 +1,7 @@
 {% macro meter_event_statistic(by, period) -%}
     {#- A whole statistic: events per period, event type and `by`: type, equipment, commune,
-        departement, region or pdk. Events without a place have no code. Beside our names of a
-        column stands the one of the system that was replaced, which readers know. -#}
+        departement, region or pdk. Events without a place have no code. Some columns are repeated
+        under the names of the replaced system, which readers know. -#}
     {%- set dimension = {
         'type': ['event_label', 'event_category', 'event_severity'],
         'equipment': [

@@ -1,9 +1,11 @@
 {% macro meter_event_suspects(near, is_new) -%}
-    {#- The hashes (event_hash) of events that a new batch may have brought again, as a relation of a
-        join: those of more than one arrival where `near` holds, one of them where `is_new` does,
-        predicates on stg_meters__events. They are asked for first: a few are named, so that nobody
-        looks for them twice; more, that the driver can hold, Spark sends to the events, which it does
-        only where the hint stands in the join itself; else it sorts all events by their hashes. -#}
+    {#- The hashes (event_hash) of events that a new batch may have brought again, as a relation for
+        a join: hashes of more than one arrival in `near`, of which at least one is new by `is_new`.
+        Both are predicates on stg_meters__events.
+        A query counts the hashes first. Up to 10,000 become literals, so Spark does not search for
+        them twice. Up to a million, which the driver can hold, are broadcast; Spark does so only if
+        the hint stands in the join itself. Without it Spark would sort all events by their hashes.
+        -#}
     {%- set events = ref('stg_meters__events') -%}
     {%- set query -%}
         select {{ meter_event_hash() }} as event_hash from {{ events }}

@@ -1,6 +1,6 @@
 {% macro meter_period_columns(period) -%}
-    {#- The columns that name a period of meter statistics, from the date `occurred_on`.
-        period: annual, monthly, weekly (ISO week and ISO year) or daily. -#}
+    {#- The columns that describe a period of meter statistics, from the date `occurred_on`. period:
+        annual, monthly, weekly (ISO week and ISO year) or daily. -#}
     {%- set year = 'extract(year from occurred_on) as year' -%}
     {%- set month = 'extract(month from occurred_on) as month' -%}
     {%- set number = iso_week('occurred_on', 'number') -%}

@@ -1,7 +1,7 @@
 {% macro near_days(days) -%}
-    {#- A predicate on the lake's events: they occurred on one of `days`, date literals as `touched`
-        gives them; all of them on a model's first build. Their months are named too, since those are
-        the partitions. -#}
+    {#- A predicate on events of the lake: they occurred on one of `days` (date literals, as
+        `touched` returns them); true on a model's first build. It also names their months, because
+        the partitions are months. -#}
     {%- set months = [] -%}
     {%- for day in days -%}
         {%- do months.append(day[:8] ~ "-01'") -%}

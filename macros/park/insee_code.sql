@@ -1,8 +1,8 @@
 {% macro insee_code(kind, text) -%}
-    {#- A code of INSEE in its form, with the zero, the capitals and without the spaces that a spreadsheet
-        lost or added; null where it is none then. kind: commune (01004, 2A004, 97105) or departement
-        (01, 2A, 75, 971; 97 as well, which the park's files have for all of overseas; 20A and 20B are 2A
-        and 2B). text: an SQL expression. -#}
+    {#- An INSEE code in its official form. It restores what spreadsheets change: a lost leading
+        zero, lower case, spaces. null if the result is not an INSEE code. kind: commune (01004,
+        2A004, 97105) or departement (01, 2A, 75, 971; also 97, which the park's files write for
+        every overseas département; 20A and 20B become 2A and 2B). text: an SQL expression. -#}
     {%- set code = 'upper(trim(' ~ text ~ '))' -%}
     {%- if kind == 'commune' -%}
     nullif(

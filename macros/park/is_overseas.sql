@@ -1,5 +1,5 @@
 {% macro is_overseas(commune_code) -%}
-    {#- A predicate on an INSEE code of a commune, text: it is overseas, so that its first three digits
+    {#- A predicate on the INSEE code of a commune, text: it is overseas, so its first three digits
         are those of its département or collectivity. -#}
     {{ commune_code }} rlike '^9[78]'
 {%- endmacro %}

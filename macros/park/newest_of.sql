@@ -1,6 +1,6 @@
 {% macro newest_of(query) -%}
-    {#- The highest `at` that `query` gives, as a timestamp literal to the microsecond; the epoch
-        where it gives none. -#}
+    {#- The highest `at` that `query` returns, as a timestamp literal with microseconds; 1970-01-01
+        if it returns none. -#}
     {%- set newest = none -%}
     {%- if execute -%}
         {%- set newest = run_query(

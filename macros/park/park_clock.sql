@@ -1,7 +1,8 @@
 {% macro park_clock() -%}
-    {#- When what the park's tables say now became known, as a timestamp literal: the time of the newest
-        current import, or of the decision to use it, whatever the clock of the server says. One time for
-        all snapshots of a build, and later than what they held, so that `park_known_at` sees each change. -#}
+    {#- The time when the present content of the park's tables became known, as a timestamp literal:
+        the time of the newest current import, or of the decision to use it; the server's clock has
+        no influence. All snapshots of a build use the same time. It is later than every time in the
+        snapshots, so `park_known_at` shows each change. -#}
     {%- set build = this_build() -%}
     {%- if execute and 'park_clock' not in build -%}
         {%- set versions = api.Relation.create(

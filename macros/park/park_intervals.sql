@@ -1,10 +1,11 @@
 {% macro park_intervals(installations, of, at) -%}
     {#-
-        The rule for overlaps: on each day the installation of `of` that began last counts; of those
-        that began on the same day the one that ends last; then the higher `at`. Gives rows of `of`
-        that never overlap: equipment_type, `of`, `at`, valid_from, valid_to. Intervals at the same
-        place that follow each other without a gap are one.
-        installations: relation with equipment_type, `of`, `at`, valid_from and valid_to (exclusive).
+        The rule for overlaps: on each day the installation of `of` that began last counts. If
+        several began on that day, the one that ends last counts; then the one with the higher `at`.
+        Returns rows of `of` that never overlap: equipment_type, `of`, `at`, valid_from, valid_to.
+        Intervals at the same place without a gap between them become one.
+        installations: relation with equipment_type, `of`, `at`, valid_from and valid_to
+        (exclusive).
     -#}
     (
         with equipment as (
@@ -27,7 +28,7 @@
                 {{ of }},
                 cut_on,
                 get(cuts, number + 1) as next_on,
-                -- The one that counts is the highest by its begin, its end and `at`.
+                -- The installation that counts is the highest by its begin, its end and `at`.
                 array_max(filter(
                     installations, one -> one.valid_from <= cut_on and cut_on < one.valid_to
                 )).{{ at }} as {{ at }}

@@ -1,6 +1,6 @@
 {% macro park_known_at() -%}
-    {#- When the snapshots last saw the park change (park_clock), as a timestamp literal: the clock of the
-        park's history, as batch_id is that of events. -#}
+    {#- The time of the newest change in the park's snapshots (park_clock), as a timestamp literal.
+        It decides what is new in the history of the park, as batch_id does for events. -#}
     {%- set times = [] -%}
     {%- for snapshot in park_snapshots() -%}
         {%- do times.append(last_change_of(ref(snapshot))) -%}

@@ -1,6 +1,6 @@
 {% macro park_rows(name) -%}
-    {#- The current version of park table `name`, as stg_park__versions says: `batch_id`, its columns as
-        text, the line, and the `reason` why a row cannot be used; null for a good one. -#}
+    {#- The current version of park table `name`, by stg_park__versions: `batch_id`, its columns as
+        text, the line, and the `reason` why a row cannot be used; null for a usable row. -#}
     {%- set table = park_tables()[name] -%}
     (
         select

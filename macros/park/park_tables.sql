@@ -1,10 +1,12 @@
 {#-
-    The park's tables as their source names them: the columns that are read, those that must be
-    numbers, text, dates or codes of INSEE, and what names a row: its `key`, and its `identity` where
-    that is less, because the end of an installation comes later and makes no other installation of it.
-    `codes` are written in their form (commune or departement, see insee_code); those that are also
-    `texts` must have it. `first` says which of the rows with one key is used; it may read `optional`
-    columns. One list, so that what staging takes and what quarantine shows are each other's complement.
+    The park's tables by their names in the source: the columns that are read, those that must be
+    numbers, text, dates or INSEE codes, and those that identify a row. `key` identifies a row.
+    `identity` is a part of the key that identifies an installation, because its end is added later
+    and does not make it another installation. `codes` are converted to their official form (commune
+    or departement, see insee_code); if they are also `texts`, a row without a valid code cannot be
+    used. `first` decides which of several rows with one key is used; it may read `optional`
+    columns. Staging and quarantine read the same list, so each row of an import is in exactly one
+    of them.
 -#}
 {% macro park_tables() -%}
     {%- do return({

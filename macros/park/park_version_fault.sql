@@ -8,7 +8,8 @@
     {%- for column in table.columns if found.fault is none -%}
         {%- set had, has = before[column] or 0, now[column] or 0 -%}
         {%- if column == (table.interval or [none]) | last -%}
-            {#- Installations may all last; one end less is no reason to ask. -#}
+            {#- Installations may all be without an end, so only the loss of all of several ends
+                counts. -#}
             {%- if has == 0 and had > 1 -%}{%- set found.fault = 'lost_' ~ column -%}{%- endif -%}
         {%- elif column not in (table.identity or table.key) and is_loss(had, has)
             and not is_loss(base['keys'], fresh['keys']) -%}

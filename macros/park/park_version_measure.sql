@@ -35,7 +35,8 @@
     ).rows[0] -%}
     {%- set kept = none if base is none else row[1] | int -%}
     {%- if base is not none and row[3] | int == 0 -%}
-        {#- Raw has the rows of that version no more: the number of keys must do. -#}
+        {#- Raw no longer has the rows of that version, so only the numbers of keys are compared.
+            -#}
         {%- set kept = [row[0] | int, base.measure['keys']] | min -%}
     {%- endif -%}
     {%- do return({'keys': row[0] | int, 'kept': kept, 'filled': row[2]}) -%}

@@ -1,8 +1,9 @@
 {#-
-    Which version of a park table is current. Each complete import is a version. It takes the place of
-    the one before, unless it lost too much of it: then it is held until a person accepts it or a later
-    one is good. What a version holds is asked of raw once and kept in stg_park__versions; what is
-    current follows from that, from the ledger and from the decisions, in the order of the imports.
+    Decides which version of a park table is current. Each complete import is a version. It replaces
+    the one before unless it lost too much. Then it is held until a person accepts it or a later
+    version is good. The figures of a version are queried from raw once and kept in
+    stg_park__versions. The current version follows from these figures, the ledger and the
+    decisions, in the order of the imports.
 -#}
 {% macro park_versions() -%}
     {%- set fresh, stored = [], park_stored_versions() -%}
@@ -27,7 +28,8 @@
                 {%- do refuse_a_lost_table(origin, (known or batches) | last, accepted) -%}
                 {%- set batches = [] -%}
             {%- endif -%}
-            {#- What was current stays the beginning; of a long history that is not known the newest. -#}
+            {#- Begin with the version that was current; if none is known, with the newest 20
+                imports. -#}
             {%- set kept = known | selectattr('is_current') | map(attribute='batch_id') | list -%}
             {%- set start = kept | last if kept else (batches[-20:] or [{'batch_id': 0}])[0].batch_id -%}
             {%- for batch in batches if batch.batch_id >= start -%}
@@ -66,9 +68,10 @@
             {%- set was = stored.get(version) -%}
             {%- if is_held and version not in rejected -%}
                 {%- do exceptions.warn(
-                    version ~ ' is held (' ~ each.fault ~ ', keys before: ' ~ each.before ~ ', of these left: '
-                    ~ each.measure.kept ~ '); the version before stays. If it is meant so: dbt'
-                    ~ " run-operation accept --args '{version: " ~ version ~ ", reason: …}'"
+                    version ~ ' is held (' ~ each.fault ~ '; ' ~ each.measure.kept ~ ' of '
+                    ~ each.before ~ ' keys are left); the version before it stays in use. To use'
+                    ~ " the held version: dbt run-operation accept --args '{version: " ~ version
+                    ~ ", reason: …}'"
                 ) -%}
             {%- endif -%}
             {%- if not is_incremental() or was is none or was.is_current != is_current
@@ -80,7 +83,8 @@
             and state.current.version.mode == 'full' -%}
             {%- do currents.append(state.current) -%}
         {%- endif -%}
-        {#- What was current and was not walked, since it came before or is of another origin. -#}
+        {#- Versions that were current but were not examined, because they are older or of another
+            origin. -#}
         {%- set seen_now = walked | map(attribute='batch') | map(attribute='version') | list -%}
         {%- for was in stored.values() if is_incremental() and was.is_current | default(false)
             and was.raw_table in ['park_' ~ name, 'parc_' ~ name] and was.version not in seen_now -%}
@@ -144,10 +148,10 @@
     {%- set gone = origin.table ~ '/gone-after-' ~ last.batch_id -%}
     {%- if gone not in accepted -%}
         {%- do exceptions.raise_compiler_error(
-            origin.relation ~ ' was imported before (batch ' ~ last.batch_id ~ ') and is not there now: it'
-            ~ ' was dropped, its rows were deleted, or LACUSTRE_RAW_SCHEMA (' ~ origin.relation.schema ~ ') is misspelt. The'
-            ~ ' park stays as it is. Correct the name or import the table again; or, if it is meant'
-            ~ " so: dbt run-operation accept --args '{version: " ~ gone ~ ", reason: …}'"
+            origin.relation ~ ' was imported before (batch ' ~ last.batch_id ~ ') and is missing now:'
+            ~ ' it was dropped, its rows were deleted, or LACUSTRE_RAW_SCHEMA (' ~ origin.relation.schema ~ ') is misspelt. The'
+            ~ ' park stays as it is. Correct the name or import the table again. To continue'
+            ~ " without it: dbt run-operation accept --args '{version: " ~ gone ~ ", reason: …}'"
         ) -%}
     {%- endif -%}
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {% macro plain_label(text) -%}
-    {#- A label as registers without accents write it: capitals, one space for spaces and hyphens.
-        text: an SQL expression. -#}
+    {#- A label in upper case without accents, with one space instead of spaces and hyphens. text:
+        an SQL expression. -#}
     regexp_replace(
         translate(upper(trim({{ text }})), 'ÀÂÄÇÉÈÊËÎÏÔÖÙÛÜŸ’-', 'AAACEEEEIIOOUUUY'' '), ' +', ' '
     )

@@ -1,5 +1,5 @@
 {% test at_most_one_open_version(model, key) %}
-    {#- A snapshot that closes what is gone holds one current version of each key, or none. -#}
+    {#- A snapshot that closes deleted keys has at most one current version of each key. -#}
     select {{ key }}, count_if(dbt_valid_to is null) as open_versions
     from {{ model }}
     group by {{ key }}

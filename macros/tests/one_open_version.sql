@@ -1,5 +1,5 @@
 {% test one_open_version(model, key) %}
-    {#- A snapshot holds exactly one current version of each key. -#}
+    {#- A snapshot has exactly one current version of each key. -#}
     select {{ key }}, count_if(dbt_valid_to is null) as open_versions
     from {{ model }}
     group by {{ key }}

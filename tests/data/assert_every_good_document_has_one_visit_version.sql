@@ -1,4 +1,4 @@
--- Staging loses nothing: each good visit document is one version.
+-- Each usable visit document is exactly one version of a visit, so staging loses none.
 select
     documents.topic,
     documents.partition,

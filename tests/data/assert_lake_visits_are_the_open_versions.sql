@@ -1,4 +1,4 @@
--- The lake shows the current version of each visit, and nothing else.
+-- The lake has the current version of each visit, and no other rows.
 with open_versions as (
     select
         visit_key,

@@ -1,4 +1,4 @@
--- A visit is in one day: the days of a site hold each of its visits once.
+-- Each visit of a site is in exactly one day.
 with days as (
     select
         site_id,

@@ -1,6 +1,6 @@
 {{ config(severity=var('alarms'), tags=['alarm']) }}
 
--- A goal that visits convert is in the site's catalogue, where there is one.
+-- The goal of each conversion is in the catalogue of its site, if the site has a catalogue.
 select *
 from {{ ref('matomo_alarms') }}
 where alarm = 'unknown_goals' and is_open

@@ -1,7 +1,7 @@
 {{ config(severity=var('alarms'), tags=['alarm']) }}
 
--- A log that was cut short (Matomo caps the actions of a visit) or was not exported has fewer
--- actions than it says.
+-- A visit whose actions were cut (Matomo limits them) or not exported has fewer actions than its
+-- own count of actions.
 select *
 from {{ ref('matomo_alarms') }}
 where alarm = 'visits_without_all_actions' and is_open

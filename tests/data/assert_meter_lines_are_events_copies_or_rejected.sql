@@ -1,4 +1,4 @@
--- Nothing that came disappears: each line is an event, a copy of one, or in quarantine.
+-- No line is lost: each line is an event, a copy of one, or in quarantine.
 with counted as (
     select
         (select count(*) from {{ ref('stg_meters__events') }}) as lines,

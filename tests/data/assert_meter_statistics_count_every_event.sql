@@ -1,4 +1,4 @@
--- Each of the statistics counts every event once: none is multiplied or lost by what it joins.
+-- Each statistic counts every event once: no join multiplies or loses events.
 with statistics as (
     {% for by in ['type', 'equipment', 'commune', 'departement', 'region', 'pdk'] %}
     {% for period in ['annual', 'monthly', 'weekly', 'daily'] %}

@@ -1,4 +1,4 @@
--- An equipment is at one place at a time.
+-- An equipment is at one place at any time.
 select
     equipment_type,
     equipment_id,

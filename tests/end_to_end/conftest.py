@@ -1,21 +1,21 @@
-"""One lake for all end-to-end tests: the demo first, then rounds of what the modules send."""
+"""One lake for all end-to-end tests: first the demo, then rounds of messages from the modules."""
 
 from __future__ import annotations
 
 import gzip
 import importlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from kafka import KafkaProducer
 
-from tests.conftest import ROOT, SAMPLES, Answer
+from tests.conftest import ROOT, SAMPLES, Answer, Rows, Run, Sql
 from tests.workers import SENDERS
 
-# The samples number their sites and visits alike; each gets sites of its own in the shared lake.
+# The samples use the same site ids; in the shared lake each gets ids of its own.
 SITES = {
     "one_visitor_two_visits_day": 100,
     "ecommerce_order_with_items_day": 200,
@@ -23,7 +23,7 @@ SITES = {
     "privacy_multi_site_2017": 400,
 }
 ROUNDS = 3
-# The views are there since the demo, and the models' unit tests have a test of their own.
+# The demo has built the views, and another test runs the models' unit tests.
 DATA_AND_TESTS = (
     "--exclude-resource-type", "unit_test", "--exclude", "path:models/views",
 )  # fmt: skip
@@ -33,17 +33,36 @@ DATA_ONLY = (
 EVENT_DAYS = sorted(path.name[6:14] for path in (SAMPLES / "meters" / "events").glob("*.csv.gz"))
 
 
-@pytest.fixture(scope="session")
-def send(kafka_bootstrap_servers: str) -> Iterator[Callable[..., list[tuple[int, int]]]]:
-    """Send (key, value, headers) messages, bytes or None, to a topic; their (partition, offset).
+# Key, value and headers of a message; partition and offset of each sent message.
+Message = tuple[bytes | None, bytes | None, list[tuple[str, bytes]] | None]
+Sent = list[tuple[int, int]]
+Rounds = dict[str, list[Any]]  # results of each module's `send_round`, by round
 
-    ``timestamp_ms`` is the time of all of them, now where it is not given.
+
+class Send(Protocol):
+    """The fixture `send`."""
+
+    def __call__(
+        self, topic: str, messages: Iterable[Message], timestamp_ms: int | None = None
+    ) -> Sent: ...
+
+
+class Build(Protocol):
+    """The fixture `build`."""
+
+    def __call__(self, *words: str) -> Answer: ...
+
+
+@pytest.fixture(scope="session")
+def send(kafka_bootstrap_servers: str) -> Iterator[Send]:
+    """Send messages (key, value, headers; bytes or None) to a topic; returns partition and offset
+    of each.
+
+    ``timestamp_ms`` is the timestamp of all of them, by default now.
     """
     producer = KafkaProducer(bootstrap_servers=kafka_bootstrap_servers, acks="all")
 
-    def send_all(
-        topic: str, messages: Iterable[tuple[Any, Any, Any]], timestamp_ms: int | None = None
-    ) -> list[tuple[int, int]]:
+    def send_all(topic: str, messages: Iterable[Message], timestamp_ms: int | None = None) -> Sent:
         sent = [
             producer.send(
                 topic, key=key, value=value, headers=headers or [], timestamp_ms=timestamp_ms
@@ -63,7 +82,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def demo(run: Callable[..., Answer], demo_folder: Path) -> Answer:
+def demo(run: Run, demo_folder: Path) -> Answer:
     """The lake after `make demo`."""
     answer = run("stack", "demo", LACUSTRE_DEMO_DIR=demo_folder)
     assert answer.code == 0, answer.text[-3000:]
@@ -71,10 +90,10 @@ def demo(run: Callable[..., Answer], demo_folder: Path) -> Answer:
 
 
 @pytest.fixture(scope="session")
-def demo_places(demo: Answer, sql: Callable[[str], list[tuple[Any, ...]]]) -> list[dict[str, Any]]:
-    """The demo's events by day, type and where the demo's park has their equipment, counted.
+def demo_places(demo: Answer, sql: Sql) -> list[dict[str, Any]]:
+    """Counts of the demo's events by day, type and the place of their equipment in the demo's park.
 
-    Asked before another park is loaded.
+    Queried before another park is loaded.
     """
     columns = ("period_start", "type_evt", "code_insee", "departement_code", "region_code",
                "id_pdk", "id_concentrateur", "events")  # fmt: skip
@@ -91,12 +110,10 @@ def demo_places(demo: Answer, sql: Callable[[str], list[tuple[Any, ...]]]) -> li
 
 
 @pytest.fixture(scope="session")
-def demo_service(
-    demo: Answer, sql: Callable[[str], list[tuple[Any, ...]]]
-) -> dict[str, list[tuple[Any, ...]]]:
-    """What the demo's views say of delays, of equipment in service and of rates.
+def demo_service(demo: Answer, sql: Sql) -> dict[str, Rows]:
+    """Delays, equipment in service and rates in the demo's views.
 
-    Asked before another park is loaded.
+    Queried before another park is loaded.
     """
     period = "period, cast(period_start as string)"
     of_the_demo = "where year(period_start) = 2024"
@@ -113,21 +130,21 @@ def demo_service(
 
 
 @pytest.fixture(scope="session")
-def demo_alarms(demo: Answer, sql: Callable[[str], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
-    """What the demo's data give alarms of. Asked before anything else is loaded."""
+def demo_alarms(demo: Answer, sql: Sql) -> Rows:
+    """The alarms of the demo's data. Queried before anything else is loaded."""
     return [tuple(row) for row in sql("select alarm, subject, detail from alarms.matomo_alarms")]
 
 
 @pytest.fixture(scope="session")
 def build(
-    run: Callable[..., Answer],
+    run: Run,
     profiles: Path,
-    sql: Callable[[str], list[tuple[Any, ...]]],
+    sql: Sql,
     demo_folder: Path,
-    demo_alarms: list[tuple[Any, ...]],
+    demo_alarms: Rows,
     demo_places: list[dict[str, Any]],
-    demo_service: dict[str, list[tuple[Any, ...]]],
-) -> Callable[..., Answer]:
+    demo_service: dict[str, Rows],
+) -> Build:
     """Load everything new and build the lake: ``build()`` or ``build("--select", …)``."""
     park = SAMPLES / "meters" / "park"
 
@@ -137,7 +154,8 @@ def build(
             PARK_DIR=park if park.exists() else demo_folder / "meters" / "park",
         )  # fmt: skip
         assert loaded.code == 0, loaded.text
-        # The samples' park has nothing of the demo's, so it would be held.
+        # The samples' park has no row of the demo's park, so without this decision it would be
+        # held.
         sql(
             "insert into raw.decisions select current_timestamp(), 'tests', 'accept', name, "
             "concat(name, '/', max(batch_id)), 'another park' from (select batch_id, "
@@ -156,7 +174,7 @@ def build(
 def sample_messages(
     name: str, base: int | None = None
 ) -> Iterator[tuple[bytes | None, bytes, list[tuple[str, bytes]]]]:
-    """The Kafka messages of a Matomo sample, with its sites moved to a range of their own."""
+    """The Kafka messages of a Matomo sample, with other site ids."""
     base = SITES[name] if base is None else base
 
     def moved(value: Any) -> Any:
@@ -198,24 +216,29 @@ def event_lines(day: str) -> list[str]:
 @pytest.fixture(scope="session")
 def rounds(
     demo: Answer,
-    send: Callable[..., list[tuple[int, int]]],
-    build: Callable[..., Answer],
-    run: Callable[..., Answer],
-    sql: Callable[[str], list[tuple[Any, ...]]],
+    send: Send,
+    build: Build,
+    run: Run,
+    sql: Sql,
     request: pytest.FixtureRequest,
-) -> dict[str, list[Any]]:
-    """The lake after the rounds of all that the modules send to it, on top of the demo.
+) -> Rounds:
+    """The lake after the demo and the rounds of messages from all modules.
 
-    Each round is one load and one build, which take as long for all as for one. What the
-    ``send_round(number, send, sql, run)`` of a module gave back in each round is here by the
-    module's name.
+    Each round is one load and one build for all modules, because they take as long for all as for
+    one. Maps each module's name to the results of its ``send_round(number, send, sql, run)``, by
+    round.
     """
-    # In a run of some tests, only the modules that are in it send.
-    asked = {item.path.stem for item in request.session.items}
+    # If only some tests run, only their modules send, and the modules in their `SENT_BY`, whose
+    # messages they need.
+    asked = set()
+    for item in request.session.items:
+        asked |= {item.path.stem}
+        if isinstance(item, pytest.Function):
+            asked |= set(getattr(item.module, "SENT_BY", ()))
     modules = [
         importlib.import_module(f"tests.end_to_end.{name}") for name in SENDERS if name in asked
     ]
-    found: dict[str, list[Any]] = {}
+    found: Rounds = {}
     rounds = max([getattr(module, "ROUNDS", ROUNDS) for module in modules], default=1)
     for number in range(rounds):
         for module in modules:

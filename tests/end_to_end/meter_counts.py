@@ -1,4 +1,4 @@
-"""Statistics of meter events by another path: straight from the CSV files, in plain Python."""
+"""Statistics of meter events computed independently: from the CSV files, in plain Python."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 Rows = list[dict[str, str]]
 
-# The columns of each statistic's views, beside the period and the type, and what they are here.
+# The dimension columns of each statistic's views (beside period and type), and their names here.
 DIMENSIONS = {
     "type": (),
     "equipment": ("equipment_type", "equipment_id"),
@@ -28,7 +28,7 @@ PERIODS: dict[str, Callable[[date], date]] = {
 
 
 def read_park(folder: Path) -> dict[str, Rows]:
-    """The park's files by their names."""
+    """The park's files by name."""
     return {
         path.stem: list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
         for path in folder.glob("*.csv")
@@ -36,9 +36,9 @@ def read_park(folder: Path) -> dict[str, Rows]:
 
 
 def place_of(park: dict[str, Rows]) -> Callable[[str, int, date], dict[str, str]]:
-    """A function that finds where an equipment was on a day; empty where it was nowhere.
+    """A function that returns the place of an equipment on a day; empty if it has none.
 
-    Where installations overlap, the one that began last counts; then the one that ends last.
+    If installations overlap, the one that began last counts; among those, the one that ends last.
     """
     communes = {row["Code INSEE"]: row for row in park["communes"]}
     regions = {row["id_region"]: row["libelle_region"] for row in park["region"]}
@@ -81,7 +81,7 @@ def place_of(park: dict[str, Rows]) -> Callable[[str, int, date], dict[str, str]
 def count(
     events: Iterable[dict[str, str]], park: dict[str, Rows]
 ) -> dict[tuple[str, str], Counter[tuple[str | None, ...]]]:
-    """All 24 statistics: (by, period) to events per period start, event type and dimension."""
+    """All 24 statistics: maps (by, period) to events per period start, event type and dimension."""
     find = place_of(park)
     days: Counter[tuple[date, str, str, int]] = Counter()
     for row in events:
@@ -100,7 +100,7 @@ def count(
 
 
 def query(by: str, period: str, where: str = "true") -> str:
-    """What asks a statistic's view for the same rows, the number last."""
+    """A query of a statistic's view for the same rows; the number is the last column."""
     columns = "".join(f"cast({column} as string), " for column in DIMENSIONS[by])
     return (
         f"select cast(period_start as string), event_type, {columns}events "

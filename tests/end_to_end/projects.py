@@ -1,24 +1,22 @@
-"""A small dbt project of its own, with the macros of this one."""
+"""A small dbt project for a test, with the macros of this project."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from tests.conftest import ROOT, Answer
+from tests.conftest import ROOT, Answer, Run, Sql
 
 
 class Project:
-    """A dbt project in ``folder`` that writes to ``schema``; ``sql`` asks the same server."""
+    """A dbt project in ``folder`` that writes to ``schema``; ``sql`` queries the same server."""
 
     def __init__(
         self,
         folder: Path,
         schema: str,
         profiles: Path,
-        run: Callable[..., Answer],
-        sql: Callable[[str], Any],
+        run: Run,
+        sql: Sql,
     ) -> None:
         self.folder, self.schema, self.profiles = folder, schema, profiles
         self.run, self.sql = run, sql

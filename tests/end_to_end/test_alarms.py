@@ -1,23 +1,21 @@
-"""An alarm about data is no error of the build: it is logged, warns, and can be acknowledged."""
+"""An alarm about data does not fail the build: it is logged, warns, and can be acknowledged."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Answer
+from tests.conftest import Answer, Rows, Run, Sql
+from tests.end_to_end.conftest import Message, Send
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("rounds")]
-
-Sql = Callable[[str], list[tuple[Any, ...]]]
-Message = tuple[bytes | None, bytes, list[tuple[str, bytes]]]
+SENT_BY = ("test_samples",)  # which cause no alarm
 
 NO_ACTIONS, CUT, DELETED, PERIODS, ONE_GOAL = 2401, 2402, 2403, 2404, 2405
-# Of 2024-05-07, reported when that year was over.
+# 2024-05-07 as seconds since 1970; the reports were exported after the end of that year.
 FIRST = 1715076000
 REPORTED_MS = 1767225600000
 
@@ -59,17 +57,18 @@ def goals_get(conversions: int, revenue: float, **headers: str) -> Message:
     return message(ONE_GOAL, value, type="Goals.get", date="2024-05-07", period="day", **headers)
 
 
-def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
+def send_round(number: int, send: Send, *_: object) -> None:
     if number > 0:
         return
     visits = [
-        # Exported with doNotFetchActions=1; cut at Matomo's limit; one that says how many it lost.
+        # Exported with doNotFetchActions=1; cut at Matomo's limit; with the number of missing
+        # actions.
         *(visit(NO_ACTIONS, each, actionDetails=None, actions=4) for each in (1, 2)),
         visit(NO_ACTIONS, 3, actionDetails=[], actions=2),
         visit(CUT, 1, actions=501),
         visit(CUT, 2, truncatedActionsCount=12),
         visit(CUT, 3),
-        # The goal was deleted, and another that the catalogue has not.
+        # A deleted goal, and a goal that the catalogue does not have.
         visit(DELETED, 1, None, 2),
         visit(DELETED, 2, 9),
         *(visit(PERIODS, each) for each in (1, 2, 3)),
@@ -78,18 +77,19 @@ def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
     send("matomo", [goals(DELETED, 2), goals(ONE_GOAL, 1, 2)])
     send("matomo", [message(each["idSite"], each, type="visit") for each in visits])
     reports = [
-        # Whole periods, in each of the ways in which they are named.
+        # Whole periods, in each notation that Matomo accepts.
         visits_summary("2024-05-15", period="month"),
         visits_summary("2024-05-07", period="week"),
         visits_summary("2024-01-01,2024-12-31", period="range"),
         visits_summary("2024-05-07,2024-05-07", period="range"),
-        # What no view has: a range, a segment, periods and dates that are none. Its numbers differ.
+        # Reports that no view has: a range, a segment, unknown periods and dates. Their numbers
+        # differ.
         visits_summary("2024-04-20,2024-05-06", period="range"),
         visits_summary("2024-05-07", period="day", segment="countryCode==xx"),
         visits_summary("2024-05-07", period="fortnight"),
         visits_summary("2024-13-45", period="day"),
         visits_summary("2024-05-07,yesterday", period="range"),
-        # All goals, one, the other with a wrong number, and those that are no number.
+        # All goals; one goal; another with a wrong number; ids that are no number.
         goals_get(2, 5),
         goals_get(1, 2, idGoal="1"),
         goals_get(7, 3, idGoal="2"),
@@ -108,9 +108,7 @@ def alarms(sql: Sql, *sites: int, only: str = "is_open") -> list[tuple[str, str,
     return [(row[0], row[1], row[2]) for row in found]
 
 
-def test_the_demo_and_the_samples_give_no_alarm(
-    demo_alarms: list[tuple[Any, ...]], sql: Sql
-) -> None:
+def test_the_demo_and_the_samples_give_no_alarm(demo_alarms: Rows, sql: Sql) -> None:
     assert demo_alarms == []
     assert alarms(sql, 100, 599, only="true") == []
 
@@ -189,7 +187,7 @@ def test_a_report_of_one_goal_is_compared_with_that_goal(sql: Sql) -> None:
 
 @pytest.mark.exhaustive
 def test_what_was_acknowledged_warns_no_more_until_it_changes_and_the_rest_can_fail_a_command(
-    run: Callable[..., Answer], sql: Sql, profiles: Path
+    run: Run, sql: Sql, profiles: Path
 ) -> None:
     def dbt(*words: str) -> Answer:
         return run("dbt", *words, "--target", "local", "--profiles-dir", profiles)
@@ -205,7 +203,7 @@ def test_what_was_acknowledged_warns_no_more_until_it_changes_and_the_rest_can_f
     assert [tuple(row) for row in kept] == [("It's deleted", True)]
     changed = ("lake.matomo_conversions", "lake.matomo_visits")
     versions = {table: sql(f"describe history {table} limit 1")[0][0] for table in changed}
-    # One conversion more is another finding; a visit that has its log again is none.
+    # Another conversion is a new finding; a visit that has its actions again causes no alarm.
     none = f"site_id = {CUT} and visit_id in (1, 2)"
     sql(f"update lake.matomo_conversions set goal_id = 9 where site_id = {DELETED} and goal_id = 2")
     sql(f"update lake.matomo_visits set action_count = 1, truncated_action_count = 0 where {none}")
@@ -218,6 +216,6 @@ def test_what_was_acknowledged_warns_no_more_until_it_changes_and_the_rest_can_f
     meant = "{alarm: unknown_goals, subject: nothing, reason: none}"
     nothing = dbt("run-operation", "acknowledge", "--args", meant)
     assert nothing.code != 0
-    assert "No open alarm unknown_goals is about nothing" in nothing.text
+    assert "No open alarm unknown_goals has a subject like nothing" in nothing.text
     for table, version in versions.items():
         sql(f"restore table {table} to version as of {version}")

@@ -1,20 +1,17 @@
-"""What comes in several batches ends as if it had come in one: days, versions, late arrivals."""
+"""Data in several batches give the same result as in one: days, versions, late arrivals."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Answer
-from tests.end_to_end.conftest import DATA_ONLY
+from tests.conftest import ROOT, Run, Sql
+from tests.end_to_end.conftest import DATA_ONLY, Build, Rounds, Send
 
 pytestmark = pytest.mark.stack
 
-Sql = Callable[[str], list[tuple[Any, ...]]]
 
 SITE = 950
 NOON = 1715000000000  # a Kafka timestamp, in milliseconds
@@ -38,7 +35,7 @@ def lines(*rows: int) -> list[tuple[None, bytes, None]]:
 
 
 def visit(actions: int) -> list[tuple[bytes, bytes, None]]:
-    """The message of a visit that has grown to ``actions`` pages, one a minute."""
+    """The message of a visit that has grown to ``actions`` pages, one per minute."""
     first = 1714990000
     value = {
         "idSite": SITE,
@@ -60,25 +57,26 @@ def goals(name: str) -> list[tuple[bytes, bytes, None]]:
     return [(str(SITE).encode(), json.dumps(value).encode(), None)]
 
 
-def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
+def send_round(number: int, send: Send, *_: object) -> None:
     if number == 0:
         send("meter-events", lines(*range(100)))
         send("matomo", visit(1), NOON)
         send("matomo", goals("Newsletter"), NOON)
     if number == 1:
-        # Half of the lines again and as many new ones; the visit with the same Kafka time; the goal
-        # as it was, later.
+        # Half of the lines again and as many new ones; the visit with the same Kafka timestamp; the
+        # same goal, later.
         send("meter-events", lines(*range(50, 200)))
         send("matomo", visit(2), NOON)
         send("matomo", goals("Newsletter"), NOON + 20_000)
     if number == 2:
-        # One late line; the visit with an earlier Kafka time; another goal between the two others.
+        # One late line; the visit with an earlier Kafka timestamp; another goal between the two
+        # others.
         send("meter-events", lines(300))
         send("matomo", visit(4) + visit(3), NOON - 5_000)
         send("matomo", goals("Brochure"), NOON + 10_000)
 
 
-def test_a_day_that_comes_in_several_batches_is_counted_once(rounds: Any, sql: Sql) -> None:
+def test_a_day_that_comes_in_several_batches_is_counted_once(rounds: Rounds, sql: Sql) -> None:
     for relation in ("lake.meter_event_counts", "lake.meter_events"):
         measure = "sum(events)" if relation.endswith("counts") else "count(*)"
         found = sql(f"select {measure} from {relation} where occurred_on = '2025-05-05'")
@@ -91,7 +89,7 @@ def test_a_day_that_comes_in_several_batches_is_counted_once(rounds: Any, sql: S
 
 
 def test_versions_have_intervals_without_gap_whatever_their_kafka_times(
-    rounds: Any, sql: Sql
+    rounds: Rounds, sql: Sql
 ) -> None:
     found = sql(
         "select action_count, dbt_valid_from, dbt_valid_to from snapshots.snap_matomo__visits "
@@ -103,7 +101,7 @@ def test_versions_have_intervals_without_gap_whatever_their_kafka_times(
     assert found[-1][2] is None
 
 
-def test_the_lake_has_the_newest_version_and_its_actions(rounds: Any, sql: Sql) -> None:
+def test_the_lake_has_the_newest_version_and_its_actions(rounds: Rounds, sql: Sql) -> None:
     found = sql(f"select action_count from lake.matomo_visits where site_id = {SITE}")
     assert [tuple(row) for row in found] == [(4,)]
     found = sql(f"select count(*) from lake.matomo_actions where site_id = {SITE}")
@@ -111,7 +109,7 @@ def test_the_lake_has_the_newest_version_and_its_actions(rounds: Any, sql: Sql) 
 
 
 def test_a_late_version_never_replaces_a_newer_one_that_changed_nothing(
-    rounds: Any, sql: Sql
+    rounds: Rounds, sql: Sql
 ) -> None:
     found = sql(
         "select name, dbt_valid_to is null from snapshots.snap_matomo__goals "
@@ -121,7 +119,7 @@ def test_a_late_version_never_replaces_a_newer_one_that_changed_nothing(
 
 
 def test_replays_double_nothing_and_bring_back_what_raw_lost(
-    rounds: Any, run: Callable[..., Answer], build: Callable[..., Answer], sql: Sql
+    rounds: Rounds, run: Run, build: Build, sql: Sql
 ) -> None:
     counts = """select
         (select count(*) from staging.stg_meters__events),
@@ -130,8 +128,8 @@ def test_replays_double_nothing_and_bring_back_what_raw_lost(
         (select sum(events) from lake.meter_event_counts where occurred_on = '2025-05-05'),
         (select count(*) from quarantine.matomo_messages)"""
     before = [tuple(row) for row in sql(counts)]
-    # One record is lost on the way, as if raw had never had it. It is one of this module's own: the
-    # demo's are asked for by their batch, and this one comes back in a later one.
+    # Remove one record from staging, as if raw had never had it. It is one of this module's own
+    # records, because tests of the demo select by batch, and this one returns in a later batch.
     lost = sql(
         "select partition, offset from staging.stg_meters__events where occurred_on = '2025-05-05' "
         "order by partition, offset limit 1"

@@ -1,11 +1,10 @@
-"""`make demo` and the simulator's own answers."""
+"""The demo's lake compared with the simulator's answers."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,10 @@ from typing import Any
 import pytest
 
 from simulator.dataset import read_answers, read_defects
-from tests.conftest import Answer
+from tests.conftest import Answer, Rows, Run, Sql
 from tests.end_to_end import meter_counts
 
 pytestmark = pytest.mark.stack
-
-Sql = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +31,7 @@ def meters(demo: Answer, demo_folder: Path) -> dict[str, Any]:
 
 
 def counts(sql: Sql) -> dict[str, Any]:
-    """Rows of every layer that holds data of its own."""
+    """The number of rows in every layer that stores data."""
     tables = [
         f"{schema}.{row[1]}"
         for schema in ("raw", "staging", "snapshots", "lake", "quarantine")
@@ -51,7 +48,7 @@ def test_the_demo_ends_with_numbers_and_the_next_commands(demo: Answer) -> None:
 
 @pytest.mark.exhaustive
 def test_a_second_demo_works_and_adds_nothing_twice(
-    matomo: dict[str, Any], sql: Sql, run: Callable[..., Answer], demo_folder: Path
+    matomo: dict[str, Any], sql: Sql, run: Run, demo_folder: Path
 ) -> None:
     before = counts(sql)
     assert before["raw.matomo"] > 0
@@ -60,15 +57,13 @@ def test_a_second_demo_works_and_adds_nothing_twice(
     assert counts(sql) == before
 
 
-def test_the_models_pass_their_unit_tests(
-    demo: Answer, run: Callable[..., Answer], profiles: Path
-) -> None:
+def test_the_models_pass_their_unit_tests(demo: Answer, run: Run, profiles: Path) -> None:
     answer = run("dbt", "test", "--select", "test_type:unit", "--target", "local",
                  "--profiles-dir", profiles)  # fmt: skip
     assert answer.code == 0, answer.text[-5000:]
 
 
-# Report of the simulator's answers, view, and what of the view its label is.
+# Report of the simulator's answers, view, and the view's expression for its label.
 REPORTS = [
     ("VisitsSummary.get", "visits_summary", "''"),
     ("Actions.get", "actions_summary", "''"),
@@ -111,12 +106,12 @@ def test_matomo_views_equal_the_simulators_answers(
         f"select site_id, period, cast(period_start as string), {label}, {', '.join(metrics)} "
         f"from views.matomo_{view} where site_id <= {last}"
     )
-    # Rows that are always there, and products that were viewed and not bought, are no answers.
+    # The answers lack rows that are always there, and products that were viewed and not bought.
     ours = {row[:4]: row[4:] for row in found}
     for row in answers:
         key = (int(row["idSite"]), row["period"], row["date"], row["label"])
         for name, mine in zip(metrics, ours.pop(key), strict=True):
-            # Of years some distinct counts are left out, as in Matomo.
+            # As in Matomo, some distinct counts are empty for years.
             if row[name] != "":
                 assert float(mine or 0) == pytest.approx(float(row[name]), abs=0.006), (key, name)
     assert all(not any(values[:2]) for values in ours.values()) or view.startswith("items_"), ours
@@ -126,7 +121,7 @@ def test_matomo_views_equal_the_simulators_answers(
 def test_meter_views_equal_the_simulators_answers(
     view: str, demo: Answer, demo_folder: Path, sql: Sql
 ) -> None:
-    # Events of a wrong clock lie in later years, and are in no answer.
+    # Events of a wrong clock are in later years, and not in the answers.
     expected = {
         (row["period_start"], row["type_evt"]): int(row["count"])
         for row in read_answers(demo_folder / "meters", f"by_type_{view}")
@@ -167,7 +162,7 @@ PERIODS = {"annual": "year", "monthly": "month", "weekly": "week", "daily": "day
 
 @pytest.mark.parametrize(("answer", "period"), PERIODS.items())
 def test_delays_equal_the_simulators_answers(
-    answer: str, period: str, demo_service: dict[str, list[tuple[Any, ...]]], demo_folder: Path
+    answer: str, period: str, demo_service: dict[str, Rows], demo_folder: Path
 ) -> None:
     expected = {
         row["period_start"]: (
@@ -182,7 +177,7 @@ def test_delays_equal_the_simulators_answers(
 
 @pytest.mark.parametrize(("answer", "period"), PERIODS.items())
 def test_equipment_in_service_and_its_silent_days_equal_the_simulators_answers(
-    answer: str, period: str, demo_service: dict[str, list[tuple[Any, ...]]], demo_folder: Path
+    answer: str, period: str, demo_service: dict[str, Rows], demo_folder: Path
 ) -> None:
     rows = [row[1:] for row in demo_service["days"] if row[0] == period]
     found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -207,7 +202,7 @@ def test_equipment_in_service_and_its_silent_days_equal_the_simulators_answers(
 
 @pytest.mark.parametrize(("answer", "period"), PERIODS.items())
 def test_rates_equal_the_simulators_answers(
-    answer: str, period: str, demo_service: dict[str, list[tuple[Any, ...]]], demo_folder: Path
+    answer: str, period: str, demo_service: dict[str, Rows], demo_folder: Path
 ) -> None:
     folder = demo_folder / "meters"
     events: Counter[tuple[str, str]] = Counter()
@@ -238,7 +233,7 @@ def test_planted_defects_are_in_quarantine_and_nothing_else_is(
     }
     broken = read_defects(demo_folder / "matomo", "broken")
     planted = Counter(reasons[row["reason"]] for row in broken)
-    # A replay by another test reads them again, as a later batch.
+    # A replay by another test reads these again, in a later batch.
     found = sql(
         "select reason, count(*) from quarantine.matomo_messages as broken left semi join "
         "(select * from raw.matomo where batch_id <= 2) as sent on broken.topic = sent.topic "

@@ -1,16 +1,15 @@
-"""The documentation site knows what is really there."""
+"""The documentation site describes the real relations."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stack import Stack
-from tests.conftest import Answer
+from tests.conftest import Answer, Run
 
 pytestmark = pytest.mark.stack
 
@@ -31,8 +30,7 @@ def test_every_column_in_the_lake_is_documented(demo: Answer, stack: Stack) -> N
     assert missing == []
 
 
-def test_freshness_of_the_topics_can_be_asked(demo: Answer, run: Callable[..., Answer],
-                                              build: Any, stack: Stack) -> None:  # fmt: skip
+def test_freshness_of_the_topics_can_be_asked(demo: Answer, run: Run, stack: Stack) -> None:
     answer = run("dbt", "source", "freshness", "--target", "local",
                  "--profiles-dir", Path(stack.directory) / "demo-profile")  # fmt: skip
     assert answer.code == 0, answer.text

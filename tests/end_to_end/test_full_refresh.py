@@ -1,14 +1,12 @@
-"""A full refresh keeps the history that raw no longer holds; a small project with these macros."""
+"""A full refresh keeps history that raw no longer has; a small project with these macros."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import Answer
+from tests.conftest import Answer, Run, Sql
 from tests.end_to_end.projects import Project
 
 pytestmark = pytest.mark.stack
@@ -33,7 +31,7 @@ MODEL = (
 class Shortened(Project):
     """Two staging models over one raw table of three batches and two topics."""
 
-    def __init__(self, folder: Path, profiles: Path, run: Any, sql: Any) -> None:
+    def __init__(self, folder: Path, profiles: Path, run: Run, sql: Sql) -> None:
         super().__init__(folder, "shortened", profiles, run, sql)
         self.write("dbt_project.yml", PROJECT)
         self.write("models/sources.yml", SOURCES)
@@ -49,7 +47,7 @@ class Shortened(Project):
 
 @pytest.fixture(scope="module")
 def project(
-    tmp_path_factory: pytest.TempPathFactory, profiles: Path, run: Callable[..., Answer], sql: Any
+    tmp_path_factory: pytest.TempPathFactory, profiles: Path, run: Run, sql: Sql
 ) -> Shortened:
     sql("create schema shortened_given")
     sql(

@@ -1,20 +1,17 @@
-"""A catalogue that lost too much waits for a person; a site keeps its fields."""
+"""A catalogue that lost too much is held until a person decides; a site keeps its fields."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Answer
+from tests.conftest import Answer, Rows, Run, Sql
+from tests.end_to_end.conftest import Message, Send
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("rounds")]
-
-Sql = Callable[[str], list[tuple[Any, ...]]]
-Message = tuple[bytes | None, bytes, list[tuple[str, bytes]]]
 
 SMALLER, EMPTY, NAMELESS, GOOD_AGAIN, SITE, ALONE = range(2501, 2507)
 
@@ -40,7 +37,7 @@ def dimensions(site: int, *ids: int) -> Message:
     return message("custom_dimensions", site, entries)
 
 
-def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
+def send_round(number: int, send: Send, *_: object) -> None:
     rounds: list[list[Message]] = [
         [
             *(goals(site, 1, 2, 3, 4) for site in (SMALLER, NAMELESS, GOOD_AGAIN, ALONE)),
@@ -50,7 +47,7 @@ def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
         ],
         [
             goals(SMALLER, 1),
-            # One that lost one only, which is a deletion.
+            # A catalogue that lost one entry only, which is a deletion.
             dimensions(SMALLER, 1, 2),
             dimensions(SMALLER, 1),
             dimensions(EMPTY),
@@ -67,7 +64,7 @@ def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
     send("matomo", rounds[number])
 
 
-def current(sql: Sql, table: str, number: str, site: int) -> list[tuple[Any, ...]]:
+def current(sql: Sql, table: str, number: str, site: int) -> Rows:
     return [
         tuple(row)
         for row in sql(
@@ -109,9 +106,7 @@ def test_a_site_keeps_what_a_message_does_not_hold(sql: Sql) -> None:
 
 
 @pytest.mark.exhaustive
-def test_a_person_accepts_or_rejects_a_held_catalogue(
-    run: Callable[..., Answer], sql: Sql, profiles: Path
-) -> None:
+def test_a_person_accepts_or_rejects_a_held_catalogue(run: Run, sql: Sql, profiles: Path) -> None:
     def dbt(*words: str) -> Answer:
         return run("dbt", *words, "--target", "local", "--profiles-dir", profiles)
 

@@ -1,14 +1,13 @@
-"""However Matomo's messages are split, ordered, sent again or replayed, the lake ends the same.
+"""The lake is the same however Matomo's messages are split, ordered, repeated or replayed.
 
-Each variant is the same stream of messages under a site of its own, in another order and split over
-the rounds in another way, so that three builds try them all.
+Each variant is the same stream of messages for another site, in another order and split over the
+rounds in another way, so that three builds test all variants.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
@@ -16,13 +15,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.conftest import ROOT, Answer
-from tests.end_to_end.conftest import ROUNDS
+from tests.conftest import ROOT, Rows, Run, Sql
+from tests.end_to_end.conftest import ROUNDS, Rounds, Send
 
 pytestmark = pytest.mark.stack
 
-Sql = Callable[[str], list[tuple[Any, ...]]]
-Message = tuple[str, Any, int]  # type, value, Kafka time in milliseconds
+Message = tuple[str, Any, int]  # type, value, Kafka timestamp (ms since 1970)
 
 VARIANTS = range(2000, 2008)
 NOON = 1_718_000_000_000
@@ -66,7 +64,9 @@ def catalogue(*numbers: int, name: str = "Goal") -> dict[str, Any] | list[Any]:
 
 
 def stream() -> list[Message]:
-    """Visits that grow, are exported again without or with a change, and overtake each other."""
+    """Visits that grow, that are exported again with or without a change, and that arrive out of
+    order.
+    """
     found: list[Message] = []
     for number in range(1, 6):
         at = NOON + number * 60_000
@@ -76,21 +76,21 @@ def stream() -> list[Message]:
         converted = [*grown, goal(1 + number % 2, start + 40)]
         found += [
             ("visit", visit(number, one), at),
-            ("visit", visit(number, one), at + 1000),  # nothing new
+            ("visit", visit(number, one), at + 1000),  # no change
             ("visit", visit(number, grown), at + 2000),
-            # Exported later and yet older, as a slow export is.
+            # Arrives later although it is an older state, like a slow export.
             ("visit", visit(number, one, country="Frankreich"), at + 3000),
             ("visit", visit(number, converted), at + 4000),
-            # The same actions, placed elsewhere afterwards.
+            # The same actions, later with another country.
             ("visit", visit(number, converted, countryCode="de", country="Germany"), at + 5000),
             ("visit", visit(number, converted, countryCode="de", country="Allemagne"), at + 6000),
         ]
     found += [
         ("goals", catalogue(1, 2), NOON),
-        ("goals", catalogue(1), NOON + 10_000),  # 2 is gone
+        ("goals", catalogue(1), NOON + 10_000),  # 2 is deleted
         ("goals", catalogue(1, name="Renamed"), NOON + 20_000),
-        ("goals", catalogue(1, 2, 3, name="Renamed"), NOON + 30_000),  # and is back
-        ("goals", catalogue(2, 3, name="Renamed"), NOON + 40_000),  # 1 is gone
+        ("goals", catalogue(1, 2, 3, name="Renamed"), NOON + 30_000),  # and returns
+        ("goals", catalogue(2, 3, name="Renamed"), NOON + 40_000),  # 1 is deleted
         ("custom_dimensions", [{"idcustomdimension": "1", "name": "Theme", "index": "1",
                                 "scope": "visit", "active": True}], NOON),
         ("custom_dimensions", [], NOON + 10_000),
@@ -113,7 +113,8 @@ def encoded(site: int, message: Message) -> tuple[bytes, bytes, list[tuple[str, 
         value = [placed(each) for each in value]
     else:
         value = placed(value)
-    # The type stands in a header, the site also in the key, where an empty catalogue has it.
+    # The type is in a header. The site is in the key too, because an empty catalogue has no other
+    # place for it.
     return f"{site}:x".encode(), json.dumps(value).encode(), [("type", kind.encode())]
 
 
@@ -126,7 +127,7 @@ ZONES = {
 
 
 def zoned_visits() -> list[tuple[int, dict[str, Any], str]]:
-    """Visits around midnight and both changes of the clocks: site, visit, the site's day of it."""
+    """Visits around midnight and both clock changes: site, visit, the site's day of the visit."""
     found = []
     for site, name in ZONES.items():
         zone = ZoneInfo(name)
@@ -150,13 +151,14 @@ def zoned_visits() -> list[tuple[int, dict[str, Any], str]]:
                 "actionDetails": actions,
             }  # fmt: skip
             found.append((site, body, str(datetime.fromtimestamp(seconds[-1], zone).date())))
-        # A visit whose actions were not exported: only the site's time zone tells its day.
+        # A visit without exported actions: only the site's time zone determines its day.
         last = int(datetime(2024, 7, 1, 23, 30, tzinfo=zone).timestamp())
         found.append((site, {
             "idSite": site, "idVisit": 999, "firstActionTimestamp": last,
             "lastActionTimestamp": last, "actions": 0, "actionDetails": [],
         }, "2024-07-01"))  # fmt: skip
-        # One that lasted for half an hour beyond its last action, over midnight: that end misleads.
+        # A visit that ended half an hour after its last action, after midnight: its day is that of
+        # the end, which is not the time of the last action.
         begin = datetime(2024, 7, 2, 23, 39, 20, tzinfo=zone)
         first = int(begin.timestamp())
         local = int(begin.replace(tzinfo=timezone.utc).timestamp())
@@ -180,8 +182,8 @@ def event(number: int, second: int) -> dict[str, Any]:
     return page(number, second, type="event", eventCategory="a", eventAction="b", pageTitle=None)
 
 
-# Visits by what they did, and at which of it Matomo has the entry and exit URL, the entry and exit
-# title, and the last action: the rules of its tracker (see lake.matomo_actions).
+# Visits by their actions, with the positions of Matomo's entry and exit URL, entry and exit title,
+# and last action, by the rules of its tracker (see lake.matomo_actions).
 ENDINGS = [
     ([page(1, 0), page(2, 9)], (0, 1, 0, 1, 1)),
     ([search(1, 0), page(2, 9)], (None, 1, 0, 1, 1)),
@@ -190,7 +192,7 @@ ENDINGS = [
     ([page(1, 0, url=None), page(2, 9)], (None, 1, 0, 1, 1)),
     ([page(1, 0), page(2, 9, pageTitle=None), goal(1, 10)], (0, 1, 0, 0, 1)),
 ]
-# Of optional plugins, and of a version of Matomo to come.
+# Fields of optional plugins, and of a future version of Matomo.
 MORE = {"campaignSource": "letter", "providerName": "isp", "newThing": "x",
         "latitude": "48.856789", "longitude": "2.35"}  # fmt: skip
 
@@ -200,7 +202,7 @@ REPORTED = {"nb_visits": 5, "nb_actions": 11, "bounce_count": 0, "max_actions": 
 
 
 def parts() -> dict[int, list[list[Message]]]:
-    """What each variant sends in each round."""
+    """The messages of each variant in each round."""
     messages = stream()
     found = {}
     for site in VARIANTS:
@@ -209,7 +211,7 @@ def parts() -> dict[int, list[list[Message]]]:
         if site != VARIANTS[0]:
             chance.shuffle(order)
         cuts = sorted(chance.randrange(len(order) + 1) for _ in range(ROUNDS - 1))
-        # The first variant comes in order and at once, the last a message again now and then.
+        # The first variant is in order and in one round; the last repeats some messages.
         bounds = [0, *(cuts if site != VARIANTS[0] else [len(order)] * 2), len(order)]
         found[site] = [order[begin:end] for begin, end in pairwise(bounds)]
         if site == VARIANTS[-1]:
@@ -217,7 +219,7 @@ def parts() -> dict[int, list[list[Message]]]:
     return found
 
 
-def send_round(number: int, send: Callable[..., Any], sql: Sql, run: Callable[..., Answer]) -> None:
+def send_round(number: int, send: Send, sql: Sql, run: Run) -> None:
     for site, rounds in parts().items():
         for message in rounds[number]:
             send("matomo", [encoded(site, message)], message[2])
@@ -227,14 +229,14 @@ def send_round(number: int, send: Callable[..., Any], sql: Sql, run: Callable[..
                         for at, (actions, _) in enumerate(ENDINGS, 1)])  # fmt: skip
         send("matomo", [encoded(MISREAD, ("visit", visit(1, [page(1, 0)]), 0))])
     if number == 1:
-        # The time zones come after the visits; one is no zone at all.
+        # The time zones arrive after the visits; one of them does not exist.
         sites = [
             {"idsite": str(site), "name": name, "timezone": name, "currency": "EUR"}
             for site, name in {**ZONES, 2199: "Moon/Base"}.items()
         ]
         method = [("method", b"SitesManager.getAllSites")]
         send("matomo", [(None, json.dumps(sites).encode(), method)])
-        # Matomo's own reports, sent while the day went on: one is right, one is not.
+        # Matomo's own reports, exported during the day: one agrees with the views, one does not.
         send(
             "matomo",
             [
@@ -247,7 +249,7 @@ def send_round(number: int, send: Callable[..., Any], sql: Sql, run: Callable[..
             NOON,
         )  # fmt: skip
     if number == 2:
-        # As if an older release could not have read this one.
+        # As if an older release could not read this visit.
         for statement in (
             "update staging.stg_matomo__documents set reason = 'unknown_type', "
             f"fields = null, actions = null where site_id = {MISREAD}",
@@ -259,9 +261,9 @@ def send_round(number: int, send: Callable[..., Any], sql: Sql, run: Callable[..
         assert answer.code == 0, answer.text
 
 
-def of_each(sql: Sql, query: str) -> dict[int, list[tuple[Any, ...]]]:
-    """The rows of a query whose first column is the site, by site, sorted."""
-    found: dict[int, list[tuple[Any, ...]]] = {site: [] for site in VARIANTS}
+def of_each(sql: Sql, query: str) -> dict[int, Rows]:
+    """The sorted rows of a query by site, its first column."""
+    found: dict[int, Rows] = {site: [] for site in VARIANTS}
     for site, *row in sql(query.replace("{sites}", f"{VARIANTS[0]} and {VARIANTS[-1]}")):
         found[site].append(tuple(row))
     return {site: sorted(rows, key=str) for site, rows in found.items()}
@@ -300,25 +302,27 @@ def of_each(sql: Sql, query: str) -> dict[int, list[tuple[Any, ...]]]:
     ],
     ids=lambda query: query.split(" from ")[1].split()[0],
 )  # fmt: skip
-def test_any_split_any_order_and_any_replay_end_the_same(rounds: Any, query: str, sql: Sql) -> None:
+def test_any_split_any_order_and_any_replay_end_the_same(
+    rounds: Rounds, query: str, sql: Sql
+) -> None:
     found = of_each(sql, query)
     assert found[VARIANTS[0]]
     for site in VARIANTS:
         assert found[site] == found[VARIANTS[0]], site
 
 
-def test_a_history_has_each_change_once_and_no_change_of_language(rounds: Any, sql: Sql) -> None:
+def test_a_history_has_each_change_once_and_no_change_of_language(rounds: Rounds, sql: Sql) -> None:
     found = sql(
         "select version_number, action_count from staging.stg_matomo__visit_versions "
         f"where site_id = {VARIANTS[0]} and visit_id = 1 order by version_number"
     )
-    # One page, two pages, with a conversion, in another country.
+    # One page; two pages; with a conversion; in another country.
     assert [tuple(row) for row in found] == [(1, 1), (2, 2), (3, 2), (4, 2)]
 
 
 @pytest.mark.parametrize("relation", ["snap_matomo__visits", "snap_matomo__goals"])
 def test_intervals_never_overlap_and_at_most_one_is_open(
-    rounds: Any, relation: str, sql: Sql
+    rounds: Rounds, relation: str, sql: Sql
 ) -> None:
     key = "visit_key" if relation.endswith("visits") else "goal_key"
     by_key: dict[str, list[tuple[Any, Any]]] = {}
@@ -337,14 +341,15 @@ def test_intervals_never_overlap_and_at_most_one_is_open(
 
 
 def test_a_goal_that_vanished_keeps_its_name_and_one_that_returns_is_open(
-    rounds: Any, sql: Sql
+    rounds: Rounds, sql: Sql
 ) -> None:
     found = sql(
         "select goal_id, name, is_current from lake.matomo_goals "
         f"where site_id = {VARIANTS[0]} order by goal_id"
     )
     assert [tuple(row) for row in found][1:] == [(2, "Renamed 2", True), (3, "Renamed 3", True)]
-    # Goal 1 was in no build's last catalogue where all came at once, and still has conversions.
+    # With all messages in one round, no build had goal 1 in its last catalogue; it still has
+    # conversions.
     found = sql(
         "select label, sum(nb_conversions) from views.matomo_goals_by_goal "
         f"where site_id = {VARIANTS[0]} and period = 'year' group by label order by label"
@@ -354,7 +359,7 @@ def test_a_goal_that_vanished_keeps_its_name_and_one_that_returns_is_open(
 
 @pytest.mark.parametrize("site", ZONES, ids=ZONES.values())
 def test_a_visit_is_in_the_day_of_its_site_over_midnight_and_changes_of_the_clocks(
-    site: int, rounds: Any, sql: Sql
+    site: int, rounds: Rounds, sql: Sql
 ) -> None:
     expected = {body["idVisit"]: day for where, body, day in zoned_visits() if where == site}
     found = sql(
@@ -374,7 +379,7 @@ def test_a_visit_is_in_the_day_of_its_site_over_midnight_and_changes_of_the_cloc
     assert {(row[0], row[1]): row[2] for row in found} == instants
 
 
-def test_entries_and_exits_are_those_that_matomos_tracker_notes(rounds: Any, sql: Sql) -> None:
+def test_entries_and_exits_are_those_that_matomos_tracker_notes(rounds: Rounds, sql: Sql) -> None:
     marks = ("is_entry_url", "is_exit_url", "is_entry_title", "is_exit_title", "is_last")
     columns = ", ".join(f"max(if({mark}, action_position, null))" for mark in marks)
     found = sql(
@@ -385,7 +390,7 @@ def test_entries_and_exits_are_those_that_matomos_tracker_notes(rounds: Any, sql
 
 
 def test_fields_of_plugins_are_extras_and_unknown_ones_are_kept_and_told(
-    rounds: Any, sql: Sql
+    rounds: Rounds, sql: Sql
 ) -> None:
     found = sql(
         "select distinct extras['campaignSource'], extras['providerName'], rest['newThing'], "
@@ -399,13 +404,13 @@ def test_fields_of_plugins_are_extras_and_unknown_ones_are_kept_and_told(
     assert [tuple(row) for row in told] == [("visit", "newThing", len(ENDINGS))]
 
 
-def test_a_time_zone_that_is_none_stops_no_build(rounds: Any, sql: Sql) -> None:
+def test_a_time_zone_that_is_none_stops_no_build(rounds: Rounds, sql: Sql) -> None:
     found = sql("select name, time_zone from lake.matomo_sites where site_id = 2199")
     assert [tuple(row) for row in found] == [("Moon/Base", None)]
 
 
 def test_differences_from_matomos_own_reports_are_shown_by_site_day_and_metric(
-    rounds: Any, sql: Sql
+    rounds: Rounds, sql: Sql
 ) -> None:
     found = sql(
         "select site_id, cast(period_start as string), metric, matomo, lacustre "
@@ -415,7 +420,7 @@ def test_differences_from_matomos_own_reports_are_shown_by_site_day_and_metric(
     assert [tuple(row) for row in found] == [(VARIANTS[1], "2024-06-09", "nb_visits", 4.0, 5.0)]
 
 
-def test_a_replay_reads_the_quarantine_again(rounds: Any, sql: Sql) -> None:
+def test_a_replay_reads_the_quarantine_again(rounds: Rounds, sql: Sql) -> None:
     assert sql(f"select count(*) from staging.stg_matomo__visits where site_id = {MISREAD}") == [
         (1,)
     ]

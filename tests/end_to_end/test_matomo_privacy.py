@@ -1,6 +1,7 @@
-"""What is to be hidden is nowhere below raw, no salt is anywhere, and every report counts the same.
+"""Personal data that must be hidden is in no table below raw, salts are nowhere, and every report
+has the same counts.
 
-Two sites have the same visits; one is stored as it comes, the other by the profile `cnil_exempt`.
+Two sites have the same visits; one is stored unchanged, the other with the profile `cnil_exempt`.
 """
 
 from __future__ import annotations
@@ -9,22 +10,22 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow.parquet
 import pytest
 from kafka import KafkaAdminClient
 
 from stack import Stack
-from tests.conftest import ROOT, Answer
+from tests.conftest import ROOT, Answer, Run, Sql
+from tests.end_to_end.conftest import Send
 from tests.spark_ui import SparkUi
 
 pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
-Sql = Callable[[str], Sequence[Sequence[Any]]]
 
 PLAIN, HIDDEN = 1, 2
 SALT, KEY = "planted-salt-of-matomo", "planted-key-0123456789-of-the-lake"
@@ -33,7 +34,7 @@ PROFILE = {
 }
 
 
-# Whose rows stay apart when what is personal in their labels is gone.
+# Reports whose rows stay distinct when personal parts of their labels are removed.
 REPORTS = [
     f"matomo_{name}" for name in (
         "visits_summary", "visit_frequency", "actions_summary", "goals_summary", "orders_summary",
@@ -42,14 +43,14 @@ REPORTS = [
     )
 ]  # fmt: skip
 
-# What adds up, whether rows whose labels lost what was personal have become one or not.
+# Metrics that add up even if rows whose labels lost personal parts have become one row.
 ADDITIVE = {
     "nb_hits", "nb_events", "sum_event_value", "nb_impressions", "nb_interactions", "quantity",
     "revenue", "sum_time_spent", "entry_nb_visits", "entry_bounce_count",
     "entry_sum_visit_length", "exit_nb_visits", "sum_visit_length", "bounce_count",
     "nb_conversions",
 }  # fmt: skip
-# A dropped dimension has no values; the second one is no report.
+# A dropped dimension has no values; the second view is no report.
 GONE = {"matomo_custom_dimension_values", "matomo_report_differences"}
 OTHERS = sorted(
     {path.stem for path in (ROOT / "models/views/matomo").glob("*.sql")} - set(REPORTS) - GONE
@@ -58,7 +59,7 @@ OTHERS = sorted(
 
 @dataclass(frozen=True)
 class Person:
-    """Whom the visits of a site tell of. No word of one is a word of the other."""
+    """The person of a site's visits. No word about one person is a word about the other."""
 
     name: str
     phone: str
@@ -80,12 +81,14 @@ PEOPLE = {
         "1234x987",
     ),
 }
-# Every personal string of the hidden site has one of these in it.
+# Every personal string of the hidden site contains one of these.
 PERSONAL = ["planted", "98 76 54 32", "203.0.113.77", "2001:db8:77:88", "48.123456", "1234x987"]
 
 
 def personal(visit: dict[str, Any], number: int, who: Person) -> dict[str, Any]:
-    """The same visit by somebody who can be recognised by every field that may say who it is."""
+    """The same visit by a person who is identified by every field that can
+    contain personal data.
+    """
     name, phone = who.name, who.phone
     actions = [dict(action) for action in visit["actionDetails"]]
     for action in actions:
@@ -165,7 +168,7 @@ def exported(folder: Path) -> list[dict[str, Any]]:
 
 
 def files_below_raw(stack: Stack) -> Iterator[tuple[Path, str]]:
-    """Every file of the tables below raw, its text (a Parquet file's rows) beside it."""
+    """Every file of the tables below raw, with its text (for Parquet, its rows)."""
     folders = [
         folder for folder in (stack.directory / "warehouse").glob("privacy_*")
         if folder.name not in ("privacy_raw.db", "privacy_restricted.db")
@@ -180,16 +183,22 @@ def files_below_raw(stack: Stack) -> Iterator[tuple[Path, str]]:
             yield path, path.read_bytes().decode("utf-8", errors="replace")
 
 
+class Dbt(Protocol):
+    """The fixture `privacy`: runs dbt on its lake with the variables ``privacy``."""
+
+    def __call__(self, *words: str, privacy: dict[str, Any] = PROFILE) -> Answer: ...
+
+
 @pytest.fixture(scope="module")
 def privacy(
     stack: Stack,
-    run: Callable[..., Answer],
+    run: Run,
     sql: Sql,
-    send: Callable[..., Any],
+    send: Send,
     tmp_path_factory: pytest.TempPathFactory,
     profiles: Path,
-) -> Callable[..., Answer]:
-    """A lake of its own with both sites, built; call it to run dbt on it again."""
+) -> Dbt:
+    """A lake with both sites, built; a call runs dbt on it again."""
     folder = tmp_path_factory.mktemp("privacy")
     visits = exported(folder / "visits")
     admin = KafkaAdminClient(bootstrap_servers=stack.endpoints.kafka_bootstrap_servers)
@@ -199,7 +208,7 @@ def privacy(
         (None, json.dumps(personal(visit, number, who) | {"idSite": site}).encode(), None)
         for site, who in PEOPLE.items() for number, visit in enumerate(visits)
     ])  # fmt: skip
-    # What is rejected tells no more than what it is.
+    # Rejected messages, of which quarantine stores only the kind.
     send("privacy", [
         (None, json.dumps({"idSite": HIDDEN, "idVisit": "planted"}).encode(), None),
         (None, json.dumps({"idSite": HIDDEN, "idVisit": 7, "visitIp": "planted"}).encode(), None),
@@ -223,7 +232,8 @@ def privacy(
 
     first = dbt("run", "--select", "stg_matomo__documents")
     assert first.code != 0
-    assert "there is no table privacy_restricted.matomo_keys" in re.sub(r"\s+", " ", first.text)
+    said = re.sub(r"\s+", " ", first.text)
+    assert "the table privacy_restricted.matomo_keys of keys does not exist" in said
 
     keys = folder / "keys.json"
     keys.write_text(json.dumps({"site_id": 9, "user_id_salt": SALT, "hash_key": KEY}) + "\n")
@@ -240,9 +250,7 @@ def privacy(
     return dbt
 
 
-def test_nothing_personal_is_in_any_file_below_raw(
-    privacy: Callable[..., Answer], stack: Stack, sql: Sql
-) -> None:
+def test_nothing_personal_is_in_any_file_below_raw(privacy: Dbt, stack: Stack, sql: Sql) -> None:
     words = PERSONAL + [
         row[0] for row in sql(
             "select distinct explode(array(get_json_object(message, '$.visitorId'), "
@@ -258,16 +266,14 @@ def test_nothing_personal_is_in_any_file_below_raw(
         if word.lower() in text.lower()
     }  # fmt: skip
     assert found == set()
-    # The search finds what there is: the other site keeps it all.
+    # The search itself works: the other site has all personal strings.
     everything = " ".join(text for _, text in files)
     person = PEOPLE[PLAIN]
     for word in (person.mail(7), person.phone, *person.ips, f"{person.name}-3", "hidden-email"):
         assert word in everything
 
 
-def test_no_salt_is_outside_the_restricted_table(
-    privacy: Callable[..., Answer], stack: Stack, sql: Sql
-) -> None:
+def test_no_salt_is_outside_the_restricted_table(privacy: Dbt, stack: Stack, sql: Sql) -> None:
     assert [tuple(row) for row in sql("select * from privacy_restricted.matomo_keys")] == [
         (None, SALT, KEY)
     ]
@@ -293,12 +299,10 @@ def test_no_salt_is_outside_the_restricted_table(
 
 
 @pytest.mark.parametrize("view", REPORTS)
-def test_a_report_counts_the_same(
-    view: str, privacy: Callable[..., Answer], stack: Stack, sql: Sql
-) -> None:
+def test_a_report_counts_the_same(view: str, privacy: Dbt, stack: Stack, sql: Sql) -> None:
     manifest = json.loads((stack.directory / "dbt-target" / "manifest.json").read_text())
     columns = manifest["nodes"][f"model.lacustre.{view}"]["columns"]
-    # Pages that differed by what was hidden are one page, which a visit sees once.
+    # Pages that differed only in hidden parts are one page, which a visit views once.
     left_out = {"site_id", "label", "code", "nb_uniq_pageviews", "nb_uniq_downloads"}
     metrics = ", ".join(name for name in columns if name not in left_out)
     rows = sql(f"select site_id, to_json(struct({metrics})) from privacy_views.{view}")
@@ -309,11 +313,11 @@ def test_a_report_counts_the_same(
 
 @pytest.mark.parametrize("view", OTHERS)
 def test_the_rows_of_a_report_add_up_to_the_same(
-    view: str, privacy: Callable[..., Answer], stack: Stack, sql: Sql
+    view: str, privacy: Dbt, stack: Stack, sql: Sql
 ) -> None:
     manifest = json.loads((stack.directory / "dbt-target" / "manifest.json").read_text())
     columns = manifest["nodes"][f"model.lacustre.{view}"]["columns"]
-    # Pages that became one share all their hits, also those of the one that was never an entry.
+    # Pages that became one have the hits of all, also of a page that was never an entry.
     own = next((each for each in ("entry_", "exit_") if f"_{each}" in view), "")
     sums = [
         f"round(sum({name}), 2)"

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, Sql
 from tests.end_to_end.conftest import SITES, expected_reports
 
 pytestmark = [pytest.mark.stack, pytest.mark.samples, pytest.mark.usefixtures("rounds")]
+SENT_BY = ("test_samples",)
 
-Sql = Callable[[str], list[tuple[Any, ...]]]
 Row = dict[str, Any]
 
 ONE = "one_visitor_two_visits_day"
 SHOP = "ecommerce_order_with_items_day"
 DIMENSIONS = "custom_dimensions_year"
 
-# Matomo's report, and the view that gives it.
+# Matomo's report, and the view for it.
 VIEWS = {
     "VisitsSummary.get": "visits_summary",
     "VisitFrequency.get": "visit_frequency",
@@ -71,7 +70,7 @@ VIEWS = {
 CASES = [
     *((ONE, f"{method}_day", view) for method, view in VIEWS.items()),
     *((SHOP, f"{method}_day", view) for method, view in VIEWS.items()),
-    # Its days are not those of the sample, which puts all visits on one.
+    # Its days differ from those of the sample, which has all visits on one day.
     *(
         (DIMENSIONS, f"year_site_1_dimension_{number}__CustomDimensions.getCustomDimension_year",
          "custom_dimension_values")
@@ -79,7 +78,7 @@ CASES = [
     ),
 ]  # fmt: skip
 
-# What the log cannot give; docs/matomo-reports.md says why. Of all reports:
+# Columns that the log lacks, with the reasons in docs/matomo-reports.md. Of all reports:
 NOT_IN_THE_LOG = {
     "segment", "subtable", "goals", "code", "url", "referrer_type", "day_of_week",
     "city_name", "city", "region", "country", "country_name", "region_name",
@@ -87,18 +86,19 @@ NOT_IN_THE_LOG = {
     "sum_time_spent", "avg_time_on_page", "avg_time_on_dimension", "nb_hits_following_search",
     "sum_daily_nb_uniq_visitors", "sum_daily_nb_users",
 }  # fmt: skip
-# ... of page reports, the times that pages took to load ...
+# … of page reports, the load times of pages …
 LOAD_TIMES = (
     "logo", "icon", "sum_time_", "nb_hits_with_time_", "min_time_", "max_time_", "avg_page_load",
     "avg_time_network", "avg_time_server", "avg_time_transfer", "avg_time_dom", "avg_time_on_load",
 )  # fmt: skip
-# ... and of single reports: a search has no bounce rate of its own;
+# … and of single reports. A search has no bounce rate of its own.
 NOT_OF_A_REPORT = {"site_search_keywords": {"bounce_rate"}}
-# the shop's visitors have two fingerprints and no visitorId, which the sample leaves out;
+# The shop's visitors have two fingerprints, and the sample lacks visitorId.
 NO_VISITOR_ID = {SHOP: "nb_uniq_visitors"}
-# the samples' times have been removed and put on one day, so hours are not Matomo's;
+# The samples' times were removed and put on one day, so hours differ from Matomo's.
 NO_HOURS = "server_hours"
-# and null is not told apart from "", the "not defined" of Matomo, nor what a dimension was earlier.
+# Null cannot be distinguished from "", Matomo's "not defined", and a dimension's earlier values are
+# unknown.
 NOT_TOLD = {"Value not defined", "dim 2"}
 
 CASES = [
@@ -109,13 +109,13 @@ CASES = [
 
 
 def number(text: Any) -> float:
-    """A metric as Matomo prints it: "50%" is 0.5."""
+    """A metric from Matomo's text: "50%" is 0.5."""
     text = str(text)
     return float(text[:-1]) / 100 if text.endswith("%") else float(text)
 
 
 def leaves(rows: list[Row], view: str, above: str = "") -> list[Row]:
-    """The rows of a nested report, labelled with all that is above them, as the views are."""
+    """The rows of a nested report; like in the views, a label contains the labels above it."""
     found = []
     for row in rows:
         label = row["label"].strip()
@@ -163,7 +163,7 @@ def test_a_view_equals_matomos_own_report(sample: str, report: str, view: str, s
 
 
 def test_every_report_with_rows_has_one_row_per_label(sql: Sql) -> None:
-    """One view of each macro: they group by the grain that they declare."""
+    """One view per macro: each macro groups by the grain that it declares."""
     for view, label in (
         ("countries", "code"), ("device_types", "label"), ("page_urls", "label"),
         ("events_by_category", "label"), ("contents_by_name", "label"), ("goals_by_goal", "code"),

@@ -1,4 +1,4 @@
-"""Smart meters: a park and events with every oddity, built at once, day by day and out of order.
+"""Smart meters: a park and events with every anomaly, built at once, day by day and out of order.
 
 Each way has a lake of its own, in schemas with a prefix, on the stack that all tests share.
 """
@@ -20,18 +20,16 @@ from typing import Any
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from tests.conftest import PLANTED, Answer, Source
+from tests.conftest import PLANTED, Answer, Rows, Run, Source, Sql
 from tests.end_to_end import meter_counts
+from tests.end_to_end.conftest import Message, Send
 
 pytestmark = pytest.mark.stack
-
-Sql = Callable[[str], list[tuple[Any, ...]]]
-Message = tuple[bytes | None, bytes | None, None]
 
 COLUMNS = ("id_evt", "date_occur_evt", "date_system_evt", "type_evt", "type_equipement",
            "id_equipement", "info_div")  # fmt: skip
 
-# Two communes and départements have the same names; 97 stands for every overseas département.
+# Two communes and two départements have the same names; 97 stands for every overseas département.
 COMMUNES = """id_commune,id_departement,id_region,Code INSEE,libelle_commune
 66,93,3,93066,SAINT-DENIS
 11,97,23,97411,SAINT-DENIS
@@ -54,14 +52,14 @@ REGIONS = """id_region,libelle_region
 9,CORSE
 23,GUADELOUPE
 """
-# 11: its concentrator is swapped. 12: moved, removed, back. 13: replaced by 14 after a gap. 15: a
-# stay elsewhere within its installation. 16: never installed. 17: at a commune that is merged.
+# 11: its concentrator is replaced. 12: moved, removed, back. 13: replaced by 14 after a gap. 15: a
+# stay elsewhere during its installation. 16: never installed. 17: in a commune that is merged.
 PARK = {
     "communes": COMMUNES.replace("2,42,4,42002,ABOEN-LE-VIEUX\n", ""),
     "departements": DEPARTEMENTS,
     "region": REGIONS,
     "compteurs": "id_compteur,constructeur_id\n11,1\n12,1\n13,2\n14,2\n15,3\n16,3\n17,1\nx,1\n"
-    # The same number in other digits, and the same day in other words.
+    # The same number with another digit count, and the same day in another notation.
     "013,2\n",
     "concentrateurs": "id_consentrateur,constructeur_id\n11,4\n12,5\n",
     "pdc": "id_pdc,id_pdk,code_insee_commune\n"
@@ -77,7 +75,7 @@ PARK = {
     "installation_k": "id_pdk,id_concentrateurs,date_deb,date_fin\n"
     "5,11,20200101,20201231\n5,12,20210101,\n",
 }
-# As it was known before: 14 has not come yet, nothing is merged, 12 has not moved.
+# The park as it was known before: 14 is not installed, no commune is merged, 12 has not moved.
 FIRST_PARK = {
     **PARK,
     "communes": COMMUNES,
@@ -109,13 +107,13 @@ def event(number: int, at: str, kind: str, equipment: int, **other: str) -> dict
 
 
 def usual_events() -> Iterator[dict[str, str]]:
-    """Each equipment at the edges of each day around New Year, in one place or none."""
+    """Each equipment at the edges of each day around New Year, with or without a place."""
     number = 0
     for day in DAYS:
         for kind, equipment in EQUIPMENT:
             for time in ("00:00:00", "23:59:59"):
                 number += 1
-                # A day on which meter 15 says nothing.
+                # A day on which meter 15 sends nothing.
                 if (equipment, day) != (15, DAYS[1]):
                     yield event(number, f"{day} {time}", kind, equipment)
 
@@ -124,12 +122,12 @@ ODD = {
     "unknown_type": event(1, "2020-12-28 10:00:00", "C", 11, type_evt="ev_C999"),
     "unknown_equipment": event(2, "2020-12-28 10:00:01", "C", 99),
     "late": event(3, "2020-12-28 10:00:02", "C", 11, date_system_evt="2020-12-31 10:00:03"),
-    # On the day on which its meter says nothing.
+    # On the day on which its meter sends nothing.
     "future": event(4, "2020-12-29 10:00:03", "C", 15, date_system_evt="2020-12-28 12:00:00"),
     "meaning": event(5, "2020-12-29 10:00:04", "C", 11, type_evt="ev_C21", info_div="lid"),
     "reset": event(6, "2018-06-01 00:00:00", "C", 11, date_system_evt="2020-12-28 12:00:00"),
 }
-# Twice the same hour, and an hour that no clock showed.
+# The same hour twice, and an hour that no clock showed.
 NIGHTS = [
     event(number, f"{night} 02:30:00", "C", 11)
     for number, night in enumerate(["2021-10-31", "2021-10-31", "2021-03-28"])
@@ -146,7 +144,7 @@ def line(row: dict[str, str]) -> str:
 
 
 def messages(rows: Sequence[dict[str, str]]) -> list[Message]:
-    """Every second event in the prototype's shape, the others as an object each, with its key."""
+    """Every second event in the prototype's shape, the others as an object each, with a key."""
     found: list[Message] = [
         (None, json.dumps({"event.csv_row0": ",".join(COLUMNS)}).encode(), None)
     ]
@@ -165,19 +163,19 @@ BROKEN: list[Message] = [
     *((None, json.dumps({"event.csv_row1": text}).encode(), None) for _, text in MALFORMED),
     (None, json.dumps({"id_evt": "1", "date_occur_evt": "2020-12-30 01:02:03"}).encode(), None),
 ]
-# In three parts, and one event of each part once more in the last.
+# In three parts, and one event of each part again in the last.
 PARTS = [EVENTS[:60], EVENTS[60:90], EVENTS[90:]]
 AGAIN = [PARTS[0][3], PARTS[1][4], PARTS[0][3]]
 
 
 @dataclass
 class Lake:
-    """A lake of its own: a topic, raw tables and layers with a prefix."""
+    """A lake for a test: a topic, and raw tables and layers with a prefix."""
 
     name: str
-    run: Callable[..., Answer]
+    run: Run
     sql: Sql
-    send: Callable[..., Any]
+    send: Send
     folder: Path
     profiles: Path
 
@@ -213,21 +211,22 @@ class Lake:
         assert built.code == 0, built.text[-5000:]
 
     def dbt(self, *words: str, raw: str = "") -> Answer:
-        """A command of dbt on this lake; ``raw`` is another schema than that of its raw tables."""
+        """Run dbt on this lake; ``raw`` replaces the schema of its raw tables."""
         return self.run(
             "dbt", *words, "--target", "test", "--profiles-dir", self.profiles,
             DBT_TEST_SCHEMA=self.name, LACUSTRE_RAW_SCHEMA=raw or f"{self.name}_raw",
         )  # fmt: skip
 
-    def ask(self, statement: str) -> list[tuple[Any, ...]]:
-        """Rows of a query in which `lake.` and `views.` are this lake's."""
+    def ask(self, statement: str) -> Rows:
+        """The rows of a query in which `lake.` and `views.` are replaced by this lake's schemas."""
         for layer in ("staging", "quarantine", "snapshots", "lake", "views"):
             statement = statement.replace(f" {layer}.", f" {self.name}_{layer}.")
         return [tuple(row) for row in self.sql(statement)]
 
     def versions(self, mark: bool = False) -> dict[str, Any]:
-        """The newest Delta version of each table that dbt writes; of a view its mark, which it has
-        no more once it is made anew. ``mark`` gives all one."""
+        """The newest Delta version of each table that dbt writes. For a view, a property that it
+        loses when it is created again; ``mark`` sets it on all views.
+        """
         found = {}
         for layer in ("staging", "snapshots", "lake"):
             schema = f"{self.name}_{layer}"
@@ -235,7 +234,7 @@ class Lake:
             for row in self.sql(f"show tables in {schema}"):
                 name = f"{schema}.{row[1]}"
                 if row[1] == "builds":
-                    continue  # each build enters itself there
+                    continue  # every build writes a row there
                 if row[1] not in views:
                     found[name] = self.sql(f"describe history {name} limit 1")[0][0]
                     continue
@@ -253,9 +252,9 @@ WITHOUT_VIEWS = (
 
 @pytest.fixture(scope="module")
 def lakes(
-    run: Callable[..., Answer],
+    run: Run,
     sql: Sql,
-    send: Callable[..., Any],
+    send: Send,
     kafka_bootstrap_servers: str,
     tmp_path_factory: pytest.TempPathFactory,
     profiles: Path,
@@ -272,7 +271,7 @@ def lakes(
 
 @pytest.fixture(scope="module")
 def at_once(lakes: Callable[[str], Lake]) -> Lake:
-    """Everything in one build."""
+    """The lake that was built from all data in one build."""
     lake = lakes("at_once")
     lake.round([*messages(EVENTS), *BROKEN, *messages(AGAIN)], PARK)
     return lake
@@ -286,19 +285,19 @@ PLACES = (
 
 @dataclass
 class Steps:
-    """What was seen between the builds of the lake that was built day by day."""
+    """Results between the builds of the lake that was built day by day."""
 
     lake: Lake
     before: dict[str, Any]
     after: dict[str, Any]
-    first_places: list[tuple[Any, ...]]
-    places: list[tuple[Any, ...]]
-    first_known: list[tuple[Any, ...]]
+    first_places: Rows
+    places: Rows
+    first_known: Rows
 
 
 @pytest.fixture(scope="module")
 def by_day(lakes: Callable[[str], Lake]) -> Steps:
-    """In four builds, the third with a correction of the park, and one without anything new."""
+    """Four builds, the third with a correction of the park, and one without new data."""
     lake = lakes("by_day")
     lake.round(messages(PARTS[0]), FIRST_PARK, *WITHOUT_VIEWS)
     lake.round(messages(PARTS[1]), None, *WITHOUT_VIEWS)
@@ -306,7 +305,7 @@ def by_day(lakes: Callable[[str], Lake]) -> Steps:
     known = lake.ask("select commune_code from lake.meter_park where equipment_id = 17")
     lake.round(messages(PARTS[2]), PARK, *WITHOUT_VIEWS)
     now = lake.ask(PLACES)
-    # Nothing but copies and broken lines.
+    # Only duplicates and unreadable lines.
     lake.round([*messages(AGAIN), *BROKEN], None, *WITHOUT_VIEWS)
     before = lake.versions(mark=True)
     lake.build(*WITHOUT_VIEWS)
@@ -316,9 +315,10 @@ def by_day(lakes: Callable[[str], Lake]) -> Steps:
 @pytest.fixture(scope="module")
 def park_alone(
     lakes: Callable[[str], Lake],
-) -> tuple[Lake, list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Days in random order, half of the events late and after the park's correction, which comes
-    alone; and the places before and after that."""
+) -> tuple[Lake, Rows, Rows]:
+    """Days in random order, half of the events late and after the correction of the park, which is
+    loaded alone. Returns the lake, and the places before and after the correction.
+    """
     lake = lakes("out_of_order")
     rows = random.Random(5).sample([*EVENTS, *AGAIN], len(EVENTS) + len(AGAIN))
     lake.round([*messages(rows[::2]), *BROKEN], FIRST_PARK, *WITHOUT_VIEWS)
@@ -332,7 +332,7 @@ def park_alone(
 
 @pytest.fixture(scope="module")
 def out_of_order(
-    park_alone: tuple[Lake, list[tuple[Any, ...]], list[tuple[Any, ...]]],
+    park_alone: tuple[Lake, Rows, Rows],
 ) -> Lake:
     return park_alone[0]
 
@@ -353,7 +353,7 @@ def test_each_statistic_equals_a_count_of_the_events(
     for (by, period), expected in meter_counts.count(EVENTS, park).items():
         found = at_once.ask(meter_counts.query(by, period))
         if by == "region":
-            # The file puts all overseas départements in one région; see below.
+            # The file has all overseas départements in one région; see below.
             continue
         assert {row[:-1]: row[-1] for row in found} == dict(expected), (by, period)
         assert len(found) == len(expected)
@@ -424,18 +424,18 @@ def test_a_build_without_anything_new_writes_nothing(by_day: Steps) -> None:
 def test_a_change_of_the_park_places_again_the_events_that_it_touches_and_no_others(
     by_day: Steps,
 ) -> None:
-    def unplaced(rows: list[tuple[Any, ...]]) -> set[tuple[str, int, str]]:
+    def unplaced(rows: Rows) -> set[tuple[str, int, str]]:
         return {row[:3] for row in rows if not row[3]}
 
     was, now = {row[:3]: row[4] for row in by_day.first_places}, by_day.places
-    # Meter 14 was not known yet, and 12 had not left; 13 was gone already.
+    # Meter 14 was not yet known, 12 had not left, 13 had already left.
     first, last = unplaced(by_day.first_places), unplaced(now)
     assert ("C", 14, "2021-01-01") in first
     assert ("C", 14, "2021-01-01") not in last
     assert ("C", 12, "2021-01-01") not in first
     assert ("C", 12, "2021-01-01") in last
     assert ("C", 13, "2020-12-31") in first & last
-    # What came for a day counts it again; elsewhere only the meters that moved were written.
+    # A day with new events is counted again; on other days only meters that moved were written.
     counted = {row["date_occur_evt"][:10] for row in PARTS[2]}
     untouched = [row for row in now if row[:3] in was and row[2] not in counted]
     assert len(untouched) > 2 * 7
@@ -445,13 +445,13 @@ def test_a_change_of_the_park_places_again_the_events_that_it_touches_and_no_oth
 
 @pytest.mark.exhaustive
 def test_a_change_of_the_park_alone_places_events_again(
-    park_alone: tuple[Lake, list[tuple[Any, ...]], list[tuple[Any, ...]]],
+    park_alone: tuple[Lake, Rows, Rows],
     park: dict[str, meter_counts.Rows],
 ) -> None:
     _, before, after = park_alone
     find = meter_counts.place_of(park)
 
-    def misplaced(rows: list[tuple[Any, ...]]) -> set[tuple[str, int]]:
+    def misplaced(rows: Rows) -> set[tuple[str, int]]:
         return {row[:2] for row in rows
                 if row[3] != bool(find(row[0], row[1], date.fromisoformat(row[2])))}  # fmt: skip
 
@@ -598,11 +598,11 @@ def test_silent_days_and_rates_are_those_of_the_equipment_in_service(
     placed: Counter[str] = Counter()
     equipment_days: Counter[str] = Counter()
     for row in honest:
-        number, day = int(row["id_equipement"]), row["date_occur_evt"][:10]
+        number, occurred = int(row["id_equipement"]), row["date_occur_evt"][:10]
         if (
             row["type_evt"] == "ev_C"
-            and day < "2021"
-            and find("C", number, date.fromisoformat(day))
+            and occurred < "2021"
+            and find("C", number, date.fromisoformat(occurred))
         ):
             placed.update(("all", makers[number]))
     for (year, kind, number), in_service in served.items():
@@ -696,14 +696,16 @@ def test_a_park_from_its_database_takes_the_place_of_the_files_and_is_the_same(
 
     for name, rows in park.items():
         columns = ", ".join(f'"{column}" {kind(column)}' for column in rows[0])
+        # Other tests have a park in this database, too.
+        postgres.ask(f"drop table if exists {name}")
         postgres.ask(f"create table {name} ({columns})")
         marks = ", ".join(["%s"] * len(rows[0]))
         for row in rows:
-            # No database takes x for a number, or one meter twice.
+            # No database accepts x as a number, or one meter twice.
             if not {"x", "013"} & set(row.values()):
                 values = [value or None for value in row.values()]
                 postgres.ask(f"insert into {name} values ({marks})", *values)
-    # By this one can see that the database is what is read.
+    # A difference that shows that the database is read.
     postgres.ask("update compteurs set constructeur_id = 9 where id_compteur = 11")
     body = f'include = {json.dumps([*park])}\ntable = "{lake.name}_raw.parc_{{table}}"'
     section = postgres.section(body, name="parc")
@@ -724,7 +726,7 @@ def test_a_park_from_its_database_takes_the_place_of_the_files_and_is_the_same(
 
 @pytest.mark.exhaustive
 def test_more_copies_than_a_statement_can_name_are_found(out_of_order: Lake) -> None:
-    """A producer that sends a whole file again: 10,050 events, in one message."""
+    """A producer that sends a whole file again: 10,050 events in one message."""
     lake = out_of_order
     first = datetime(2022, 5, 1)
     rows = [event(at, f"{first + timedelta(seconds=at)}", "C", 11) for at in range(10_050)]

@@ -1,6 +1,6 @@
-"""Builds that overlap: several at once, with records landing meanwhile, and one that was killed.
+"""Concurrent builds: several at once, while a loader and a replay run, and one that was killed.
 
-A small project of its own, with the macros of this one and every kind of model.
+A small project with the macros of this one and every kind of model.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.admin import KafkaAdminClient
 
 from stack import Stack
-from tests.conftest import ROOT, Answer
+from tests.conftest import ROOT, Answer, Run, Sql
+from tests.end_to_end.conftest import Send
 
 pytestmark = pytest.mark.stack
 
@@ -74,17 +76,28 @@ CONTENTS = {
     "labels": "count(*), count(distinct code)",
 }
 SENTENCE = "Another build is under way: "
+TOPIC = "overlap"
+KEYS = 10  # each batch has a record per key
 
 
 class Lake:
-    """The small project, its raw table, and what its lake must hold."""
+    """The small project, its raw table, and the expected content of its lake."""
 
-    def __init__(self, folder: Path, profiles: Path, stack: Stack, sql: Any) -> None:
+    def __init__(
+        self, folder: Path, profiles: Path, stack: Stack, sql: Sql, send: Send, run: Run
+    ) -> None:
         self.folder, self.profiles, self.stack, self.sql = folder, profiles, stack, sql
-        self.batch = 0
-        sql("create schema overlap_raw")
-        sql("create table overlap_raw.records (batch_id bigint, topic string, partition int,"
-            " offset bigint, key binary, value binary) using delta")  # fmt: skip
+        self._send, self._run = send, run
+        self.sent = 0
+        with closing(
+            KafkaAdminClient(bootstrap_servers=stack.endpoints.kafka_bootstrap_servers)
+        ) as admin:
+            admin.create_topics({TOPIC: {"num_partitions": 1}}, wait_for_metadata=True)
+        (folder / "loader.toml").write_text(
+            'ledger = "overlap_raw.loader_batches"\n[[kafka.default.topics]]\n'
+            f'topic = "{TOPIC}"\ntable = "overlap_raw.records"\n',
+            encoding="utf-8",
+        )
         (folder / "macros").symlink_to(ROOT / "macros")
         for name, text in (
             ("dbt_project.yml", PROJECT),
@@ -96,12 +109,19 @@ class Lake:
             (folder / name).write_text(text, encoding="utf-8")
 
     def land(self) -> None:
-        """One more batch of ten records, of ten keys that all have versions already."""
-        self.batch += 1
-        self.sql(
-            f"insert into overlap_raw.records select {self.batch}, 't', 0, {self.batch * 10} + id,"
-            f" cast(concat('k', id) as binary), cast('v{self.batch}' as binary) from range(10)"
-        )
+        """One more batch, of keys that already have versions."""
+        text = f"v{self.sent}".encode()
+        self._send(TOPIC, [(f"k{key}".encode(), text, None) for key in range(KEYS)])
+        self.sent += KEYS
+        self._load("run")
+
+    def replay(self) -> None:
+        """All records again, so that raw has each record at least twice."""
+        self._load("replay", "--topic", TOPIC, "--from", "earliest")
+
+    def _load(self, *words: str) -> None:
+        answer = self._run("loader", "--config", self.folder / "loader.toml", *words)
+        assert answer.code == 0, answer.text
 
     def start(self, number: int = 0) -> subprocess.Popen[str]:
         environ = {
@@ -130,30 +150,44 @@ class Lake:
             for relation, what in CONTENTS.items()
         }
 
-    def should_hold(self, batches: int) -> dict[str, tuple[int, int]]:
-        every, keys = (batches * 10, batches * 10), (10, 10)
+    def should_hold(self) -> dict[str, tuple[int, int]]:
+        every, keys = (self.sent, self.sent), (KEYS, KEYS)
         return {
             "documents": every, "changes": keys, "children": every, "near": keys,
-            "days": (1, batches * 10), "seen": (10, batches * 10), "labels": (2, 2),
+            "days": (1, self.sent), "seen": (KEYS, self.sent), "labels": (2, 2),
         }  # fmt: skip
+
+    def check(self) -> None:
+        """Assert that the lake equals the result of a single build of all records."""
+        held = self.holds()
+        assert {name: held[name] for name in self.should_hold()} == self.should_hold()
 
 
 @pytest.fixture(scope="module")
 def lake(
-    tmp_path_factory: pytest.TempPathFactory, profiles: Path, stack: Stack, sql: Any
-) -> Iterator[Lake]:
-    yield Lake(tmp_path_factory.mktemp("overlaps"), profiles, stack, sql)
+    tmp_path_factory: pytest.TempPathFactory,
+    profiles: Path,
+    stack: Stack,
+    sql: Sql,
+    send: Send,
+    run: Run,
+) -> Lake:
+    return Lake(tmp_path_factory.mktemp("overlaps"), profiles, stack, sql, send, run)
 
 
 def test_builds_at_once_leave_the_lake_of_a_single_build(lake: Lake) -> None:
+    """``OVERLAP_ROUNDS`` times two or three builds, while a loader and a replay run."""
     for turn in range(ROUNDS):
         lake.land()
         with ThreadPoolExecutor() as pool:
-            # The first of all makes every relation; a batch lands while they run.
+            # The first round creates all relations.
             builds = [lake.start(number) for number in range(2 + turn % 2)]
             ends = [pool.submit(lake.end, build) for build in builds]
-            if turn > 0:
-                lake.land()
+            if turn % 2 == 0:
+                lake.replay()
+            lake.land()
+            if turn % 2 == 1:
+                lake.replay()
             answers = [end.result() for end in ends]
         assert 0 in {answer.code for answer in answers}, [answer.text for answer in answers]
         for answer in answers:
@@ -163,13 +197,13 @@ def test_builds_at_once_leave_the_lake_of_a_single_build(lake: Lake) -> None:
         assert held["documents"][0] == held["days"][1] == held["seen"][1], held
     last = lake.build()
     assert last.code == 0, last.text
-    held = lake.holds()
-    assert {name: held[name] for name in lake.should_hold(1)} == lake.should_hold(lake.batch)
+    lake.check()
+    assert lake.sql("select count(*) from overlap_raw.records")[0][0] > lake.sent
     assert lake.sql("select count(*) from overlap_staging.builds")[0][0] == 0
 
 
 def test_an_append_brings_no_batch_twice(lake: Lake) -> None:
-    """What a build that was held up would still write, after another one wrote it."""
+    """The write of a delayed build, after another build wrote the same batch."""
     written = sorted((lake.folder / "target0").glob("run/**/documents.sql"))
     statement = written[-1].read_text(encoding="utf-8")
     assert "insert into" in statement
@@ -194,5 +228,4 @@ def test_a_build_goes_on_at_once_after_one_that_was_killed(lake: Lake) -> None:
     lake.end(killed)
     after = lake.build(1)
     assert after.code == 0, after.text
-    held = lake.holds()
-    assert {name: held[name] for name in lake.should_hold(1)} == lake.should_hold(lake.batch)
+    lake.check()

@@ -1,14 +1,15 @@
-"""Absence is not deletion: an import of the park that lost too much waits for a person."""
+"""Absence is not deletion: an import of the park that lost too much is held until
+a person decides.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import Answer
+from tests.conftest import Answer, Rows, Run, Sql
+from tests.end_to_end.conftest import Send
 from tests.end_to_end.test_meters import PARK, Lake
 
 pytestmark = pytest.mark.stack
@@ -25,9 +26,9 @@ EVERY_PLACE = (
 
 @pytest.fixture(scope="module")
 def lake(
-    run: Callable[..., Answer],
-    sql: Any,
-    send: Callable[..., Any],
+    run: Run,
+    sql: Sql,
+    send: Send,
     profiles: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Lake:
@@ -64,15 +65,15 @@ def half(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def damaged(lake: Lake) -> tuple[list[tuple[Any, ...]], Answer]:
-    """What the park was, and the build after four of its files came damaged."""
+def damaged(lake: Lake) -> tuple[Rows, Answer]:
+    """The park before, and the build after four of its files were damaged."""
     load(lake, **PARK)
     first = build(lake)
     assert first.code == 0, first.text[-3000:]
     before = lake.ask(EVERY_PLACE)
     load(
         lake,
-        # Its header only; half of it; another delimiter; a column with another name.
+        # Only the header; half of the rows; another delimiter; a column with another name.
         pdc=PARK["pdc"].splitlines()[0] + "\n",
         installation_c=half(PARK["installation_c"]),
         compteurs=PARK["compteurs"].replace(",", ";"),
@@ -82,12 +83,12 @@ def damaged(lake: Lake) -> tuple[list[tuple[Any, ...]], Answer]:
 
 
 def test_a_damaged_file_is_held_and_said_and_the_park_stays(
-    damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
+    damaged: tuple[Rows, Answer], lake: Lake
 ) -> None:
     before, built = damaged
     assert built.code == 0, built.text[-3000:]
     assert len(before) > 10
-    # The park was known when it was imported, not when it was built.
+    # The park was known at its import, not at its build.
     assert lake.ask("select distinct known_from from lake.meter_park_history") == lake.ask(
         "select max(committed_at) from held_raw.loader_batches where batch_id = 1"
     )
@@ -105,16 +106,16 @@ def test_a_damaged_file_is_held_and_said_and_the_park_stays(
 
 @pytest.mark.exhaustive
 def test_a_held_version_waits_for_a_person_or_for_a_good_one(
-    damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
+    damaged: tuple[Rows, Answer], lake: Lake
 ) -> None:
     before, _ = damaged
     assert decide(lake, "accept", "park_installation_c/2", "half was dismantled").code == 0
     assert decide(lake, "reject", "park_comp%", "wrong delimiter").code == 0
     unknown = decide(lake, "accept", "park_pdc/99", "why not")
     assert unknown.code != 0
-    assert "No version park_pdc/99 is held" in unknown.text
+    assert "No held version matches park_pdc/99" in unknown.text
     without = decide(lake, "accept", "park_pdc/2", "''")
-    assert "A decision needs a reason" in without.text
+    assert "A reason is missing: add" in without.text
     load(lake, pdc=PARK["pdc"] + "108,6,42001\n")
     built = build(lake)
     assert built.code == 0, built.text[-3000:]
@@ -125,7 +126,7 @@ def test_a_held_version_waits_for_a_person_or_for_a_good_one(
     assert "WARN 1 assert_no_version_of_the_park_is_held" in built.text
     assert "park_compteurs/2 is held" not in built.text
     assert 0 < len(lake.ask(EVERY_PLACE)) < len(before)
-    # Nothing new writes nothing.
+    # A build with nothing new writes nothing.
     written = lake.versions()
     assert build(lake).code == 0
     assert lake.versions() == written
@@ -133,9 +134,9 @@ def test_a_held_version_waits_for_a_person_or_for_a_good_one(
 
 @pytest.mark.exhaustive
 def test_reference_data_of_today_and_of_spreadsheets_is_one_place_each(
-    damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
+    damaged: tuple[Rows, Answer], lake: Lake
 ) -> None:
-    """INSEE's own overseas codes, COM before COMD, codes without their zero or capitals."""
+    """INSEE's own overseas codes, COM before COMD, codes without leading zero or in lower case."""
     load(
         lake,
         communes="TYPECOM,id_departement,id_region,Code INSEE,libelle_commune\n"
@@ -177,7 +178,7 @@ def test_reference_data_of_today_and_of_spreadsheets_is_one_place_each(
 
 @pytest.mark.exhaustive
 def test_a_misspelt_schema_or_a_table_that_is_gone_stops_the_park_with_a_sentence(
-    damaged: tuple[list[tuple[Any, ...]], Answer], lake: Lake
+    damaged: tuple[Rows, Answer], lake: Lake
 ) -> None:
     before = lake.ask(EVERY_PLACE)
     built = build(lake, raw="held_rwa")

@@ -1,16 +1,17 @@
-"""What cannot be parsed is kept, with its reason and coordinates, and holds nothing else up."""
+"""Unreadable messages are in quarantine with reason and coordinates, and hold up no others."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.conftest import Sql
+from tests.end_to_end.conftest import Rounds, Send
+
 pytestmark = pytest.mark.stack
 
-Sql = Callable[[str], list[tuple[Any, ...]]]
 
 VISIT = {
     "idSite": "900",
@@ -81,8 +82,8 @@ BAD_LINES = [
 ]
 
 
-def send_round(number: int, send: Callable[..., Any], *_: Any) -> dict[str, list[tuple[int, int]]]:
-    """Bad and good messages of both domains, mixed in one batch; where each was written."""
+def send_round(number: int, send: Send, *_: object) -> dict[str, list[tuple[int, int]]]:
+    """Bad and good messages of both domains, mixed in one batch; returns where each was written."""
     if number > 0:
         return {}
     bad = send("matomo", [(b"900:0", value, None) for _, value, _ in BAD_MESSAGES])
@@ -100,7 +101,7 @@ def send_round(number: int, send: Callable[..., Any], *_: Any) -> dict[str, list
             (None, b"{", None),
             (b"x", None, None),
             (None, encoded({"good.csv_row1": LINE}), None),
-            # Several members, escapes, spaces: all the ways in which JSON may hold lines.
+            # Several members, escapes, spaces: all ways in which JSON can contain lines.
             (None, json.dumps({
                 "good.csv_row2": LINE.replace("00:00:00", "00:00:10"),
                 "good.csv_row3": LINE.replace("00:00:00", "00:00:20") + 'said "hello"',
@@ -111,7 +112,7 @@ def send_round(number: int, send: Callable[..., Any], *_: Any) -> dict[str, list
 
 
 @pytest.fixture(scope="module")
-def coordinates(rounds: dict[str, list[Any]]) -> dict[str, list[tuple[int, int]]]:
+def coordinates(rounds: Rounds) -> dict[str, list[tuple[int, int]]]:
     found: dict[str, list[tuple[int, int]]] = rounds["test_quarantine"][0]
     return found
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, Sql
 from tests.end_to_end import meter_counts
-from tests.end_to_end.conftest import EVENT_DAYS, SITES, event_lines, sample_messages
+from tests.end_to_end.conftest import EVENT_DAYS, SITES, Send, event_lines, sample_messages
 
 pytestmark = [pytest.mark.stack, pytest.mark.samples, pytest.mark.usefixtures("rounds")]
 
-Sql = Callable[[str], list[tuple[Any, ...]]]
 
 ONE = "one_visitor_two_visits_day"
-CHANGED = 500  # this sample once more, with a visit that grows
+CHANGED = 500  # this sample again, with a visit that grows
 
 
-def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
+def send_round(number: int, send: Send, *_: object) -> None:
     """The real inputs, then a real visit that changed, and its older version again."""
     if not SAMPLES.exists():
         return
@@ -55,7 +52,7 @@ def send_round(number: int, send: Callable[..., Any], *_: Any) -> None:
             "lastActionTimestamp": visit["lastActionTimestamp"] + 60,
         }
         send("matomo", [(key, json.dumps(grown).encode(), headers)])
-    # The older version comes after the newer one, in the same batch and again in the next.
+    # The older version arrives after the newer one, in the same batch and again in the next.
     send("matomo", [(key, json.dumps(visit).encode(), headers)])
 
 
@@ -78,7 +75,7 @@ def test_each_event_day_has_its_exact_counts(day: str, sql: Sql) -> None:
 
 @pytest.fixture(scope="module")
 def counted() -> dict[tuple[str, str], Counter[tuple[str | None, ...]]]:
-    """The statistics of the real event days, counted straight from the files."""
+    """The statistics of the real event days, counted from the files."""
     events = (row for day in EVENT_DAYS for row in csv.DictReader(event_lines(day)))
     return meter_counts.count(events, meter_counts.read_park(SAMPLES / "meters" / "park"))
 
@@ -97,7 +94,7 @@ def test_each_statistic_equals_a_count_of_the_files(
 
 
 def test_replaced_meters_have_events_without_a_place_until_the_park_says_so(sql: Sql) -> None:
-    """Meters 21-25 send from 2020-01-01 on, and the park has them since 2021-01-01."""
+    """Meters 21-25 send from 2020-01-01 on; the park has them from 2021-01-01 on."""
     found = sql(
         "select cast(occurred_on as string), park_key is null, count(distinct equipment_id) "
         "from lake.meter_event_counts where equipment_id > 20 and equipment_type = 'C' "
@@ -142,7 +139,7 @@ def test_the_weeks_around_new_year_are_iso_weeks(sql: Sql) -> None:
 
 
 def test_every_equipment_is_at_its_own_place(sql: Sql) -> None:
-    """Straight from the files: a concentrator at its PDK, a meter at its PDC."""
+    """The expected places, from the files: a concentrator at its PDK, a meter at its PDC."""
 
     def rows(name: str) -> list[dict[str, str]]:
         path = SAMPLES / "meters" / "park" / f"{name}.csv"

@@ -1,7 +1,8 @@
-"""Every odd input in one load and one build: nothing stops, nothing is lost, the rest is as it was.
+"""Every odd input in one load and one build: nothing fails, no input is lost, clean rows do not
+change.
 
-On the lake that the other tests have filled. ``LACUSTRE_ODD=field=value``, as a failure writes it,
-sends that one input only.
+Uses the lake that the other tests have filled. ``LACUSTRE_ODD=field=value``, from the message of a
+failure, sends that one input only.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -22,18 +23,16 @@ import pytest
 from stack import Stack
 from stack.errors import StackError
 from stack.sql import Client
-from tests.conftest import Answer
-from tests.end_to_end.conftest import DATA_AND_TESTS
+from tests.conftest import Run, Sql
+from tests.end_to_end.conftest import DATA_AND_TESTS, Build, Rounds, Send
 from tests.odd.messages import Message, messages
 
 pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
-Sql = Callable[[str], Sequence[Sequence[Any]]]
-Send = Callable[..., list[tuple[int, int]]]
 
 SCHEMAS = ("staging", "quarantine", "snapshots", "lake", "alarms", "views")
 CLEAN_SITES = {71: 1, 72: 2}  # far from the odd documents' sites and from any odd number
-# The demo's events are of 2024, and the tests of the demo count all events of that year.
+# The demo's events are in 2024, and its tests count all events of that year.
 CLEAN_DAYS = {"matomo": "2024-03-01", "meters": "2019-03-01"}
 
 Rows = Counter[str]
@@ -41,16 +40,16 @@ Rows = Counter[str]
 
 @dataclass
 class Reading:
-    """Every relation of the lake, read whole as a BI tool reads it."""
+    """The rows of every relation of the lake, read completely like a BI tool does."""
 
-    clean: dict[str, Rows] = field(default_factory=dict)  # rows that only clean messages can make
-    failed: dict[str, str] = field(default_factory=dict)  # why a relation could not be read
+    clean: dict[str, Rows] = field(default_factory=dict)  # rows that only clean messages can give
+    failed: dict[str, str] = field(default_factory=dict)  # error of each unreadable relation
     count: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
 class Sweep:
-    """What was sent, and what the lake held before and after."""
+    """The sent messages, and the lake before and after."""
 
     sent: dict[tuple[str, int, int], Message]
     before: Reading
@@ -62,7 +61,7 @@ def _is_clean(schema: str, row: Mapping[str, Any]) -> bool:
 
 
 def _comparable(value: Any) -> Any:
-    # The order of a sum of floats is Spark's own.
+    # The order in which Spark sums floats varies.
     return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
@@ -106,7 +105,7 @@ def read_lake(stack: Stack, schemas: Sequence[str] = SCHEMAS) -> Reading:
 
 
 def _moved(value: Any) -> Any:
-    """A clean document with its sites moved away from the odd ones'."""
+    """A clean document with site ids that no odd document has."""
     sites = {str(old): new for new, old in CLEAN_SITES.items()}
     if isinstance(value, dict):
         return {
@@ -142,10 +141,10 @@ def _sent(send: Send, each: Sequence[Message]) -> dict[tuple[str, int, int], Mes
     return found
 
 
-ROUNDS = 1  # that this module needs
+ROUNDS = 1  # of this module
 
 
-def send_round(number: int, send: Send, _: Sql, run: Callable[..., Answer]) -> None:
+def send_round(number: int, send: Send, _: Sql, run: Run) -> None:
     if number > 0:
         return
     with TemporaryDirectory() as folder:
@@ -162,8 +161,8 @@ def send_round(number: int, send: Send, _: Sql, run: Callable[..., Answer]) -> N
 
 
 @pytest.fixture(scope="session")
-def sweep(rounds: Any, stack: Stack, send: Send, build: Callable[..., Answer]) -> Sweep:
-    """The lake before and after every odd input, or the one that ``LACUSTRE_ODD`` names."""
+def sweep(rounds: Rounds, stack: Stack, send: Send, build: Build) -> Sweep:
+    """The lake before and after all odd inputs, or after the one in ``LACUSTRE_ODD``."""
     odd = messages(os.environ.get("LACUSTRE_ODD"))
     assert odd, "LACUSTRE_ODD names no input: it is field=value, as a failure says it"
     before = read_lake(stack, ["views"])
@@ -172,7 +171,7 @@ def sweep(rounds: Any, stack: Stack, send: Send, build: Callable[..., Answer]) -
     return Sweep(sent, before, read_lake(stack))
 
 
-SHOWN = 20  # of the failures of one kind
+SHOWN = 20  # number of failures of one kind in a message
 
 
 def shown(lines: Sequence[str]) -> str:
@@ -261,6 +260,6 @@ def test_each_input_is_staged_or_in_quarantine_with_its_reason(
 
 
 def test_the_clean_sites_have_visits_in_the_views(sweep: Sweep) -> None:
-    """The comparison would hold, too, if no clean row were there."""
+    """Without clean rows the comparison would also succeed."""
     assert len(CLEAN_SITES) == 2
     assert sweep.before.clean["views.matomo_visits_summary"]

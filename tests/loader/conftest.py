@@ -1,4 +1,4 @@
-"""A lake of a test's own: topics, a configuration, a ledger and tables that no other test meets."""
+"""A lake per test: topics, a configuration, a ledger and tables that no other test uses."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 import pymysql
 import pytest
 import trustme
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives import serialization
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
@@ -34,7 +34,18 @@ from loader.round import Loader
 from stack import Stack
 from stack.ports import accepts_connections
 from stack.sql import Client
-from tests.conftest import PLANTED, QUICK_START, ROOT, STACK_ENVIRON, Answer, Source, free_port
+from tests.conftest import (
+    PLANTED,
+    QUICK_START,
+    ROOT,
+    STACK_ENVIRON,
+    Answer,
+    Rows,
+    Run,
+    Source,
+    Sql,
+    free_port,
+)
 
 
 def every(until: int, partition: int = 0, start: int = 0) -> list[tuple[int, int]]:
@@ -42,17 +53,20 @@ def every(until: int, partition: int = 0, start: int = 0) -> list[tuple[int, int
     return [(partition, offset) for offset in range(start, until)]
 
 
-def text_of(answer: Any) -> str:
-    """What a command said (within this process or as one of its own), in one line."""
+Done = Answer | subprocess.CompletedProcess[str] | Result
+
+
+def text_of(answer: Done) -> str:
+    """The output of a command (in this process or its own) in one line."""
     if isinstance(answer, subprocess.CompletedProcess):
         said = answer.stdout + answer.stderr
     else:
-        said = answer.text if hasattr(answer, "text") else answer.output
+        said = answer.output if isinstance(answer, Result) else answer.text
     return re.sub(r"\s+", " ", said)
 
 
-def commands_of(answer: Any) -> list[list[str]]:
-    """The words of each `accept` or `withdraw` that is named, to be typed as they are."""
+def commands_of(answer: Done) -> list[list[str]]:
+    """The words of each `accept` or `withdraw` command in the output."""
     named = re.findall(
         r"`python -m loader --config \S+ ((?:accept|withdraw) [^`]*)`", text_of(answer)
     )
@@ -60,16 +74,16 @@ def commands_of(answer: Any) -> list[list[str]]:
 
 
 class Lake:
-    """Topics are called by short names; ``table("a")`` and ``topic("a")`` say the real ones."""
+    """Topics have short names; ``table("a")`` and ``topic("a")`` return the real ones."""
 
-    def __init__(self, name: str, folder: Path, servers: str, run: Any, sql: Any) -> None:
+    def __init__(self, name: str, folder: Path, servers: str, run: Run, sql: Sql) -> None:
         self.schema = f"loader_tests_{name}"
         self.name = name
         self.servers = servers
         self.config = folder / "loader.toml"
         self.ledger = f"{self.schema}.batches"
         self._run = run
-        self.sql: Callable[[str], Sequence[Sequence[Any]]] = sql
+        self.sql = sql
         self.admin = KafkaAdminClient(bootstrap_servers=servers)
 
     def topic(self, name: str) -> str:
@@ -79,7 +93,9 @@ class Lake:
         return f"{self.schema}.{name}"
 
     def configure(self, *topics: str, tail: str = "", **tables: str) -> None:
-        """Load ``topics`` each into its table, or that of ``tables``; ``tail`` is more TOML."""
+        """Configure ``topics``, each with its own table or the one in ``tables``; ``tail`` is more
+        TOML.
+        """
         lines = [f'ledger = "{self.ledger}"', "[kafka.default]", "request_timeout_seconds = 10"]
         for topic in topics:
             table = self.table(tables.get(topic, topic))
@@ -100,7 +116,7 @@ class Lake:
             time.sleep(0.1)
 
     def produce(self, topic: str, count: int, partition: int = 0, **options: Any) -> None:
-        """``count`` records with values that are unique in the test."""
+        """Send ``count`` records whose values are unique in the test."""
         start = time.monotonic_ns()
         producer = KafkaProducer(bootstrap_servers=self.servers, linger_ms=20, **options)
         with closing(producer):
@@ -110,8 +126,8 @@ class Lake:
             producer.flush()
 
     def load(self, *arguments: object, **environ: object) -> Answer:
-        """``python -m loader --config <ours> …`` (``run``), within this process: quicker by its
-        start and imports. With an environment of its own it is a ``process``.
+        """``python -m loader --config <ours> …`` (by default ``run``) in this process, which saves
+        the start and the imports. With variables it runs as a ``process``.
         """
         if environ:
             return self.process(*arguments, **environ)
@@ -119,35 +135,34 @@ class Lake:
         return Answer(done.exit_code, done.stdout, done.stderr)
 
     def process(self, *arguments: object, **environ: object) -> Answer:
-        """The same as a process, which is dead afterwards: what it left planned is taken over."""
+        """The same as a process. It has ended afterwards, so the next run takes over its planned
+        batches.
+        """
         words = arguments or ["run"]
-        answer: Answer = self._run("loader", "--config", self.config, *words, **environ)
-        return answer
+        return self._run("loader", "--config", self.config, *words, **environ)
 
-    def command(self, *arguments: object) -> Any:
-        """The same within this process, as click's runner gives it."""
+    def command(self, *arguments: object) -> Result:
+        """The same in this process; returns the result of click's runner."""
         words = ["--config", str(self.config), *(str(each) for each in arguments)]
         return CliRunner().invoke(cli.main, words, catch_exceptions=False)
 
     def ranges(self, name: str) -> list[tuple[int, str, int, int, int]]:
-        """Batch, kind, partition, from and until of the ledger's rows of a table."""
-        rows = self.sql(
+        """Batch, kind, partition, from and until of each ledger row of a table."""
+        return self.sql(
             f"""select batch_id, kind, range.partition, range.from_offset, range.until_offset
             from {self.ledger} lateral view explode(ranges) as range
             where table_name = '{self.table(name)}' order by 1, 3"""
         )
-        return [tuple(row) for row in rows]
 
-    def opened(self, remote: str) -> Any:
+    def opened(self, remote: str) -> AbstractContextManager[Loader]:
         return opened(load(self.config).model_copy(update={"spark_remote": remote}))
 
     def offsets(self, name: str, topic: str | None = None) -> list[tuple[int, int]]:
-        """Partition and offset of every row, sorted: what is doubled is there twice."""
-        rows = self.sql(
+        """Partition and offset of every row, sorted; a duplicate row is listed twice."""
+        return self.sql(
             f"select partition, offset from {self.table(name)} "
             f"where topic = '{self.topic(topic or name)}' order by 1, 2"
         )
-        return [tuple(row) for row in rows]
 
     def states(self) -> list[tuple[str, int, str]]:
         rows = self.sql(f"select table_name, batch_id, state from {self.ledger} order by 1, 2")
@@ -159,9 +174,9 @@ def lake(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     kafka_bootstrap_servers: str,
-    run: Any,
-    sql: Any,
-    stack: Any,
+    run: Run,
+    sql: Sql,
+    stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Lake]:
     for key, value in stack.env().items():
@@ -178,24 +193,34 @@ def lake(
             instance.admin.delete_topics(mine)
 
 
+Open = Callable[[], Loader]  # the fixture `loader`
+
+
+class Kill(Protocol):
+    """The fixture `killed`."""
+
+    def __call__(self, lake: Lake, moment: str, *words: str) -> int: ...
+
+
 @pytest.fixture
-def loader(lake: Lake, stack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Any]]:
-    """Opens a loader within this process, to stop it between two steps of its protocol."""
+def loader(lake: Lake, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Opens a loader in this process, so that a test can stop it between two
+    steps of its protocol.
+    """
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", lake.servers)
     contexts = []
 
     def start() -> Loader:
         context = lake.opened(stack.endpoints.spark_remote)
         contexts.append(context)
-        loader: Loader = context.__enter__()
-        return loader
+        return context.__enter__()
 
     yield start
     for context in contexts:
         context.__exit__(None, None, None)
 
 
-# Runs the command line in a process that dies, as of `kill -9`, at one step of the protocol.
+# Runs the command line in a process that kills itself with SIGKILL at one step of the protocol.
 _DIES = """
 import os, signal, sys, threading
 from loader import cli, round
@@ -229,8 +254,8 @@ cli.main()
 
 
 @pytest.fixture
-def killed(stack: Any) -> Callable[..., int]:
-    """Runs a loader (its command ``run``, or another) that is killed at a moment; its exit status,
+def killed(stack: Stack) -> Kill:
+    """Runs a loader (``run`` or another command) that is killed at a step; returns its exit status,
     -9.
     """
 
@@ -255,14 +280,14 @@ JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 
 
 class Own:
-    """The stack, with a broker that also listens with TLS and passwords."""
+    """A stack whose broker also listens with TLS and passwords."""
 
     password = PASSWORD
     jaas = JAAS
 
     def __init__(self, folder: Path, instance: Stack, secure: str, authority: Path) -> None:
         self.folder, self.stack, self.secure, self.authority = folder, instance, secure, authority
-        # Addresses stay the same when a server was killed and comes back.
+        # The addresses stay the same when a killed server is started again.
         self.environ = {**os.environ, **instance.env()}
         self.servers = instance.endpoints.kafka_bootstrap_servers
 
@@ -290,7 +315,7 @@ class Own:
         cwd: Path = ROOT,
         command: Sequence[str | Path] = (sys.executable, "-m", "loader"),
         **environ: str | None,
-    ) -> Any:
+    ) -> subprocess.CompletedProcess[str]:
         env = {**self.environ, "PYTHONPATH": str(ROOT), **environ}
         return subprocess.run(
             [*command, "--config", str(config), *words],
@@ -303,8 +328,8 @@ class Own:
         )
 
     def secure_body(self) -> str:
-        """What reaches the broker with TLS and the password of ``KAFKA_PASSWORD``."""
-        # A busy machine's first TLS handshake takes seconds.
+        """The configuration of a cluster with TLS and the password in ``KAFKA_PASSWORD``."""
+        # On a busy machine the first TLS handshake takes seconds.
         return f"""bootstrap_servers = "{self.secure}"
 request_timeout_seconds = 30
 [kafka.default.properties]
@@ -316,7 +341,7 @@ request_timeout_seconds = 30
 """
 
     def plan(self, config: Path) -> None:
-        """Leave a planned batch, as a loader that was killed elsewhere does."""
+        """Leave a planned batch, like a loader that was killed on another machine."""
         with pytest.MonkeyPatch.context() as patch:
             for key, value in self.environ.items():
                 patch.setenv(key, value)
@@ -326,7 +351,7 @@ request_timeout_seconds = 30
 
     @contextmanager
     def second_broker(self) -> Iterator[int]:
-        """A broker more in the cluster while this holds; its number."""
+        """Adds a second broker to the cluster for the block; yields its number."""
         home = self.folder / "stack"
         values = dict(
             line.split("=", 1)
@@ -349,35 +374,37 @@ request_timeout_seconds = 30
         try:
             deadline = time.monotonic() + 60
             probe = {"probe": {"assignments": {0: [2]}}}
-            # The controller names a broker to clients before its port is open.
+            # The controller announces a broker to clients before its port is open.
             while not accepts_connections(port):
                 assert time.monotonic() < deadline and broker.poll() is None
                 time.sleep(0.2)
             while True:
-                # A client of before does not know the new broker, and may be sent to it.
+                # An older client does not have the new broker in its metadata and may be referred
+                # to it.
                 with closing(KafkaAdminClient(bootstrap_servers=self.servers)) as admin:
                     try:
                         admin.create_topics(probe, validate_only=True)
                         break
                     except (InvalidReplicationAssignmentError, UnknownBrokerIdError):
                         assert time.monotonic() < deadline and broker.poll() is None
-                        time.sleep(0.2)  # it is not there yet, or still fenced
+                        time.sleep(0.2)  # not registered yet, or still fenced
             yield 2
         finally:
             broker.terminate()
             broker.wait(60)
 
-    def sql(self, statement: str) -> Sequence[Sequence[Any]]:
-        """Ask the lake, over a connection of the moment: the server may be another by now."""
+    def sql(self, statement: str) -> Rows:
+        """Query the lake over a new connection, because the server may have been restarted."""
         end = self.stack.endpoints
         with closing(Client(end.thrift_host, end.thrift_port, end.thrift_password)) as client:
-            return client.run(statement).rows
+            return [tuple(row) for row in client.run(statement).rows]
 
     def rows(self, name: str) -> tuple[int, int]:
-        """Rows, and different records, of the table."""
-        return tuple(
-            self.sql(f"select count(*), count(distinct partition, offset) from {name}.t")[0]
+        """Numbers of rows and of distinct records in the table."""
+        ((rows, records),) = self.sql(
+            f"select count(*), count(distinct partition, offset) from {name}.t"
         )
+        return rows, records
 
 
 @pytest.fixture(scope="session")
@@ -390,7 +417,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
     store.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,  # the one that Kafka reads
+            serialization.PrivateFormat.PKCS8,  # the format that Kafka reads
             serialization.NoEncryption(),
         )
         + b"".join(part.bytes() for part in certificate.cert_chain_pems)
@@ -400,15 +427,17 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
         port = probe.getsockname()[1]
     plain = stack.kafka.server_properties
 
-    def properties(ports: Any) -> str:
+    def properties(ports: Mapping[str, int]) -> str:
         extra = {
             "sasl.enabled.mechanisms": "PLAIN",
             "listener.name.secure.plain.sasl.jaas.config": f'{JAAS} user_loader="{PASSWORD}";',
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(store),
-            # The client loses the refusal of a password when the broker hangs up before it is read.
+            # kafka-python misses the broker's refusal of a password if the broker closes the
+            # connection first.
             "connection.failed.authentication.delay.ms": "2000",
-            # Whoever comes without a password may do all; a right can be taken from the others.
+            # Clients without a password may do everything; single rights can be denied to the
+            # others.
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
             "allow.everyone.if.no.acl.found": "true",
@@ -426,7 +455,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
 
     patch = pytest.MonkeyPatch()
     patch.setattr(stack.kafka, "server_properties", properties)
-    # Spark is killed after a minute or two, in which its best compiler only keeps the cores busy.
+    # Spark is killed after a minute or two; until then its best compiler would only load the cores.
     quick = f"{QUICK_START} -XX:TieredStopAtLevel=1"
     environ = {**os.environ, **STACK_ENVIRON, "LACUSTRE_SPARK_JAVA_OPTIONS": quick}
     instance = Stack(folder / "stack", environ)
@@ -444,7 +473,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
 
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
-    """MariaDB, where the machine has its programs."""
+    """MariaDB, if its programs are installed."""
     install, program = shutil.which("mariadb-install-db"), shutil.which("mariadbd")
     if install is None or program is None:
         pytest.skip("MariaDB is not installed (mariadb-install-db, mariadbd)")
@@ -471,7 +500,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
             stdout=output, stderr=output,
         )  # fmt: skip
 
-    def ask(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    def ask(statement: str, *values: object) -> Rows:
         with (
             pymysql.connect(
                 host="127.0.0.1", port=port, user="root", database="parc", charset="utf8mb4",

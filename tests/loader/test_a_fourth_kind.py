@@ -1,4 +1,4 @@
-"""A fourth kind of source costs one file, which is this one: a list of records in memory."""
+"""A fourth kind of source needs one file, like this one: a list of records in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 from pyspark.sql import SparkSession
@@ -22,14 +22,15 @@ from loader.lake import tables
 from loader.lake.ledger import Ledger
 from loader.repeat import repeat
 from loader.sources.base import Kind, Survey
+from stack import Stack
 from tests.conftest import ROOT
-from tests.loader.conftest import text_of
+from tests.loader.conftest import Lake, text_of
 
 COLUMNS = "batch_id bigint, offset bigint, value string"
 
 
 class Memory(Kind):
-    """``records``, each of which is at its place in the list for ever; more may come."""
+    """``records`` with fixed positions in the list; the list may grow."""
 
     name = "memory"
     sections = ("shelf",)
@@ -65,12 +66,12 @@ class Memory(Kind):
 
 
 def told(_: object) -> None:
-    """Nobody listens."""
+    """A callback that does nothing."""
 
 
 @pytest.mark.stack
 def test_a_fourth_kind_lands_every_record_once_though_it_was_killed_before_its_closing(
-    lake: Any, stack: Any, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake.configure()
     table = lake.table("shelf")
@@ -85,7 +86,7 @@ def test_a_fourth_kind_lands_every_record_once_though_it_was_killed_before_its_c
     assert died.returncode == -signal.SIGKILL
     assert lake.states() == [("shelf", 1, "planned")]
     assert lake.sql(f"select count(*) from {table}") == [(100,)]
-    # Who does not know the kind leaves its batch alone, and says so.
+    # A loader without the kind leaves its batch alone and reports it.
     answer = lake.load()
     assert answer.code == 2, answer.text
     assert "comes from [memory.shelf], a kind of source that this loader" in text_of(answer)

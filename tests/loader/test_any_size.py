@@ -1,24 +1,24 @@
-"""Commands work at any size: no expression is nested by what there is, and no wait and no sentence
-grows with it.
+"""Commands work at any size: no expression is nested more deeply, no wait and no sentence is longer
+with more topics, partitions or columns.
 """
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 
-from tests.conftest import PLANTED
-from tests.loader.conftest import text_of
+from loader.sources.kafka.source import Topics
+from tests.conftest import PLANTED, Source
+from tests.loader.conftest import Lake, Open, text_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.exhaustive]
 
 
-def _send(lake: Any, topic: str, partitions: int, records: int) -> None:
-    """``records`` to each partition."""
+def _send(lake: Lake, topic: str, partitions: int, records: int) -> None:
+    """Send ``records`` records to each partition."""
     producer = Producer(
         {
             "bootstrap.servers": lake.servers,
@@ -33,7 +33,7 @@ def _send(lake: Any, topic: str, partitions: int, records: int) -> None:
     assert producer.flush(120) == 0
 
 
-def test_many_partitions_with_many_records_are_verified(lake: Any) -> None:
+def test_many_partitions_with_many_records_are_verified(lake: Lake) -> None:
     lake.make("a", partitions=12)
     lake.configure("a")
     _send(lake, "a", 12, 11_000)
@@ -44,7 +44,7 @@ def test_many_partitions_with_many_records_are_verified(lake: Any) -> None:
     assert "132,000" in text_of(answer)
 
 
-def test_hundreds_of_partitions_are_loaded_shown_and_verified(lake: Any) -> None:
+def test_hundreds_of_partitions_are_loaded_shown_and_verified(lake: Lake) -> None:
     lake.make("a", partitions=500)
     lake.configure("a")
     _send(lake, "a", 500, 3)
@@ -60,7 +60,7 @@ def test_hundreds_of_partitions_are_loaded_shown_and_verified(lake: Any) -> None
 
 
 def test_the_age_of_what_is_new_in_a_hundred_topics_is_known_within_seconds(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     names = [f"t{at}" for at in range(100)]
     topics = {lake.topic(name): {"num_partitions": 1} for name in names}
@@ -75,9 +75,9 @@ table = "{lake.table("t")}"
     for name in names:
         _send(lake, name, 1, 3)
     ours = loader()
-    survey = ours.survey(make_tables=False)
+    ours.survey(make_tables=False)
     started = time.monotonic()
-    oldest = ours.oldest_unread(survey)
+    oldest = ours.kind(Topics).oldest_unread()
     assert time.monotonic() - started < 10
     assert len(oldest) == 100
     ages = [moment for of_topic in oldest.values() for moment in of_topic.values()]
@@ -89,7 +89,7 @@ table = "{lake.table("t")}"
     assert time.monotonic() - started < 30
 
 
-def test_any_number_of_files_lands_in_one_batch(lake: Any, tmp_path: Path) -> None:
+def test_any_number_of_files_lands_in_one_batch(lake: Lake, tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     for at in range(60):
@@ -104,7 +104,7 @@ def test_any_number_of_files_lands_in_one_batch(lake: Any, tmp_path: Path) -> No
 
 
 def test_an_import_of_many_columns_in_many_parts_lands(
-    lake: Any, postgres: Any, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, postgres: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PARC_PASSWORD", PLANTED)
     columns = [f"c{at}" for at in range(100)]
@@ -119,7 +119,7 @@ def test_an_import_of_many_columns_in_many_parts_lands(
     lake.configure(tail=postgres.section(body))
     answer = lake.load()
     assert answer.code == 0, answer.text
-    # With a column more, every row of a table with a key is a new version.
+    # With another column, every row of a table with a key is a new version.
     postgres.ask("alter table wide add column since int")
     postgres.ask(insert, 301, 310)
     answer = lake.load()

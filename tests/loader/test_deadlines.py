@@ -1,5 +1,5 @@
-"""No wait is without an end: a server that accepts and says nothing is an error, and a signal ends
-any command within seconds.
+"""Every wait has an end: a server that accepts connections and does not answer is an error, and a
+signal ends any command within seconds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
@@ -23,17 +23,17 @@ from loader.errors import SourceUnavailable
 from loader.settings import Jdbc
 from loader.sources.jdbc.database import Database
 from tests.conftest import DATABASES, PLANTED, ROOT
-from tests.loader.conftest import every, text_of
+from tests.loader.conftest import Kill, Lake, every, text_of
 
 pytestmark = pytest.mark.stack
 
-# A first load takes a minute where the machine is busy; what hangs takes for ever.
+# Seconds after which a command counts as hanging; a first load takes a minute on a busy machine.
 _HANGS = 180
 
 
 class Silent:
-    """A server that accepts connections and says nothing; with ``beyond`` it passes on what is said
-    between its clients and that port, until a client says ``last``.
+    """A server that accepts connections and never answers. With ``beyond`` it forwards the traffic
+    to that port until a client sends ``last``.
     """
 
     def __init__(self, beyond: int = 0, last: bytes = b"") -> None:
@@ -82,8 +82,8 @@ def silent() -> Iterator[Silent]:
 
 
 @contextmanager
-def _running(lake: Any, *words: str, **environ: str) -> Iterator[Any]:
-    """A loader as a process of its own."""
+def _running(lake: Lake, *words: str, **environ: str) -> Iterator[Any]:
+    """A loader in its own process."""
     command = [sys.executable, "-m", "loader", "--config", str(lake.config), *words]
     process = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **environ}, text=True,
@@ -96,7 +96,7 @@ def _running(lake: Any, *words: str, **environ: str) -> Iterator[Any]:
         process.communicate()
 
 
-def _other(server: Silent, lake: Any, body: str) -> str:
+def _other(server: Silent, lake: Lake, body: str) -> str:
     return (
         f'[kafka.other]\nbootstrap_servers = "127.0.0.1:{server.port}"\n{body}\n'
         f'[[kafka.other.topics]]\ntopic = "x"\ntable = "{lake.table("x")}"\n'
@@ -111,7 +111,7 @@ _TLS = '[kafka.other.properties]\n"security.protocol" = "SSL"'
     [pytest.param("", id="plain", marks=pytest.mark.exhaustive), pytest.param(_TLS, id="tls")],
 )
 def test_a_silent_cluster_is_an_error_and_the_others_load(
-    lake: Any, silent: Silent, properties: str
+    lake: Lake, silent: Silent, properties: str
 ) -> None:
     lake.make("a")
     lake.produce("a", 5)
@@ -125,7 +125,7 @@ def test_a_silent_cluster_is_an_error_and_the_others_load(
     assert lake.offsets("a") == every(5)
 
 
-def test_a_silent_spark_is_an_error(lake: Any, silent: Silent) -> None:
+def test_a_silent_spark_is_an_error(lake: Lake, silent: Silent) -> None:
     lake.configure("a")
     for command in ("run", "status", "plan", "verify"):
         answer = lake.load(
@@ -140,7 +140,7 @@ def test_a_silent_spark_is_an_error(lake: Any, silent: Silent) -> None:
     "kind", ["postgresql", pytest.param("mariadb", marks=pytest.mark.exhaustive)]
 )
 def test_a_silent_database_is_an_error_and_the_others_load(
-    lake: Any, silent: Silent, kind: str, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, silent: Silent, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PARC_PASSWORD", PLANTED)
     lake.make("a")
@@ -195,7 +195,7 @@ _ENDINGS = [
 
 @pytest.mark.parametrize(("number", "words", "code"), _ENDINGS)
 def test_a_signal_ends_a_command_that_waits_within_seconds_and_quietly(
-    lake: Any, silent: Silent, number: signal.Signals, words: Sequence[str], code: int
+    lake: Lake, silent: Silent, number: signal.Signals, words: Sequence[str], code: int
 ) -> None:
     lake.configure(tail=_other(silent, lake, f"request_timeout_seconds = 600\n{_TLS}"))
     with _running(lake, *words) as process:
@@ -210,7 +210,7 @@ def test_a_signal_ends_a_command_that_waits_within_seconds_and_quietly(
 
 
 def test_a_signal_while_a_batch_is_written_leaves_a_ledger_that_the_next_run_finishes(
-    lake: Any, killed: Callable[..., int]
+    lake: Lake, killed: Kill
 ) -> None:
     lake.make("a", partitions=2)
     lake.configure("a")

@@ -1,22 +1,23 @@
-"""Errors on real servers that no other test is about: each says what, where and what to do."""
+"""Errors on real servers that no other test covers: each says what happened,
+where and what to do.
+"""
 
 from __future__ import annotations
 
 import re
 import time
 from contextlib import closing
-from typing import Any
 
 import pytest
 from kafka import KafkaConsumer
 
 from loader.errors import Bug
-from tests.loader.conftest import every, text_of
+from tests.loader.conftest import Lake, Open, every, text_of
 
 pytestmark = pytest.mark.stack
 
 
-def test_a_table_that_is_not_the_loaders_is_refused(lake: Any) -> None:
+def test_a_table_that_is_not_the_loaders_is_refused(lake: Lake) -> None:
     lake.make("a", "b")
     lake.configure("a", "b")
     lake.produce("a", 5)
@@ -25,7 +26,7 @@ def test_a_table_that_is_not_the_loaders_is_refused(lake: Any) -> None:
     answer = lake.load()
     assert answer.code == 2, answer.text
     assert (
-        f"Table {lake.table('a')} is there, but is no Delta table; name another in loader.toml."
+        f"Table {lake.table('a')} exists, but is no Delta table; name another in loader.toml."
         in text_of(answer)
     )
     assert lake.offsets("b") == every(5)
@@ -40,7 +41,7 @@ def test_a_table_that_is_not_the_loaders_is_refused(lake: Any) -> None:
 
 
 def test_rows_and_ledgers_changed_by_hand_are_told_and_nothing_is_marked_as_done(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     lake.make("a", "b")
     lake.configure("a", "b")
@@ -71,7 +72,7 @@ def test_rows_and_ledgers_changed_by_hand_are_told_and_nothing_is_marked_as_done
 
 
 def test_an_unfinished_batch_that_loader_toml_no_longer_has_is_not_hidden(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     lake.make("a", "b", "c")
     lake.configure("a", "b", "c", b="a")
@@ -82,7 +83,7 @@ def test_an_unfinished_batch_that_loader_toml_no_longer_has_is_not_hidden(
     dead.ledger.propose(dead.survey().batches)
     whole = lake.config.read_text()
 
-    # Of b's part of a table that goes on, and all of c's; then of all.
+    # First b's part of a table that continues, and the whole of c's; then all.
     for left, missing in ((("a",), "bc"), ((), "abc")):
         lake.configure(*left)
         answer = lake.load()
@@ -109,14 +110,14 @@ def test_an_unfinished_batch_that_loader_toml_no_longer_has_is_not_hidden(
         assert lake.offsets(table, topic) == every(10)
 
 
-def test_a_group_that_others_use_does_not_stop_a_load(lake: Any) -> None:
-    """Kafka refuses offsets from outside a group that has members."""
+def test_a_group_that_others_use_does_not_stop_a_load(lake: Lake) -> None:
+    """Kafka refuses an offset commit from outside of a group that has members."""
     lake.make("a")
     lake.configure("a")
     lake.produce("a", 10)
     group = f"{lake.name}-busy"
     with closing(KafkaConsumer(bootstrap_servers=lake.servers, group_id=group)) as member:
-        # A member that joins before it knows the topic assigns itself nothing, for minutes.
+        # A member that joins before it has the topic's metadata gets no partitions for minutes.
         member.topics()
         member.subscribe([lake.topic("a")])
         deadline = time.monotonic() + 120

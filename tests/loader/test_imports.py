@@ -1,4 +1,4 @@
-"""Tables of databases land equal to their source, once, or not at all; with real servers."""
+"""Imported tables equal their source; each import lands once or not at all. With real servers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -23,7 +22,7 @@ import pytest
 from loader.batch import Batch
 from loader.configuration import load
 from loader.content import Import
-from loader.errors import ConfigurationError, SourceUnavailable
+from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.settings import Jdbc, JdbcTable
 from loader.sources.jdbc.columns import Column, Typed
 from loader.sources.jdbc.database import DIALECTS
@@ -33,28 +32,29 @@ from loader.sources.jdbc.types import takes
 from loader.sources.jdbc.watermark import lowered
 from simulator.databases import fill
 from simulator.meters import MeterSettings, meter_park, write_meters
-from tests.conftest import DATABASES, PLANTED, ROOT
-from tests.loader.conftest import text_of
+from stack import Stack
+from tests.conftest import DATABASES, PLANTED, ROOT, Source
+from tests.loader.conftest import Kill, Lake, Open, text_of
 from tests.spark_ui import SparkUi
 
-# Every type in so many rows; a million take about two minutes.
+# Number of rows of the table with every type; a million take about two minutes.
 ROWS = int(os.environ.get("IMPORT_ROWS", "50000"))
 
 
-def configured(lake: Any, source: Any, body: str) -> None:
+def configured(lake: Lake, source: Source, body: str) -> None:
     lake.configure(tail=source.section(f'table = "{lake.schema}.{{table}}"\n{body}'))
 
 
-def made(source: Any, name: str, columns: str, *rows: str) -> None:
-    """A table of the database, made anew, with ``rows`` of values."""
+def made(source: Source, name: str, columns: str, *rows: str) -> None:
+    """Create the table again with ``rows`` of values."""
     source.ask(f"drop table if exists {name}")
     source.ask(f"create table {name} ({columns})")
     if rows:
         source.ask(f"insert into {name} values {', '.join(rows)}")
 
 
-def rows_of(lake: Any, name: str, columns: str = "*", batch: str | None = None) -> list[Any]:
-    """The rows of a raw table's newest committed batch, or of the ``batch``."""
+def rows_of(lake: Lake, name: str, columns: str = "*", batch: str | None = None) -> list[Any]:
+    """The rows of a raw table: of its newest committed batch, or of ``batch``."""
     newest = (
         f"(select max(batch_id) from {lake.ledger} where state = 'committed' and "
         f"table_name = '{lake.table(name)}')"
@@ -63,7 +63,7 @@ def rows_of(lake: Any, name: str, columns: str = "*", batch: str | None = None) 
     return sorted(map(tuple, lake.sql(statement)), key=repr)
 
 
-def loaded(lake: Any, code: int = 0, *words: str) -> str:
+def loaded(lake: Lake, code: int = 0, *words: str) -> str:
     answer = lake.command(*(words or ["run"]))
     text = text_of(answer)
     assert answer.exit_code == code, text
@@ -71,8 +71,8 @@ def loaded(lake: Any, code: int = 0, *words: str) -> str:
     return text
 
 
-def abandoned(lake: Any) -> None:
-    """Let what is planned be of a loader that is gone; ours is this very process."""
+def abandoned(lake: Lake) -> None:
+    """Give the planned rows an owner that has ended, because their owner is this process."""
     lake.sql(f"update {lake.ledger} set owner = 'gone/1/1/1' where state = 'planned'")
 
 
@@ -112,7 +112,7 @@ insert into every_type select 18446744073709551615 - seq, -1 * cast(seq % 128 as
     unhex(md5(seq)), unhex(md5(seq)), uuid(), null
 from seq_1_to_{rows}
 """
-# How a column of the source, and of raw, is written so that both are the same text.
+# Expressions that give the same text for a column in the source and in raw.
 _PG_TEXT = {
     "ts": "to_char(ts, 'YYYY-MM-DD HH24:MI:SS.US')",
     "tsz": "to_char(tsz at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
@@ -145,9 +145,11 @@ _SPARK_TEXT = {
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", ["postgres", "mariadb"])
 def test_every_type_lands_equal_to_the_source(
-    lake: Any, request: pytest.FixtureRequest, password: str, kind: str
+    lake: Lake, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
-    """Row count, and per column a checksum that neither the loader nor the driver makes."""
+    """Compares the number of rows and, per column, a checksum that neither loader nor driver
+    computes.
+    """
     source = request.getfixturevalue(kind)
     source.ask("drop table if exists every_type")
     for statement in (_POSTGRES if kind == "postgres" else _MARIADB).format(rows=ROWS).split(";"):
@@ -187,7 +189,7 @@ def test_every_type_lands_equal_to_the_source(
 
 @pytest.mark.stack
 def test_values_that_no_type_holds_are_an_error_and_text_takes_them(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     columns = "id int primary key, n numeric(5, 2), d date, t timestamptz"
     made(postgres, "odd", columns, "(1, 'NaN', 'infinity', '0044-03-15 BC')")
@@ -209,7 +211,7 @@ def test_values_that_no_type_holds_are_an_error_and_text_takes_them(
 
 @pytest.mark.stack
 def test_an_override_that_would_round_is_refused_before_it_is_visible(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     made(postgres, "exact", "id int primary key, n numeric", "(1, 1.005)", "(2, 3)")
     body = '[[jdbc.src.tables]]\nname = "exact"\ncolumns = { n = "decimal(10, 2)" }'
@@ -226,7 +228,7 @@ def test_an_override_that_would_round_is_refused_before_it_is_visible(
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_an_override_that_loses_anything_is_refused_even_where_the_sums_agree(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     chosen = {
         "pairs": ("numeric", "decimal(10, 2)", "(1, 1.004), (2, 0.996)", "'1.50'"),
@@ -245,7 +247,7 @@ def test_an_override_that_loses_anything_is_refused_even_where_the_sums_agree(
         assert rows_of(lake, name, batch="1") == []
         postgres.ask(f"update {name} set v = {exact}")
     abandoned(lake)
-    configured(lake, postgres, body.replace('"int"', '"string"'))  # as the error says
+    configured(lake, postgres, body.replace('"int"', '"string"'))  # the remedy in the error
     loaded(lake)
     assert {str(row[0]) for row in rows_of(lake, "pairs", "v")} == {"1.50"}
     assert [str(row[0]) for row in rows_of(lake, "hours", "v")] == ["2024-05-01"]
@@ -255,7 +257,7 @@ def test_an_override_that_loses_anything_is_refused_even_where_the_sums_agree(
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_text_of_mariadb_s_floats_is_exact_and_of_bytes_only_where_they_are_text(
-    lake: Any, mariadb: Any, password: str
+    lake: Lake, mariadb: Source, password: str
 ) -> None:
     made(mariadb, "texts", "id int primary key, f float, b blob", "(1, 1.0 / 7, x'ff41fe')")
     body = '[[jdbc.src.tables]]\nname = "texts"\ncolumns = { f = "string", b = "string" }'
@@ -269,7 +271,7 @@ def test_text_of_mariadb_s_floats_is_exact_and_of_bytes_only_where_they_are_text
 
 @pytest.mark.stack
 def test_a_type_that_raw_cannot_take_is_an_error_before_anything_is_planned(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     made(postgres, "turned", "id int primary key, v bigint, t timestamp", "(1, 5, now())")
     entry = 'on_drift = "evolve"\n[[jdbc.src.tables]]\nname = "turned"\n'
@@ -278,7 +280,7 @@ def test_a_type_that_raw_cannot_take_is_an_error_before_anything_is_planned(
     assert "would land as bigint, which Spark cannot make of it" in text
     configured(lake, postgres, entry)
     loaded(lake)
-    # Delta would round it without a word.
+    # Delta would round it silently.
     postgres.ask("alter table turned alter column v type numeric(12, 2)")
     for words in ((), ("plan",)):
         text = loaded(lake, 2, *words)
@@ -321,7 +323,9 @@ def test_a_raw_column_takes_only_what_it_keeps_whole(held: str, new: str, taken:
 
 @pytest.mark.exhaustive
 @pytest.mark.stack
-def test_zero_dates_and_negative_times_of_mariadb(lake: Any, mariadb: Any, password: str) -> None:
+def test_zero_dates_and_negative_times_of_mariadb(
+    lake: Lake, mariadb: Source, password: str
+) -> None:
     made(mariadb, "zero", "id int primary key, d date, t time", "(1, '0000-00-00', '-12:30:00')")
     configured(lake, mariadb, 'include = ["zero"]')
     assert "Column d (date)" in loaded(lake, 2)
@@ -337,7 +341,7 @@ def test_zero_dates_and_negative_times_of_mariadb(lake: Any, mariadb: Any, passw
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DATABASES)
 def test_a_full_import_is_a_new_version_only_when_something_changed(
-    lake: Any, request: pytest.FixtureRequest, password: str, kind: str
+    lake: Lake, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
     source = request.getfixturevalue(kind)
     made(source, "versions", "id int primary key, name varchar(20)", "(1, 'a')", "(2, 'b')")
@@ -382,10 +386,10 @@ def test_a_full_import_is_a_new_version_only_when_something_changed(
     ],
 )
 def test_a_kill_at_any_step_leaves_the_old_version_and_the_next_run_the_new_one(
-    lake: Any,
+    lake: Lake,
     request: pytest.FixtureRequest,
     password: str,
-    killed: Any,
+    killed: Kill,
     kind: str,
     mode: str,
     moment: str,
@@ -420,7 +424,7 @@ def test_a_kill_at_any_step_leaves_the_old_version_and_the_next_run_the_new_one(
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_an_empty_version_that_was_killed_is_closed_as_it_was(
-    lake: Any, postgres: Any, password: str, killed: Any
+    lake: Lake, postgres: Source, password: str, killed: Kill
 ) -> None:
     made(postgres, "emptied", "id int primary key")
     configured(lake, postgres, 'include = ["emptied"]')
@@ -434,7 +438,7 @@ def test_an_empty_version_that_was_killed_is_closed_as_it_was(
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_rows_without_a_key_are_not_doubled_by_a_new_column(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     made(postgres, "journal", "at int, v text", "(1, 'a')", "(2, 'b')", "(2, 'b')")
     entry = '[[jdbc.src.tables]]\nname = "journal"\nmode = "append"\ncolumn = "at"\noverlap = "1"'
@@ -456,8 +460,10 @@ def test_rows_without_a_key_are_not_doubled_by_a_new_column(
 # --- incremental imports
 
 
-def current(lake: Any, name: str, columns: str, key: str = "id") -> list[tuple[Any, ...]]:
-    """An incremental import as readers have it: the newest of each key, without the deleted."""
+def current(lake: Lake, name: str, columns: str, key: str = "id") -> list[tuple[Any, ...]]:
+    """The rows that readers of an incremental import see: the newest of each key, without deleted
+    ones.
+    """
     rows = lake.sql(
         f"select {columns} from {lake.table(name)} where not is_deleted qualify "
         f"batch_id = max(batch_id) over (partition by {key})".replace("where not is_deleted", "")
@@ -469,7 +475,7 @@ def current(lake: Any, name: str, columns: str, key: str = "id") -> list[tuple[A
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DATABASES)
 def test_rows_committed_late_and_a_clock_that_went_back_lose_nothing(
-    lake: Any, request: pytest.FixtureRequest, password: str, kind: str
+    lake: Lake, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
     source = request.getfixturevalue(kind)
     stamp = "timestamptz" if kind == "postgres" else "datetime(6)"
@@ -493,26 +499,28 @@ def test_rows_committed_late_and_a_clock_that_went_back_lose_nothing(
     configured(lake, source, body + 'overlap = "5m"')
     loaded(lake)
     same()
-    put(10, "late", 6)  # within the overlap, below the newest
+    put(10, "late", 6)  # within the overlap, below the highest value
     put(3, "b", 20)
     assert "3 records" not in loaded(lake)
     same()
-    put(11, "back", -60)  # a clock that went back an hour
+    put(11, "back", -60)  # the clock went back an hour
     text = loaded(lake)
     assert "a clock went back" in text
     same()
     put(12, "new", 30)
     assert "from 2024-05-01 12:15" in loaded(lake)
     same()
-    put(0, "modified", 31)  # leaves its place below the overlap
-    put(13, "late", 1)  # and must not stand for this one
+    put(0, "modified", 31)  # moves from below the overlap to above it
+    put(13, "late", 1)  # must not be hidden by the modified row
     loaded(lake)
     same()
     assert "0 records in 0 batches" in loaded(lake)
 
 
 @pytest.mark.stack
-def test_deleted_rows_are_found_by_comparing_keys(lake: Any, postgres: Any, password: str) -> None:
+def test_deleted_rows_are_found_by_comparing_keys(
+    lake: Lake, postgres: Source, password: str
+) -> None:
     made(postgres, "gone", "id int primary key, n int")
     postgres.ask("insert into gone select i, i from generate_series(1, 20) i")
     body = '[[jdbc.src.tables]]\nname = "gone"\nmode = "append"\ncolumn = "id"\noverlap = "0"\n'
@@ -537,13 +545,13 @@ def test_deleted_rows_are_found_by_comparing_keys(lake: Any, postgres: Any, pass
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_a_chosen_key_that_names_several_rows_is_refused_before_they_are_visible(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     made(postgres, "named", "a int, b int, at timestamptz", "(1, 1, now())", "(1, 2, now())")
     body = '[[jdbc.src.tables]]\nname = "named"\nmode = "last_modified"\ncolumn = "at"\n'
     configured(lake, postgres, body + 'key = "a"')
     assert "public.named of [jdbc.src]" in (text := loaded(lake, 2))
-    assert "does not name one row: 2 have a = 1." in text
+    assert "is not unique: 2 rows have a = 1." in text
     assert rows_of(lake, "named", batch="1") == []
     configured(lake, postgres, body + 'key = ["a", "b"]')
     abandoned(lake)
@@ -578,7 +586,7 @@ def test_an_import_is_due_by_its_plan_and_a_twentieth_early(
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DATABASES)
 def test_skewed_null_text_and_composite_keys_are_divided_by_quantiles(
-    lake: Any, request: pytest.FixtureRequest, password: str, kind: str
+    lake: Lake, request: pytest.FixtureRequest, password: str, kind: str
 ) -> None:
     source = request.getfixturevalue(kind)
     made(source, "skewed", "k bigint, s varchar(30), d date, v int")
@@ -620,9 +628,9 @@ def test_skewed_null_text_and_composite_keys_are_divided_by_quantiles(
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DATABASES)
 def test_the_nine_tables_of_the_park_are_imported_by_the_shipped_section(
-    lake: Any, request: pytest.FixtureRequest, password: str, kind: str, tmp_path: Path
+    lake: Lake, request: pytest.FixtureRequest, password: str, kind: str, tmp_path: Path
 ) -> None:
-    """From the database that the simulator fills; the rows are those of its files."""
+    """From the database that the simulator fills; the rows equal those of its files."""
     source = request.getfixturevalue(kind)
     write_meters(tmp_path, MeterSettings(7, date(2024, 1, 1), date(2024, 1, 3), meters=60))
     park = meter_park(json.loads((tmp_path / "manifest.json").read_bytes()))
@@ -655,7 +663,7 @@ def test_the_nine_tables_of_the_park_are_imported_by_the_shipped_section(
 
 @pytest.mark.stack
 def test_files_of_each_format_land_once_and_a_changed_one_is_said(
-    lake: Any, tmp_path: Path
+    lake: Lake, tmp_path: Path
 ) -> None:
     (tmp_path / "plain.csv").write_bytes("1|é\n2|b\n".encode("latin-1"))
     lines = ['{"Id": 1, "price": 1.50, "tags": ["a", {"b": null}]}', "no json", '{"Id": "2"}']
@@ -686,13 +694,32 @@ def test_files_of_each_format_land_once_and_a_changed_one_is_said(
     assert rows_of(lake, "two_objects", "id") == [("3",)]
 
 
+@pytest.mark.stack
+def test_times_without_a_zone_land_from_parquet_in_the_first_file_and_in_a_later_one(
+    lake: Lake, tmp_path: Path
+) -> None:
+    clock = pyarrow.array([datetime(2024, 3, 31, 2, 30)], pyarrow.timestamp("us"))
+    lake.configure(
+        tail=f'[files.clocks]\npath = "{tmp_path}/*.parquet"\n'
+        f'table = "{lake.schema}.{{name}}"\nformat = "parquet"\n'
+    )
+    pyarrow.parquet.write_table(pyarrow.table({"at": clock}), tmp_path / "first.parquet")
+    pyarrow.parquet.write_table(pyarrow.table({"id": [1]}), tmp_path / "later.parquet")
+    loaded(lake)
+    held = pyarrow.table({"id": [2], "at": clock})
+    pyarrow.parquet.write_table(held, tmp_path / "later.parquet")
+    loaded(lake)
+    assert rows_of(lake, "first", "cast(at as string)") == [("2024-03-31 02:30:00",)]
+    assert rows_of(lake, "later", "id, cast(at as string)") == [(2, "2024-03-31 02:30:00")]
+
+
 # --- what goes wrong
 
 
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DATABASES)
 def test_each_failure_says_what_to_do(
-    lake: Any,
+    lake: Lake,
     request: pytest.FixtureRequest,
     password: str,
     kind: str,
@@ -737,7 +764,7 @@ def test_each_failure_says_what_to_do(
 
 @pytest.mark.stack
 def test_a_query_is_read_in_sessions_that_begin_as_told_and_can_only_read(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     for statement in ("drop schema if exists aside cascade", "create schema aside",
                       "create sequence aside.numbers",
@@ -745,7 +772,7 @@ def test_a_query_is_read_in_sessions_that_begin_as_told_and_can_only_read(
         postgres.ask(statement)
     made(postgres, "aside.orders", "id int, paid boolean, cost numeric(6, 2)",
          "(1, true, 9.5)", "(2, false, 1.25)")  # fmt: skip
-    # What is counted and what is read agree only if both sessions began as told.
+    # The counted and the read rows are equal only if both sessions ran session_init.
     body = 'session_init = "set lake.paid = false;"\n[[jdbc.src.tables]]\nname = "open_orders"\n'
     query = "from aside.orders where paid = current_setting('lake.paid', true)::boolean"
     body += f'query = "select id, cost {query};"'
@@ -762,7 +789,7 @@ def test_a_query_is_read_in_sessions_that_begin_as_told_and_can_only_read(
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_empty_tables_and_tables_with_only_null_keys_land(
-    lake: Any, postgres: Any, password: str
+    lake: Lake, postgres: Source, password: str
 ) -> None:
     made(postgres, "empty_one", "id int, v text")
     made(postgres, "nulls", "k int, v int")
@@ -780,7 +807,7 @@ def test_empty_tables_and_tables_with_only_null_keys_land(
 @pytest.mark.exhaustive
 @pytest.mark.stack
 def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
-    lake: Any, mariadb: Any, password: str, loader: Callable[[], Any]
+    lake: Lake, mariadb: Source, password: str, loader: Open
 ) -> None:
     made(mariadb, "moving", "id int primary key")
     mariadb.ask("insert into moving select seq from seq_1_to_100")
@@ -790,7 +817,7 @@ def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
     one.bound(survey, lambda note: None, survey.errors)
     ours, _ = one.ledger.propose(survey.batches)
     mariadb.ask("insert into moving values (101)")
-    errors: list[Any] = []
+    errors: list[LoaderError] = []
     one.land(survey, ours, lambda landed: None, lambda note: None, errors)
     assert [type(error) for error in errors] == [SourceUnavailable]
     assert "was changed while it was read" in str(errors[0])
@@ -802,7 +829,7 @@ def test_a_table_that_changes_while_mariadb_is_read_is_not_made_visible(
 
 @pytest.mark.stack
 def test_all_parts_of_postgresql_read_one_snapshot(
-    lake: Any, postgres: Any, password: str, loader: Callable[[], Any]
+    lake: Lake, postgres: Source, password: str, loader: Open
 ) -> None:
     made(postgres, "still", "id int primary key, v int")
     postgres.ask("insert into still select i, 0 from generate_series(1, 1000) i")
@@ -812,7 +839,7 @@ def test_all_parts_of_postgresql_read_one_snapshot(
     one.bound(survey, lambda note: None, survey.errors)
     ours, _ = one.ledger.propose(survey.batches)
     postgres.ask("delete from still where id <= 300; update still set v = 1")
-    errors: list[Any] = []
+    errors: list[LoaderError] = []
     one.land(survey, ours, lambda landed: None, lambda note: None, errors)
     assert errors == []
     assert rows_of(lake, "still", "count(*), sum(v)") == [(1000, 0)]
@@ -823,7 +850,7 @@ def test_all_parts_of_postgresql_read_one_snapshot(
 
 @pytest.mark.stack
 def test_the_password_is_seen_nowhere(
-    lake: Any, postgres: Any, mariadb: Any, password: str, stack: Any
+    lake: Lake, postgres: Source, mariadb: Source, password: str, stack: Stack
 ) -> None:
     for source in (postgres, mariadb):
         made(source, "secret", "id int primary key", "(1)")
@@ -834,7 +861,7 @@ def test_the_password_is_seen_nowhere(
     lake.configure(tail="\n".join(tail))
     for words in (["plan"], ["run"], ["status"], ["config"], ["--json", "plan"]):
         loaded(lake, 0, *words)
-    # A read that fails in the driver is told of by Spark, too.
+    # Spark reports a read that fails in the driver, too.
     postgres.ask("update secret set id = 2")
     told = text_of(lake.load("--json", "run"))
     ui = SparkUi(stack.spark.address("spark_ui"))
@@ -862,7 +889,7 @@ def test_the_password_is_seen_nowhere(
 
 @pytest.mark.stack
 def test_both_clients_of_mariadb_use_tls_or_neither_connects(
-    lake: Any, mariadb: Any, password: str
+    lake: Lake, mariadb: Source, password: str
 ) -> None:
     made(mariadb, "locked", "id int primary key", "(1)")
     for host in ("'127.0.0.1'", "localhost"):
@@ -876,7 +903,7 @@ def test_both_clients_of_mariadb_use_tls_or_neither_connects(
     for plain in ("", "sslMode=disable"):
         through(plain)
         assert "refuses user 'locked'" in loaded(lake, 2)
-    through("sslMode=verify-full")  # by an authority that nobody knows
+    through("sslMode=verify-full")  # by an unknown authority
     assert "certificate verify failed" in loaded(lake, 5)
     for number, mode in enumerate(("trust", "verify-ca", "verify-full"), start=1):
         through(f"sslMode={mode}" + (f"&serverSslCert={mariadb.authority}" if number > 1 else ""))
@@ -892,7 +919,7 @@ def test_both_clients_of_mariadb_use_tls_or_neither_connects(
         ("postgresql", {"ssl": "true"}, {"sslmode": "verify-full"}),
         ("postgresql", {"ssl": "", "sslmode": "require"}, {"sslmode": "require"}),
         ("postgresql", {"ssl": "false", "sslrootcert": "a"}, {"sslrootcert": "a"}),
-        ("postgresql", {"sslfactory": "x"}, "sslfactory of the url tells only one"),
+        ("postgresql", {"sslfactory": "x"}, "sslfactory of the url applies to only one"),
         ("mysql", {}, {"ssl_disabled": True}),
         ("mysql", {"sslmode": "DISABLE"}, {"ssl_disabled": True}),
         ("mysql", {"sslMode": "trust"}, (False, "CERT_NONE")),
@@ -902,8 +929,8 @@ def test_both_clients_of_mariadb_use_tls_or_neither_connects(
         ("mysql", {"serverSslCert": "a"}, "only with the last two"),
         ("mysql", {"sslMode": "verify-ca", "serverSslCert": "/no"}, "no PEM file"),
         ("mysql", {"sslMode": "on"}, "sslMode=on is not what both"),
-        ("mysql", {"useSsl": "true"}, "useSsl of the url tells only one"),
-        ("mysql", {"keyStore": "a"}, "keyStore of the url tells only one"),
+        ("mysql", {"useSsl": "true"}, "useSsl of the url applies to only one"),
+        ("mysql", {"keyStore": "a"}, "keyStore of the url applies to only one"),
     ],
 )
 def test_tls_is_the_same_for_both_clients_or_refused(
@@ -937,7 +964,10 @@ def test_infinity_of_a_number_is_asked_only_where_postgresql_knows_it() -> None:
         ('url = "jdbc:postgresql://h/d?password=secret"', "does not belong into the url"),
         ('url = "jdbc:mysql://h/d?a=b&keyStorePassword=secret"', "does not belong into the url"),
         ('url = "jdbc:oracle://h/d"', "jdbc:postgresql://host:port/database"),
-        ('url = "jdbc:mysql://h/d"\n[[jdbc.x.tables]]\nname = "t"\nmode = "append"', "need it"),
+        (
+            'url = "jdbc:mysql://h/d"\n[[jdbc.x.tables]]\nname = "t"\nmode = "append"',
+            "column is required for mode append",
+        ),
         ('url = "jdbc:mysql://h/d"\ninclud = ["x"]', "did you mean 'include'"),
         ('url = "jdbc:mysql://h/d"\n[[jdbc.x.tables]]\nnam = "t"', "did you mean 'name'"),
     ],
@@ -965,7 +995,7 @@ def test_a_highest_value_that_orders_nothing_is_named(
     family: str, value: str, overlap: str, low: str | None
 ) -> None:
     column = Column("at", "at", "x", "at", "x", "x", "{c}", (), None, family, True)
-    source: Any = SimpleNamespace(  # only named when the overlap is wrong
+    source: Any = SimpleNamespace(  # only used in the error of a wrong overlap
         relation=SimpleNamespace(name="t"), database=SimpleNamespace(where="d")
     )
     if low is not None:
@@ -1010,7 +1040,7 @@ def test_passwords_come_from_the_environment_a_file_or_a_credential_provider(
 
 @pytest.mark.stack
 def test_every_file_table_and_query_fails_alone_and_a_known_file_is_not_read_again(
-    lake: Any, postgres: Any, password: str, tmp_path: Path
+    lake: Lake, postgres: Source, password: str, tmp_path: Path
 ) -> None:
     made(postgres, "sound", "id int primary key, v int", "(1, 1)")
     postgres.ask("drop view if exists raises")
@@ -1027,7 +1057,7 @@ def test_every_file_table_and_query_fails_alone_and_a_known_file_is_not_read_aga
     (parquet / "broken.parquet").write_bytes(b"PAR1 no footer PAR1")
     times = pyarrow.table({"t": pyarrow.array([1], pyarrow.time64("us"))})
     pyarrow.parquet.write_table(times, parquet / "types.parquet")
-    # Over the size up to which a file is read as one value, with a short last line.
+    # Larger than a file that is read as one value, with a short last line.
     large = folder / "large.csv"
     large.write_bytes(b"a,b\n" + b"1,0123456789012345678901234567890123456789\n" * 400_000)
     tail = (
@@ -1069,8 +1099,9 @@ def test_every_file_table_and_query_fails_alone_and_a_known_file_is_not_read_aga
     assert rows_of(lake, "sound", "v") == [(1,)]
     assert rows_of(lake, "right", "id") == [(1,)]
 
-    # What is known is not read: a file of the same size and time is taken as it was. One that was
-    # only touched is known again, and one that could not be read is named without a new batch.
+    # A file with the same size and time is not read, so its new content is not noticed. A file with
+    # a new time and the same content is not landed again. A file that could not be read is reported
+    # without a new batch.
     stat = (folder / "good.csv").stat()
     (folder / "good.csv").write_text("a,b\n8,8\n", encoding="utf-8")
     os.utime(folder / "good.csv", ns=(stat.st_atime_ns, stat.st_mtime_ns))
@@ -1084,7 +1115,7 @@ def test_every_file_table_and_query_fails_alone_and_a_known_file_is_not_read_aga
         "as file where file.path like '%large.csv'"
     )
     assert touched == [("1970-01-01 00:00:01",)]
-    # What is corrected lands.
+    # A corrected file lands.
     (folder / "twice.csv").write_text("a,b\n5,5\n", encoding="utf-8")
     loaded(lake, 2)
     assert lake.sql(f"select a from {lake.table('csv')} where batch_id > 1") == [("5",)]

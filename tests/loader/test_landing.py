@@ -1,4 +1,6 @@
-"""The loader on real servers: what lands, what never lands twice, and what is said about loss."""
+"""The loader on real servers: which records land, that none lands twice, and how losses are
+reported.
+"""
 
 from __future__ import annotations
 
@@ -10,28 +12,33 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
+from loader.batch import Batch
 from loader.configuration import load
 from loader.errors import DataLoss, Fenced
 from loader.lake import session as spark_session
 from loader.lake import tables
 from loader.repeat import repeat
+from loader.round import Outcome
+from loader.settings import Settings
+from stack import Stack
 from tests.conftest import ROOT
-from tests.loader.conftest import every, text_of
+from tests.loader.conftest import Kill, Lake, Open, every, text_of
 
 pytestmark = pytest.mark.stack
 
 # --- raw as it is
 
 
-def test_records_land_as_they_are(lake: Any, loader: Any) -> None:
+def test_records_land_as_they_are(lake: Lake, loader: Open) -> None:
     lake.make("a", partitions=2)
     lake.configure("a")
     big = 5_000_000
@@ -45,7 +52,7 @@ def test_records_land_as_they_are(lake: Any, loader: Any) -> None:
             {"value": b"x" * big},
         ):
             producer.send(lake.topic("a"), partition=1, **record).get(20)
-    # The Python client refuses headers without a value; Spark does not.
+    # kafka-python refuses headers without a value; Spark does not.
     spark = loader().spark
     (
         spark.range(1)
@@ -95,7 +102,7 @@ def test_records_land_as_they_are(lake: Any, loader: Any) -> None:
     assert all(ledger[0][3:])
 
 
-def test_codecs_and_transactions(lake: Any) -> None:
+def test_codecs_and_transactions(lake: Lake) -> None:
     lake.make("codecs", "transactions")
     lake.configure("codecs", "transactions")
     codecs = (None, "gzip", "lz4", "zstd", "snappy")
@@ -115,7 +122,7 @@ def test_codecs_and_transactions(lake: Any) -> None:
                 producer.abort_transaction()
         producer.begin_transaction()
         producer.send(lake.topic("transactions"), b"open", partition=0).get(20)
-        # Nine records and three markers; the open transaction is beyond what may be seen.
+        # Nine records and three markers; the open transaction is above the last stable offset.
         answer = lake.load()
         producer.abort_transaction()
     assert answer.code == 0, answer.text
@@ -126,7 +133,7 @@ def test_codecs_and_transactions(lake: Any) -> None:
     assert [tuple(row) for row in values] == [("kept", 6)]
     assert "0:0-11, 6 records" in text_of(answer)
     assert "6 offsets without a record" in text_of(answer)
-    # Only an aborted record and its marker are left: holes, and neither an error nor a loss.
+    # Only an aborted record and its marker are left: offsets without records, no error and no loss.
     answer = lake.load()
     assert answer.code == 0, answer.text
     assert "0:12-13, 0 records" in text_of(answer)
@@ -136,7 +143,7 @@ def test_codecs_and_transactions(lake: Any) -> None:
 # --- run, plan, status
 
 
-def test_plan_says_what_run_does_and_changes_nothing(lake: Any) -> None:
+def test_plan_says_what_run_does_and_changes_nothing(lake: Lake) -> None:
     lake.make("a", partitions=2)
     lake.make("b")
     lake.configure("a", "b", "missing")
@@ -153,14 +160,14 @@ def test_plan_says_what_run_does_and_changes_nothing(lake: Any) -> None:
     assert ran.code == 0, ran.text
     assert f"{lake.table('a')} batch 1: {lake.topic('a')} 0:0-4 1:0-6, 12 records" in ran.out
     assert note in ran.out
-    # A topic without records has its table all the same.
+    # A topic without records has its table, too.
     assert lake.offsets("b") == []
     assert lake.offsets("a") == every(5) + every(7, 1)
 
     again = lake.load()
     assert again.code == 0
     assert "0 records in 0 batches" in again.out
-    # Where a topic was first seen is remembered, although it was empty.
+    # The ledger has the first offsets of a topic that was empty when it was first seen.
     assert lake.states() == [("a", 1, "committed"), ("b", 1, "committed")]
 
     lake.admin.create_partitions({lake.topic("a"): 3})
@@ -169,7 +176,7 @@ def test_plan_says_what_run_does_and_changes_nothing(lake: Any) -> None:
     status = lake.load("status", COLUMNS=200)
     assert status.code == 0, status.text
     lines = [line.split()[:8] for line in status.out.splitlines() if lake.topic("a") in line]
-    # How old the oldest record is that is not loaded, in seconds or minutes.
+    # The age of the oldest record that is not loaded, in seconds or minutes.
     assert [re.sub(r"^[\d.]+(s|min)$", "young", line.pop(6)) for line in lines] == [
         "young",
         "-",
@@ -189,7 +196,7 @@ def test_plan_says_what_run_does_and_changes_nothing(lake: Any) -> None:
 KILLS = ("surveyed", "planned", "writing", "written")
 
 
-def test_kills_at_any_step_leave_every_record_once(lake: Any, killed: Any) -> None:
+def test_kills_at_any_step_leave_every_record_once(lake: Lake, killed: Kill) -> None:
     lake.make("a", "b", "c", "d", partitions=2)
     lake.configure("a", "b", "c", "d", c="b")  # b and c share a table
     total = 0
@@ -212,9 +219,9 @@ def test_kills_at_any_step_leave_every_record_once(lake: Any, killed: Any) -> No
 
 @pytest.mark.exhaustive
 def test_a_decision_that_was_killed_is_finished_once_or_asked_for_again(
-    lake: Any, killed: Any
+    lake: Lake, killed: Kill
 ) -> None:
-    """`adopt`, `replay` and `accept` are batches as every other, at each step of the protocol."""
+    """`adopt`, `replay` and `accept` are batches like any other at each step of the protocol."""
     lake.make("a")
     lake.configure("a")
     lake.produce("a", 20)
@@ -228,7 +235,7 @@ def test_a_decision_that_was_killed_is_finished_once_or_asked_for_again(
     assert lake.states() == []
     assert killed(lake, "written", *adopt) == -9
     assert lake.states() == [("a", 1, "planned")]
-    # An unfinished decision is finished as it was taken, before anything is loaded.
+    # The next run finishes an unfinished decision as it was made, before it loads anything.
     again = lake.load(*adopt)
     assert again.code == 2
     assert (
@@ -265,9 +272,11 @@ def test_a_decision_that_was_killed_is_finished_once_or_asked_for_again(
 
 
 def test_a_kill_before_group_offsets_are_committed_leaves_every_record_once(
-    lake: Any, killed: Any
+    lake: Lake, killed: Kill
 ) -> None:
-    """The ledger alone says where a topic stands; the group follows with the next batch."""
+    """The ledger alone decides the position of a topic; the group gets the offsets with the next
+    batch.
+    """
     lake.make("a")
     lake.configure("a")
     place = TopicPartition(lake.topic("a"), 0)
@@ -290,8 +299,10 @@ def test_a_kill_before_group_offsets_are_committed_leaves_every_record_once(
 
 
 @pytest.mark.exhaustive
-def test_a_table_that_a_dead_spark_left_half_made_is_taken_over(lake: Any, stack: Any) -> None:
-    """Its folder has an empty log, or its first commit; the metastore does not know of it."""
+def test_a_table_that_a_dead_spark_left_half_made_is_taken_over(lake: Lake, stack: Stack) -> None:
+    """Its folder has an empty log or its first commit, and the metastore does not
+    have the table.
+    """
     home = stack.directory / "warehouse" / f"{lake.schema}.db"
     for name in ("batches", "begun"):
         (home / name / "_delta_log" / "_staged_commits").mkdir(parents=True)
@@ -329,7 +340,7 @@ def test_a_table_that_a_dead_spark_left_half_made_is_taken_over(lake: Any, stack
             assert made == usual, topic
 
 
-def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any) -> None:
+def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Lake, stack: Stack) -> None:
     topics = ["a", "b"]
     lake.make(*topics)
     lake.configure(*topics)
@@ -337,7 +348,7 @@ def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any
         lake.produce(topic, 1)
     assert lake.load().code == 0
     for topic in topics:
-        lake.produce(topic, 150_000)  # long enough to be seen
+        lake.produce(topic, 150_000)  # long enough to be killed during the write
     folder = stack.directory / "warehouse" / f"{lake.schema}.db" / "a"
     before = set(folder.glob("*.parquet"))
     assert before
@@ -346,14 +357,14 @@ def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any
     with subprocess.Popen(
         command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        # Seen in the folder, since a question to the server takes as long as the write.
+        # Look into the folder, because a query would wait until the write ends.
         while set(folder.glob("*.parquet")) == before:
             assert process.poll() is None, "it ended before it was seen to write"
             time.sleep(0.01)
         process.kill()
     assert process.returncode == -9
     assert ("a", 2, "planned") in lake.states()
-    # At once, while the server may still be writing what the dead client asked for.
+    # Immediately, while the server may still write for the dead client.
     answer = lake.load()
     assert answer.code == 0, answer.text
     assert "finishing batch 2 of" in answer.out
@@ -364,18 +375,18 @@ def test_a_kill_seen_from_outside_leaves_every_record_once(lake: Any, stack: Any
 
 @pytest.mark.exhaustive
 def test_a_loop_goes_on_when_the_server_dropped_its_session(
-    lake: Any, stack: Any, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it does with one that asked nothing for an hour."""
+    """As the server does with a session that is unused for an hour."""
     lake.make("a")
     lake.configure("a")
     lake.produce("a", 5)
     for key, value in stack.env().items():
         monkeypatch.setenv(key, value)
-    sessions: list[Any] = []
+    sessions: list[SparkSession] = []
     real = spark_session.connect
 
-    def connect(settings: Any, *, small: bool = False) -> Any:
+    def connect(settings: Settings, *, small: bool = False) -> SparkSession:
         session = real(settings, small=small)
         if not small:
             sessions.append(session)
@@ -384,8 +395,8 @@ def test_a_loop_goes_on_when_the_server_dropped_its_session(
     monkeypatch.setattr(spark_session, "connect", connect)
     stop, landed = threading.Event(), [0]
 
-    def ended(outcome: Any) -> None:
-        landed[0] += sum(batch.records for batch in outcome.batches)
+    def ended(outcome: Outcome) -> None:
+        landed[0] += sum(batch.records or 0 for batch in outcome.batches)
         if landed[0] == 5 and outcome.batches:
             sessions[0].client.release_session()
             lake.produce("a", 7)
@@ -400,7 +411,7 @@ def test_a_loop_goes_on_when_the_server_dropped_its_session(
     assert lake.offsets("a") == every(12)
 
 
-def test_three_loaders_at_once_land_every_record_once(lake: Any, stack: Any) -> None:
+def test_three_loaders_at_once_land_every_record_once(lake: Lake, stack: Stack) -> None:
     topics = ["a", "b", "c"]
     lake.make(*topics)
     lake.configure(*topics)
@@ -408,7 +419,7 @@ def test_three_loaders_at_once_land_every_record_once(lake: Any, stack: Any) -> 
         lake.produce(topic, 3_000)
     command = [sys.executable, "-m", "loader", "--config", str(lake.config)]
     environ = {**os.environ, **stack.env()}
-    # The first runs ever: they also race for the tables and the ledger.
+    # The first runs, so they also race to create the tables and the ledger.
     loaders = [
         subprocess.Popen(
             command,
@@ -430,8 +441,8 @@ def test_three_loaders_at_once_land_every_record_once(lake: Any, stack: Any) -> 
     assert lake.states() == [(topic, 1, "committed") for topic in topics]
 
 
-def test_an_unfinished_batch_goes_on_from_its_stored_range(lake: Any, loader: Any) -> None:
-    """Each table stands between two steps; then its topics change, and a run follows."""
+def test_an_unfinished_batch_goes_on_from_its_stored_range(lake: Lake, loader: Open) -> None:
+    """Each table stops between two steps; then its topics change, and a run follows."""
     names = ("plan", "write", "gone", "remade", "stored", "alive")
     lake.make(*names)
     lake.configure(*names)
@@ -466,14 +477,14 @@ def test_an_unfinished_batch_goes_on_from_its_stored_range(lake: Any, loader: An
     assert lake.sql(
         f"select batch_id, min(offset), max(offset) from {lake.table('plan')} group by 1 order by 1"
     ) == [(1, 0, 9), (2, 10, 14)]
-    # A topic that is gone or another one: nothing of it lands under the old plan.
+    # A topic was deleted, or created again: no record of it lands under the old plan.
     assert f"Topic {lake.topic('gone')} does not exist any more" in text
     assert f"Topic {lake.topic('remade')} was deleted and made again" in text
     assert lake.offsets("gone") == lake.offsets("remade") == []
-    # What was written before is there, and is closed; only what came after is refused.
+    # Records that were written before are closed; only later ones are refused.
     assert f"Topic {lake.topic('stored')} was deleted and made again" in text
     assert lake.offsets("stored") == every(10)
-    # The loader of this process lives.
+    # The owner is this process, which runs.
     assert f"Another loader ({me}) has batch 1 of {lake.table('alive')}" in text
     assert lake.offsets("alive") == []
     states = {name: state for name, number, state in lake.states() if number == 1}
@@ -485,14 +496,14 @@ def test_an_unfinished_batch_goes_on_from_its_stored_range(lake: Any, loader: An
         "remade": "planned",
         "alive": "planned",
     }
-    # Who planned it may go on with it, as a loop in one process does.
+    # The owner itself may finish the batch, as a loop in one process does.
     dead.ledger.owner = me
     outcome = dead.round(lambda landed: None, lambda note: None)
     assert lake.offsets("alive") == every(10)
     assert {type(error) for error in outcome.errors} == {DataLoss}
 
 
-def test_of_two_loaders_with_one_plan_one_is_fenced(lake: Any, loader: Any) -> None:
+def test_of_two_loaders_with_one_plan_one_is_fenced(lake: Lake, loader: Open) -> None:
     lake.make("a")
     lake.configure("a")
     lake.produce("a", 10)
@@ -505,7 +516,7 @@ def test_of_two_loaders_with_one_plan_one_is_fenced(lake: Any, loader: Any) -> N
     theirs, fenced = two.ledger.propose(late.batches)
     assert theirs == []
     assert [type(error) for error in fenced] == [Fenced]
-    # A loader that was thought dead writes and closes; so does its successor.
+    # A loader that was thought dead writes and closes, and so does its successor.
     written = one.write(ours, [])
     assert two.write(ours, [])[0].records == 10
     assert two.ledger.close(written) == (written, [])
@@ -518,7 +529,7 @@ def test_of_two_loaders_with_one_plan_one_is_fenced(lake: Any, loader: Any) -> N
 # --- loss is loud
 
 
-def test_loss_stops_its_topic_and_no_other(lake: Any) -> None:
+def test_loss_stops_its_topic_and_no_other(lake: Lake) -> None:
     names = ("fine", "trimmed", "remade", "gone", "dropped", "redone")
     lake.make(*names)
     lake.configure(*names)
@@ -553,12 +564,12 @@ def test_loss_stops_its_topic_and_no_other(lake: Any) -> None:
     for name in ("trimmed", "remade", "gone"):
         assert lake.offsets(name) == every(10)
     assert lake.offsets("redone") == []
-    # Not made again: that would only hide it.
+    # Not created again: that would hide the loss.
     assert lake.sql(f"show tables in {lake.schema} like 'dropped'") == []
 
 
-def test_a_lost_ledger_does_not_hide_new_records(lake: Any) -> None:
-    # Delta would skip the new batch 1, since the table holds a batch 1.
+def test_a_lost_ledger_does_not_hide_new_records(lake: Lake) -> None:
+    # Delta would skip the new batch 1, because the table has the mark of a batch 1.
     lake.make("a")
     lake.configure("a")
     lake.produce("a", 10)
@@ -576,7 +587,7 @@ def test_a_lost_ledger_does_not_hide_new_records(lake: Any) -> None:
 # --- what is wrong around it
 
 
-def test_a_table_that_cannot_be_written_stops_no_other(lake: Any) -> None:
+def test_a_table_that_cannot_be_written_stops_no_other(lake: Lake) -> None:
     lake.make("bad", "good", "marks", "view")
     lake.configure("bad", "good", "marks", "view")
     for topic in ("bad", "good", "marks", "view"):
@@ -597,7 +608,7 @@ def test_a_table_that_cannot_be_written_stops_no_other(lake: Any) -> None:
     assert "JVM stacktrace" not in text
     assert lake.offsets("good") == every(10)
     assert lake.states() == [("bad", 1, "planned"), ("good", 1, "committed")]
-    # Once it is put right, the batch is finished.
+    # After the table is repaired, the batch is finished.
     lake.sql(
         f"alter table {lake.table('bad')} set tblproperties ('delta.minReaderVersion' = '2', "
         "'delta.minWriterVersion' = '5', 'delta.columnMapping.mode' = 'name')"
@@ -607,7 +618,7 @@ def test_a_table_that_cannot_be_written_stops_no_other(lake: Any) -> None:
     assert lake.offsets("bad") == every(10)
 
 
-def test_a_kafka_that_is_down_stops_no_other_source(lake: Any, tmp_path: Path) -> None:
+def test_a_kafka_that_is_down_stops_no_other_source(lake: Lake, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("a\n1\n", encoding="utf-8")
     lake.config.write_text(
         f"""
@@ -639,7 +650,7 @@ def test_a_kafka_that_is_down_stops_no_other_source(lake: Any, tmp_path: Path) -
     assert len(answer.err.strip().splitlines()) == 2, answer.err
 
 
-def test_a_spark_that_is_down_is_a_sentence(lake: Any) -> None:
+def test_a_spark_that_is_down_is_a_sentence(lake: Lake) -> None:
     lake.configure()
     begin = time.monotonic()
     answer = lake.load("status", SPARK_REMOTE="sc://127.0.0.1:1")
@@ -652,7 +663,7 @@ def test_a_spark_that_is_down_is_a_sentence(lake: Any) -> None:
 # --- files
 
 
-def test_files_land_as_text_and_again_when_they_change(lake: Any, tmp_path: Path) -> None:
+def test_files_land_as_text_and_again_when_they_change(lake: Lake, tmp_path: Path) -> None:
     folder = tmp_path / "Städte [1] & co"
     folder.mkdir()
     path = folder / "Park.csv"
@@ -684,7 +695,7 @@ def test_files_land_as_text_and_again_when_they_change(lake: Any, tmp_path: Path
         (1, "01006", "a", "b", "01006;a;b;too many"),
     ]
     assert [tuple(row) for row in lake.sql(select)] == rows
-    # A file without a byte is no file to Spark.
+    # Spark does not list an empty file.
     assert lake.sql(f"show tables in {lake.schema} like 'p_empty'") == []
     assert lake.sql(f"select a, b from {lake.schema}.p_header") == []
 
@@ -702,7 +713,7 @@ def test_files_land_as_text_and_again_when_they_change(lake: Any, tmp_path: Path
 
 
 def test_a_file_that_changes_under_the_loader_is_not_taken_for_another(
-    lake: Any, loader: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, loader: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("before", "during", "gone", "tornado"):
         (tmp_path / f"{name}.csv").write_text("a\nold\n", encoding="utf-8")
@@ -711,13 +722,13 @@ def test_a_file_that_changes_under_the_loader_is_not_taken_for_another(
     first = loader()
     propose, append = first.ledger.propose, tables.append
 
-    def changed_after_planning(batches: Any) -> Any:
+    def changed_after_planning(batches: Sequence[Batch]) -> tuple[list[Batch], list[Fenced]]:
         answer = propose(batches)
         (tmp_path / "before.csv").write_text("b\nnew\n", encoding="utf-8")
         (tmp_path / "gone.csv").unlink(missing_ok=True)
         return answer
 
-    def changed_while_reading(rows: Any, batch: Any, content: Any) -> None:
+    def changed_while_reading(rows: DataFrame, batch: Batch, content: Mapping[str, object]) -> None:
         if batch.table_name.endswith("during"):
             (tmp_path / "during.csv").write_text("a\nnew\n", encoding="utf-8")
         append(rows, batch, content)
@@ -741,7 +752,7 @@ def test_a_file_that_changes_under_the_loader_is_not_taken_for_another(
     assert "0 records in 0 batches" in lake.load().out
 
 
-def test_a_file_may_not_feed_the_table_of_another_section(lake: Any, tmp_path: Path) -> None:
+def test_a_file_may_not_feed_the_table_of_another_section(lake: Lake, tmp_path: Path) -> None:
     lake.make("events")
     (tmp_path / "events.csv").write_text("a\n1\n", encoding="utf-8")
     (tmp_path / "ok.csv").write_text("batch id\n1\n", encoding="utf-8")
@@ -753,7 +764,7 @@ def test_a_file_may_not_feed_the_table_of_another_section(lake: Any, tmp_path: P
     assert "[files.f] would load file:" in answer.err
     assert "cannot name columns: 'batch_id'" in answer.err
     assert lake.offsets("f_events", "events") == every(3)
-    # The header is put right, and the batch that could not be written goes out of the way.
+    # After the header is corrected, the file lands in a new batch.
     (tmp_path / "ok.csv").write_text("code\n1\n", encoding="utf-8")
     lake.load()
     assert lake.sql(f"select batch_id, code from {lake.table('f_ok')}") == [(2, "1")]

@@ -1,4 +1,4 @@
-"""No record and no batch is too large for Spark: its memory is bounded, whatever a topic holds."""
+"""No record and no batch is too large for Spark: its memory is bounded for every topic."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 from kafka.admin import KafkaAdminClient
 
 from stack import Stack
@@ -57,7 +56,7 @@ def _send(own: Own, topic: str, *values: bytes, codec: str = "none") -> None:
             "message.copy.max.bytes": 0,
         }
     )
-    failed: list[Any] = []
+    failed: list[KafkaError] = []
     for value in values:
         producer.produce(
             topic, value, partition=0, on_delivery=lambda e, _: failed.append(e) if e else None
@@ -87,7 +86,7 @@ def test_records_of_megabytes_after_small_ones_land_in_a_small_heap(small: Own) 
     _send(small, "mixed", *[b"%010d" % at for at in range(20_000)])
     for _ in range(6):
         _send(small, "mixed", *[os.urandom(5_000_000) for _ in range(20)])
-    # The same from a producer that packs: a thousandth of it is on the wire.
+    # The same from a producer that compresses: a thousandth of the bytes is sent.
     _send(small, "packed", *[b"%010d" % at for at in range(20_000)], codec="zstd")
     _send(small, "packed", *[bytes(5_000_000) for _ in range(200)], codec="zstd")
     _send(small, "other", b"x")
@@ -113,7 +112,7 @@ def test_a_record_that_is_too_large_is_set_aside_and_its_topic_goes_on(small: Ow
     _send(small, "calm", b"x", b"y")
     config = _config(small, "bomb", "bomb", "calm", limits='max_record_bytes = "10MB"')
     spark = small.stack.spark.pid
-    # A loader of before planned it, and did not know.
+    # A loader of an older version planned it without a measurement.
     small.plan(config)
     answer = small.run(config)
     text = text_of(answer)
@@ -130,12 +129,12 @@ def test_a_record_that_is_too_large_is_set_aside_and_its_topic_goes_on(small: Ow
     assert [tuple(row) for row in gaps] == [(0, 2, 3, why), (0, 4, 5, why)]
     answer = small.run(config, "verify", "--full")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    # It is said once, and what comes later lands as ever.
+    # The record is reported once, and later ones land.
     _send(small, "bomb", b"e")
     answer = small.run(config)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert _lengths(small, "bomb.bomb") == [(1, 5)]
-    # With a higher limit a replay lands it.
+    # With a higher limit, a replay lands it.
     config.write_text(config.read_text().replace("10MB", "30MB"))
     answer = small.run(config, "replay", "--topic", "bomb", "--from", "0:4", "--until", "0:5")
     assert answer.returncode == 0, answer.stdout + answer.stderr
@@ -144,7 +143,7 @@ def test_a_record_that_is_too_large_is_set_aside_and_its_topic_goes_on(small: Ow
 
 
 def test_a_record_that_is_too_large_right_behind_a_batch_is_not_read_with_it(small: Own) -> None:
-    """Spark's consumer takes what comes behind the range, too."""
+    """Spark's consumer also fetches records after the range."""
     _make(small, "behind")
     _send(small, "behind", b"a", b"b")
     _send(small, "behind", bytes(600_000_000), codec="zstd")
@@ -157,7 +156,7 @@ def test_a_record_that_is_too_large_right_behind_a_batch_is_not_read_with_it(sma
     assert small.run(config).returncode == 3
     assert _lengths(small, "behind.behind") == [(1, 3)]
     assert small.run(config, "verify", "--full").returncode == 0
-    # The first two once more, beside what is set aside.
+    # The first two again, around the skipped one.
     answer = small.run(config, "replay", "--topic", "behind", "--from", "0:0", "--until", "0:2")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert _lengths(small, "behind.behind") == [(1, 5)]
@@ -169,7 +168,7 @@ def test_a_limit_of_bytes_counts_what_the_records_have(small: Own) -> None:
     _send(small, "limited", *[b"%010d" % at for at in range(50_000)])
     config = _config(small, "limited", "limited")
     assert small.run(config).returncode == 0
-    # A million times as large as what was loaded so far.
+    # A million times as large as the records loaded before.
     for _ in range(5):
         _send(small, "limited", *[os.urandom(2_000_000) for _ in range(10)], codec="lz4")
     answer = small.run(config, "run", "--until-caught-up", "--max-bytes", "20MB")

@@ -1,4 +1,4 @@
-"""What a broker says before it hangs up is heard."""
+"""The last answer of a broker is read even if the broker closes the connection after it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_an_answer_before_a_reset_is_not_lost() -> None:
         with ours:
             assert received(ours) == (b"refused", None)
             ours.sendall(b"unread")
-            peer.close()  # with bytes that it has not read: a reset
+            peer.close()  # with unread bytes, which causes a reset
             ours.setblocking(True)
             rest, error = received(ours)
             assert rest == b""

@@ -1,28 +1,28 @@
-"""Records that are not as records should be: they land as far as they can, and stop no other."""
+"""Records with unusual content: they land as far as possible, and stop no other record."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
 
 import pytest
 from kafka import KafkaProducer
+from kafka.consumer.fetcher import ConsumerRecord
 
 from loader.sources.kafka import fetching
-from loader.sources.kafka.topic import Unreadable
-from tests.loader.conftest import commands_of, every, text_of
+from loader.sources.kafka.topic import Record, Unreadable
+from tests.loader.conftest import Lake, Open, commands_of, every, text_of
 
 pytestmark = pytest.mark.stack
 
 NANOSECONDS = 1_700_000_000_123_456_789
-# What a timestamp of a record may be: the number, and the time that raw has of it.
+# Timestamps of records: the number, and the time in raw.
 TIMESTAMPS = [
     (1_700_000_000_123, "2023-11-14 22:13:20.123"),
     (NANOSECONDS, None),
     (2**63 - 1, None),
     (-(2**63) + 1_000_000, None),
     (9_223_372_036_854_776, None),
-    (1_700_000_000_123_456, None),  # microseconds: a year that only Spark knows
+    (1_700_000_000_123_456, None),  # microseconds: a year that only Spark supports
     (253_402_300_799_999, "9999-12-31 23:59:59.999"),
     (253_402_300_800_000, None),
     (-12_219_292_800_000, "1582-10-15 00:00:00.000"),
@@ -34,13 +34,13 @@ TIMESTAMPS = [
 ]
 
 
-def _make(lake: Any, name: str, partitions: int = 1) -> None:
+def _make(lake: Lake, name: str, partitions: int = 1) -> None:
     config = {"message.timestamp.after.max.ms": str(2**63 - 1)}
     topic = {"num_partitions": partitions, "configs": config}
     lake.admin.create_topics({lake.topic(name): topic}, wait_for_metadata=True)
 
 
-def test_no_timestamp_keeps_a_topic_from_landing(lake: Any, loader: Any) -> None:
+def test_no_timestamp_keeps_a_topic_from_landing(lake: Lake, loader: Open) -> None:
     _make(lake, "odd", partitions=2)
     _make(lake, "late")
     lake.configure("odd", "late")
@@ -52,8 +52,8 @@ def test_no_timestamp_keeps_a_topic_from_landing(lake: Any, loader: Any) -> None
                 headers=[("h", b"\x00\xff"), ("h", b"")],
             )  # fmt: skip
             producer.flush()
-        # One among many, and in another topic only what Spark's own source reads, and shows so
-        # that Python cannot.
+        # One among many; in another topic, a timestamp that only Spark's own source can read, and
+        # that Python cannot represent when Spark returns it.
         producer.send(lake.topic("odd"), b"one", partition=1, timestamp_ms=NANOSECONDS)
         producer.send(lake.topic("late"), b"late", timestamp_ms=253_402_300_800_000)
         producer.flush()
@@ -85,9 +85,10 @@ def test_no_timestamp_keeps_a_topic_from_landing(lake: Any, loader: Any) -> None
     assert "0 records in 0 batches" in text_of(lake.load())
 
 
-def test_a_record_that_cannot_be_read_is_set_aside(lake: Any, loader: Any) -> None:
-    """One that even the exact reader stumbles over: its batch waits and says where, the others go
-    on, and a person's word is a row of the ledger."""
+def test_a_record_that_cannot_be_read_is_set_aside(lake: Lake, loader: Open) -> None:
+    """A record that the exact reader cannot read either: its batch waits and reports the offset,
+    the other topics continue, and a person's decision becomes a gap in the ledger.
+    """
     _make(lake, "odd")
     lake.make("good")
     lake.configure("odd", "good")
@@ -98,7 +99,7 @@ def test_a_record_that_cannot_be_read_is_set_aside(lake: Any, loader: Any) -> No
     with pytest.MonkeyPatch.context() as patch:
         real = fetching.record_of
 
-        def damaged(found: Any) -> Any:
+        def damaged(found: ConsumerRecord) -> Record:
             if found.value == b"3":
                 raise Unreadable(
                     found.topic, found.partition, found.offset, "its header is no text"
@@ -113,12 +114,12 @@ def test_a_record_that_cannot_be_read_is_set_aside(lake: Any, loader: Any) -> No
         assert lake.offsets("good") == every(5)
         (command,) = commands_of(answer)
         assert command[-4:] == ["--skip", "0:3", "--reason", "cannot be read"]
-        # What is not in the unfinished batch, and what has no reason, is not skipped.
+        # Offsets outside of the unfinished batch, or without a reason, are not skipped.
         accept = ("accept", "--topic", lake.topic("odd"), "--skip")
         refused = lake.load(*accept, "0:9", "--reason", "x")
         assert (refused.code, "0 to 5 of partition 0" in text_of(refused)) == (2, True)
         assert lake.load(*accept, "0:3").code == 2
-        # As if the loader that planned it were another process, which has ended.
+        # As if another process had planned the batch and ended.
         lake.sql(f"update {lake.ledger} set owner = 'elsewhere/1/1/x' where state = 'planned'")
         assert lake.load(*command).code == 0
         answer = lake.load()

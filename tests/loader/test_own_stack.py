@@ -1,11 +1,10 @@
-"""Which servers a command reaches when nobody names any: this checkout's, or none."""
+"""The servers that a command uses if nothing configures them: this checkout's, or none."""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -32,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def remember(folder: Path, **servers: tuple[int, float]) -> None:
-    """As the stack writes it, with the processes that `servers` gives."""
+    """Write the state file as the stack does, with the processes in `servers`."""
     entries = {name: {"pid": pid, "created": at} for name, (pid, at) in servers.items()}
     ports = {"kafka": 1111, "thrift": 2222, "connect": 3333}
     folder.mkdir(exist_ok=True)
@@ -70,7 +69,7 @@ def test_a_variable_and_a_flag_win_over_the_own_stack(
     settings = located(load(folder.parent / "loader.toml", flags))
     assert settings.spark_remote == "sc://flag:3"
     assert settings.kafka["default"].bootstrap_servers == "flag:3"
-    # Set but empty: a Spark session of the loader's own, with or without a stack.
+    # Set but empty: a local Spark session of the loader, with or without a stack.
     monkeypatch.setenv("SPARK_REMOTE", "")
     assert read(folder).spark_remote == ""
 
@@ -80,8 +79,8 @@ def test_a_variable_and_a_flag_win_over_the_own_stack(
 def test_a_command_stops_with_a_sentence_while_the_own_stack_is_down(
     folder: Path, which: str, command: str
 ) -> None:
-    # The number of a process that died may be another's by now.
-    servers: dict[str, Any] = {
+    # The pid of a dead process may now belong to another one.
+    servers: dict[str, dict[str, tuple[int, float]]] = {
         "stopped": {},
         "only kafka": {"kafka": me()},
         "only spark": {"spark": me()},

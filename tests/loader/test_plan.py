@@ -22,6 +22,7 @@ from loader.batch import (
 )
 from loader.content import ACCEPT, REPLAY, File, Files, Gap, Offsets, Range
 from loader.errors import ConfigurationError, DataLoss
+from loader.lake.tables import check_table
 from loader.sources.files.listing import changed_files
 from loader.sources.kafka.losses import Acceptance, accepted, spelt
 from loader.sources.kafka.offsets import (
@@ -143,7 +144,7 @@ def test_a_topic_is_known_under_a_renamed_section() -> None:
     assert known.last("kafka.renamed", "t", "id-1") == renamed
     assert known.last("kafka.renamed", "t", "id-2") is None
     assert known.last("kafka.renamed", "t", None) is None
-    # Renamed back: what was loaded under the other name counts.
+    # Renamed back: batches loaded under the other name count.
     newer = replace(batch((0, 4, 9), batch_id=2), source="kafka.renamed")
     assert position([last, newer]).last("kafka.default", "t", "id-1") == replace(
         newer, source="kafka.default"
@@ -183,7 +184,7 @@ def test_no_order_of_events_loses_or_doubles_an_offset(
     ends: dict[int, int] = {0: 0}
     begins: dict[int, int] = {0: 0}
     table: list[tuple[int, int, int]] = []  # batch id, partition, offset
-    marks: set[int] = set()  # Delta skips a batch that is there
+    marks: set[int] = set()  # Delta skips a batch whose mark is there
     ledger: list[Batch] = []
 
     def write(planned: Batch) -> None:
@@ -221,7 +222,7 @@ def test_no_order_of_events_loses_or_doubles_an_offset(
         elif event == "partition":
             ends[len(ends)] = begins[len(begins)] = 0
         elif event == "retain":
-            # Retention of what is in the lake; loss has tests of its own.
+            # Retention deletes only loaded records; losses have tests of their own.
             loaded = [
                 each.from_offset if ledger[-1].state == PLANNED else each.until_offset
                 for each in (ledger[-1].ranges if ledger else ())
@@ -254,7 +255,7 @@ def test_a_cap_is_kept_and_shared_by_lag(lags: list[list[int]], cap: int) -> Non
     assert sum(each.span for each in capped) == min(total, cap)
     for before, after in zip(batches, capped, strict=True):
         for was, now in zip(before.ranges, after.ranges, strict=True):
-            # Each gives its oldest offsets, and as many as its share, to within one.
+            # Each gives its oldest offsets, and its share of them, rounded.
             assert now.from_offset == was.from_offset
             assert 0 <= now.span <= was.span
             if total > cap:
@@ -288,7 +289,7 @@ def test_a_first_offset_out_of_the_topic_is_refused() -> None:
 
 
 def test_an_open_transaction_is_no_loss() -> None:
-    """What was loaded uncommitted lies beyond the end of a committed reader."""
+    """Offsets that were loaded with read_uncommitted lie above the end with read_committed."""
     here = replace(state({0: 5}), high={0: 20})
     assert next_ranges(batch((0, 0, 12)), here, TABLE) == (Range(0, 12, 12),)
     with pytest.raises(DataLoss):
@@ -299,7 +300,7 @@ def test_an_open_transaction_is_no_loss() -> None:
     "what",
     [
         Acceptance(),
-        Acceptance(lost={0: (10, 12)}),  # 12 is there
+        Acceptance(lost={0: (10, 12)}),  # 12 still exists
         Acceptance(lost={0: (9, 11)}),  # 9 was loaded
         Acceptance(lost={5: (0, 1)}),
         Acceptance(rewind={0: 50}),
@@ -310,7 +311,7 @@ def test_an_open_transaction_is_no_loss() -> None:
     ],
 )
 def test_what_is_not_lost_cannot_be_accepted(what: Acceptance) -> None:
-    with pytest.raises(ConfigurationError, match="no such loss"):
+    with pytest.raises(ConfigurationError, match="This loss of topic t cannot be accepted"):
         accepted(batch((0, 0, 10)), state({0: 50}, {0: 12}), what)
 
 
@@ -334,7 +335,7 @@ def test_an_unfinished_batch_keeps_its_ranges_and_reads_what_is_left() -> None:
     assert row.ranges == planned.ranges
     assert row.readable == (Range(0, 12, 30), Range(1, 0, 5))
     check_unfinished(row, here)
-    # Retention goes on: the next loss begins where the accepted one ended.
+    # Retention continues: the next loss begins where the accepted one ended.
     later = state({0: 50, 1: 5}, {0: 20})
     with pytest.raises(DataLoss, match=r"--lost 0:12-19"):
         check_unfinished(row, later)
@@ -355,12 +356,12 @@ def test_a_rewind_is_to_any_point_that_kafka_has_however_far_producers_went_on()
         assert row.ranges == (Range(0, 20, 20),)
         assert row.gaps == (Gap(0, 20, 30, "rewound"),)
     for end, begin, offset in ((19, 0, 20), (25, 21, 20), (50, 0, 30)):
-        with pytest.raises(ConfigurationError, match="no such loss"):
+        with pytest.raises(ConfigurationError, match="This loss of topic t cannot be accepted"):
             accepted(batch((0, 0, 30)), state({0: end}, {0: begin}), Acceptance(rewind={0: offset}))
     planned = batch((0, 10, 30), state=PLANNED)
     row = accepted(planned, state({0: 25}), Acceptance(rewind={0: 20}))
     assert row.readable == (Range(0, 10, 20),)
-    with pytest.raises(ConfigurationError, match="no such loss"):
+    with pytest.raises(ConfigurationError, match="This loss of topic t cannot be accepted"):
         accepted(planned, state({0: 30}), Acceptance(rewind={0: 20}))  # it can be read
 
 
@@ -372,7 +373,7 @@ def test_a_rewind_is_to_any_point_that_kafka_has_however_far_producers_went_on()
         ([(19, 20)], [(10, 19)]),
         ([(10, 20)], [(20, 20)]),
         ([(15, 16), (12, 13)], [(10, 12), (13, 15), (16, 20)]),
-        ([(12, 16), (14, 18)], [(10, 12), (18, 20)]),  # said twice
+        ([(12, 16), (14, 18)], [(10, 12), (18, 20)]),  # overlapping options
     ],
 )
 def test_what_is_read_goes_around_what_was_skipped(
@@ -381,7 +382,7 @@ def test_what_is_read_goes_around_what_was_skipped(
     gaps = tuple(Gap(0, first, until, "skipped: x") for first, until in skipped)
     planned = replace(batch((0, 10, 20), (1, 5, 8), state=PLANNED), gaps=gaps)
     assert planned.stretches == (*(Range(0, *each) for each in left), Range(1, 5, 8))
-    # Its place, and what Kafka must still hold, stay what they were.
+    # The position, and the records that Kafka must still have, do not change.
     assert planned.readable == planned.ranges
     assert planned.has_data
 
@@ -423,7 +424,7 @@ def test_records_of_an_unfinished_batch_are_skipped_with_a_reason() -> None:
     row = accepted(planned, state({0: 50, 1: 50}), what)
     assert row.ranges == planned.ranges
     assert row.gaps == (Gap(0, 12, 13, "skipped: no text"), Gap(1, 5, 7, "skipped: no text"))
-    # What was lost before is not read either.
+    # Records that were lost before are not read either.
     row = accepted(replace(row, gaps=(Gap(0, 10, 11, "retention"),)), state({0: 50, 1: 50}), what)
     assert row.stretches == (Range(0, 11, 12), Range(0, 13, 20), Range(1, 7, 8))
 
@@ -458,6 +459,17 @@ def test_a_planned_batch_is_written_unless_the_restored_table_has_its_mark() -> 
     assert row.gaps[0] == Gap(None, 2, 4, "table_changed")
 
 
+def test_a_dropped_and_a_remade_table_are_loss() -> None:
+    last = Batch("raw.t", 4, "kafka.default", Offsets("t", "id-1"), "delta-1", state="committed")
+    known = position([last])
+    check_table(known, "raw.t", "delta-1")
+    check_table(Position(), "raw.t", None)
+    with pytest.raises(DataLoss, match=r"raw\.t was dropped \(.*4 batches"):
+        check_table(known, "raw.t", None)
+    with pytest.raises(DataLoss, match=r"raw\.t was dropped and made again .*delta-1.*delta-2"):
+        check_table(known, "raw.t", "delta-2")
+
+
 def test_lost_batches_of_a_table_are_not_missed_any_more() -> None:
     first = replace(batch((0, 0, 10)), records=10)
     row = replace(table_accepted(first, (1, 1), "delta-2"), batch_id=2, table_id="delta-2")
@@ -487,7 +499,7 @@ def test_files_of_lost_batches_are_landed_again() -> None:
     row = replace(table_accepted(rows[2], (1, 2), "delta-1"), batch_id=4, state=COMMITTED)
     known = position([*rows, row]).files
     assert {path for path, file in known.items() if file.checksum} == {"c"}
-    # The row that says so stays as long as there are rows that it speaks of.
+    # The row with the gap stays current while rows that it refers to are current.
     assert row not in retirable([*rows, row, imported(5, "c")])
 
 

@@ -1,26 +1,32 @@
-"""Loss is loud, and what a person decides about positions is done, once, and recorded."""
+"""Losses are reported, and a person's decision about positions takes effect once
+and is recorded.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, timezone
-from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
+from loader.batch import Batch
 from loader.configuration import load
-from loader.errors import DataLoss
+from loader.errors import DataLoss, Fenced
 from loader.repeat import repeat
-from tests.loader.conftest import commands_of, every, text_of
+from loader.round import Landed
+from tests.loader.conftest import Lake, Open, commands_of, every, text_of
 
 pytestmark = pytest.mark.stack
 
 
-def test_each_loss_names_the_command_that_accepts_it(lake: Any) -> None:
-    """What retention took, what was deleted, remade, dropped, restored, rewound or removed."""
+def test_each_loss_names_the_command_that_accepts_it(lake: Lake) -> None:
+    """Records deleted by retention; topics deleted, created again, rewound or without a partition;
+    tables dropped or restored.
+    """
     names = ("taken", "remade", "deleted", "dropped", "restored", "rewound", "removed", "fine")
     lake.make(*names, partitions=2)
     lake.configure(*names)
@@ -33,11 +39,11 @@ def test_each_loss_names_the_command_that_accepts_it(lake: Any) -> None:
     lake.admin.delete_records({TopicPartition(lake.topic("taken"), 0): 15})
     lake.delete("remade")
     lake.make("remade")
-    lake.produce("remade", 30)  # longer than what was loaded: its offsets look plausible
+    lake.produce("remade", 30)  # more records than were loaded, so the loaded offsets exist in it
     lake.delete("deleted")
     lake.sql(f"drop table {lake.table('dropped')}")
     lake.sql(f"restore table {lake.table('restored')} to version as of 0")
-    # A broker that lost the tail of a partition, or the partition: only the ledger remembers.
+    # A broker that lost the end of a partition, or a whole partition: only the ledger has them.
     for name, change in {
         "rewound": "until_offset := e.until_offset + if(e.partition = 0, 90, 0)",
         "removed": "partition := if(e.partition = 1, 7, e.partition)",
@@ -75,10 +81,10 @@ def test_each_loss_names_the_command_that_accepts_it(lake: Any) -> None:
     commands = commands_of(answer)
     assert len(commands) == len(names) - 1, commands
 
-    # What is not lost is not accepted.
+    # `accept` refuses records that are not lost.
     refused = lake.command("accept", "--topic", t("fine"), "--lost", "0:20-25")
     assert refused.exit_code == 2
-    assert "has no such loss to accept" in text_of(refused)
+    assert f"This loss of topic {t('fine')} cannot be accepted" in text_of(refused)
     refused = lake.command("accept", "--topic", t("taken"), "--lost", "0:10-15")
     assert refused.exit_code == 2, "offset 15 is still there"
 
@@ -112,11 +118,11 @@ def test_each_loss_names_the_command_that_accepts_it(lake: Any) -> None:
         "rewound": (0, 20, 100, "rewound"),
         "removed": (7, 0, 0, "partition_removed"),
     }
-    # What Kafka still holds of a lost table comes back.
+    # The records of a lost table that Kafka still has land again.
     again = lake.command("replay", "--topic", t("dropped"), "--from", "earliest")
     assert again.exit_code == 0, again.output
     assert sorted(set(lake.offsets("dropped"))) == every(20)
-    # A topic that is made again after it was accepted as gone begins anew.
+    # A topic that is created again after it was accepted as deleted begins at its first offset.
     lake.make("deleted")
     lake.produce("deleted", 3)
     assert lake.command("run").exit_code == 0
@@ -124,7 +130,7 @@ def test_each_loss_names_the_command_that_accepts_it(lake: Any) -> None:
 
 
 @pytest.mark.exhaustive
-def test_a_renamed_section_has_one_gap_when_its_table_is_lost(lake: Any) -> None:
+def test_a_renamed_section_has_one_gap_when_its_table_is_lost(lake: Lake) -> None:
     lake.make("a")
     lake.configure("a")
     lake.produce("a", 10)
@@ -142,8 +148,8 @@ def test_a_renamed_section_has_one_gap_when_its_table_is_lost(lake: Any) -> None
     refused = lake.load(*away, *commands_of(answer)[0])
     assert refused.code == 2, refused.text
     assert (
-        f"Nothing that loader.toml has and that answers feeds {lake.table('a')}; put its section "
-        "back, or start its server, and try this again." in text_of(refused)
+        f"No source of {lake.table('a')} is both configured in loader.toml and reachable; put its "
+        "section back, or start its server, and try this again." in text_of(refused)
     )
     lake.config.write_text(renamed)
     accepted = lake.load(*commands_of(answer)[0])
@@ -154,7 +160,7 @@ def test_a_renamed_section_has_one_gap_when_its_table_is_lost(lake: Any) -> None
     assert lake.offsets("a") == every(25, start=20)
 
 
-def test_a_rewind_is_accepted_while_producers_go_on(lake: Any) -> None:
+def test_a_rewind_is_accepted_while_producers_go_on(lake: Lake) -> None:
     """A broker that lost the whole partition, and has new records under the same offsets."""
     names = ("slow", "fast", "fine")
     lake.make(*names)
@@ -176,15 +182,15 @@ def test_a_rewind_is_accepted_while_producers_go_on(lake: Any) -> None:
     commands = commands_of(answer)
     assert sorted(command[-1] for command in commands) == ["0:12", "0:12"]
     lake.produce("slow", 5)
-    lake.produce("fast", 28)  # past what was loaded: no end says any more that something is lost
+    lake.produce("fast", 28)  # past the loaded offsets: the end no longer shows the loss
     lake.produce("fine", 5)
     for command in commands:
         name = command[command.index("--topic") + 1]
-        # What came before the error was seen would be left out.
+        # Records that were produced before the error was noticed would be skipped.
         refused = lake.load(*command)
         assert refused.code == 2, refused.text
         assert (
-            f"Topic {name} has no such loss to accept: partition 0 has other records "
+            f"This loss of topic {name} cannot be accepted: partition 0 has other records "
             "from offset 0 on already: `python" in text_of(refused)
         )
         accepted = lake.load(*commands_of(refused)[0])
@@ -192,8 +198,8 @@ def test_a_rewind_is_accepted_while_producers_go_on(lake: Any) -> None:
     refused = lake.load("accept", "--topic", lake.topic("fine"), "--rewind", "0:20")
     assert refused.code == 2
     assert (
-        f"Topic {lake.topic('fine')} has no such loss to accept: partition 0 holds what was loaded "
-        "from offset 20 on. Nothing was changed." in text_of(refused)
+        f"This loss of topic {lake.topic('fine')} cannot be accepted: partition 0 still has the "
+        "loaded records from offset 20 on. Nothing was changed." in text_of(refused)
     )
     assert lake.load().code == 0
     assert lake.offsets("slow") == sorted(every(30) + every(17))
@@ -203,7 +209,7 @@ def test_a_rewind_is_accepted_while_producers_go_on(lake: Any) -> None:
 
 @pytest.mark.exhaustive
 def test_accepting_the_loss_of_a_table_gives_up_nothing_that_kafka_still_has(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     names = ("unwritten", "marked", "whole", "fine")
     lake.make(*names)
@@ -223,7 +229,7 @@ def test_accepting_the_loss_of_a_table_gives_up_nothing_that_kafka_still_has(
     lake.sql(f"restore table {table['unwritten']} to version as of 1")
     lake.sql(f"restore table {table['marked']} to version as of 2")
 
-    # Nothing is lost: that is said, and the batch stays as it is.
+    # No batch is lost: the command reports it, and the batch does not change.
     for name, lost, sentence in (
         ("whole", "3-3", f"Batch 3 of {table['whole']} is unfinished; `python -m loader"),
         ("unwritten", "1-3", f"Table {table['unwritten']} has lost the batches 2 to 3, not 1 to 3"),
@@ -258,7 +264,7 @@ def test_accepting_the_loss_of_a_table_gives_up_nothing_that_kafka_still_has(
 
 @pytest.mark.exhaustive
 def test_an_unfinished_batch_goes_on_without_what_was_accepted_as_lost(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     lake.make("a", "b")
     lake.configure("a", "b", b="a")
@@ -284,7 +290,7 @@ def test_an_unfinished_batch_goes_on_without_what_was_accepted_as_lost(
     assert lake.states() == [("a", 1, "committed"), ("a", 1, "committed")]
 
 
-def test_a_new_partition_starts_at_its_beginning_or_says_what_is_lost(lake: Any) -> None:
+def test_a_new_partition_starts_at_its_beginning_or_says_what_is_lost(lake: Lake) -> None:
     lake.make("a")
     lake.configure("a", tail='start = "latest"')
     lake.produce("a", 3)
@@ -301,7 +307,7 @@ def test_a_new_partition_starts_at_its_beginning_or_says_what_is_lost(lake: Any)
     assert "partition 2: 1 records are lost. Offset 0 is next" in text_of(answer)
 
 
-def test_a_topic_starts_where_it_is_told_to_and_only_the_first_time(lake: Any) -> None:
+def test_a_topic_starts_where_it_is_told_to_and_only_the_first_time(lake: Lake) -> None:
     names = ("earliest", "latest", "time", "offsets")
     lake.make(*names, partitions=2)
     with closing(KafkaProducer(bootstrap_servers=lake.servers)) as producer:
@@ -336,7 +342,7 @@ def test_a_topic_starts_where_it_is_told_to_and_only_the_first_time(lake: Any) -
     assert lake.offsets("time") == every(10, 0, 4) + every(10, 1, 4)
     assert lake.ranges("latest") == [(1, "load", 0, 10, 10), (1, "load", 1, 10, 10)]
 
-    # Now that they are known, another start changes nothing.
+    # The topics have positions now, so another start has no effect.
     configure(dict.fromkeys(names, '"earliest"') | {"offsets": "{ 0 = 7 }"})
     for name in names:
         lake.produce(name, 1)
@@ -346,7 +352,7 @@ def test_a_topic_starts_where_it_is_told_to_and_only_the_first_time(lake: Any) -
     assert lake.offsets("offsets") == every(11, 0, 7) + every(10, 1)
 
 
-def test_a_loader_goes_on_where_a_consumer_group_stopped_and_groups_follow_it(lake: Any) -> None:
+def test_a_loader_goes_on_where_a_consumer_group_stopped_and_groups_follow_it(lake: Lake) -> None:
     lake.make("a", "b", partitions=2)
     lake.configure("a", "b")
     for name in "ab":
@@ -372,7 +378,7 @@ def test_a_loader_goes_on_where_a_consumer_group_stopped_and_groups_follow_it(la
     assert answer.exit_code == 2
     assert "was loaded before" in text_of(answer)
 
-    # What the ledger says is what lag tools see of our group.
+    # Lag tools see the ledger's offsets as those of the loader's group.
     with closing(
         KafkaConsumer(bootstrap_servers=lake.servers, group_id="lacustre-loader")
     ) as consumer:
@@ -381,7 +387,7 @@ def test_a_loader_goes_on_where_a_consumer_group_stopped_and_groups_follow_it(la
                 assert consumer.committed(TopicPartition(lake.topic(name), partition)) == 10
 
 
-def test_a_replay_lands_the_range_again_as_a_batch_of_its_own(lake: Any) -> None:
+def test_a_replay_lands_the_range_again_as_a_batch_of_its_own(lake: Lake) -> None:
     lake.make("a", partitions=2)
     lake.configure("a")
     lake.produce("a", 10, 0)
@@ -391,7 +397,7 @@ def test_a_replay_lands_the_range_again_as_a_batch_of_its_own(lake: Any) -> None
     answer = lake.command("replay", "--topic", lake.topic("a"), "--from", "0:4", "--until", "0:8")
     assert answer.exit_code == 0, answer.output
     assert f"batch 2: replay of {lake.topic('a')} 0:4-7, 4 records" in text_of(answer)
-    # New records are no replay, and a replay does not move the position.
+    # A replay does not move the position, so new records are loaded next.
     assert lake.command("run").exit_code == 0
     assert lake.ranges("a") == [
         (1, "load", 0, 0, 10),
@@ -416,7 +422,7 @@ def test_a_replay_lands_the_range_again_as_a_batch_of_its_own(lake: Any) -> None
     assert lake.command("verify").exit_code == 0
 
 
-def test_verify_finds_planted_damage_and_the_replay_it_names_mends_it(lake: Any) -> None:
+def test_verify_finds_planted_damage_and_the_replay_it_names_mends_it(lake: Lake) -> None:
     names = ("good", "holes", "missing", "twice", "changed", "foreign", "skipped")
     lake.make(*names)
     lake.configure(*names)
@@ -461,8 +467,8 @@ def test_verify_finds_planted_damage_and_the_replay_it_names_mends_it(lake: Any)
         f"topic {t('skipped')}: batch 1 has 200 rows of partition 0: offsets 0 to 199 are not "
         "within 1 to 199",
         f"topic {t('changed')}: 1 records of partition 0 between the offsets 9 and 9 differ",
-        f"{lake.table('foreign')}: 1 rows of topic {t('foreign')} partition 0 say that they are of "
-        "batch 77",
+        f"{lake.table('foreign')}: 1 rows of topic {t('foreign')} partition 0 have batch id 77, "
+        "which the ledger does not list for the topic",
     ):
         assert sentence in text, (sentence, text)
     verdicts = {
@@ -488,7 +494,7 @@ def test_verify_finds_planted_damage_and_the_replay_it_names_mends_it(lake: Any)
 
 @pytest.mark.exhaustive
 def test_loss_between_plan_and_write_is_a_sentence(
-    lake: Any, loader: Any, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, loader: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake.make("a", "b")
     lake.configure("a", "b")
@@ -497,7 +503,7 @@ def test_loss_between_plan_and_write_is_a_sentence(
     late = loader()
     propose = late.ledger.propose
 
-    def and_then_retention(batches: Any) -> Any:
+    def and_then_retention(batches: Sequence[Batch]) -> tuple[list[Batch], list[Fenced]]:
         answer = propose(batches)
         lake.admin.delete_records({TopicPartition(lake.topic("a"), 0): 12})
         return answer
@@ -514,7 +520,7 @@ def test_loss_between_plan_and_write_is_a_sentence(
 
 
 @pytest.mark.exhaustive
-def test_a_pattern_finds_topics_as_they_come_and_misses_them_when_they_go(lake: Any) -> None:
+def test_a_pattern_finds_topics_as_they_come_and_misses_them_when_they_go(lake: Lake) -> None:
     lake.make("north", "south", "other")
     for name in ("north", "south", "other"):
         lake.produce(name, 5)
@@ -542,7 +548,7 @@ def test_a_pattern_finds_topics_as_they_come_and_misses_them_when_they_go(lake: 
 
 
 def test_limits_cut_a_round_by_lag_and_rounds_end_where_the_run_began(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     lake.make("a", "b")
     lake.configure("a", "b", tail="[limits]\nmax_records = 50\nmin_records = 4")
@@ -556,7 +562,7 @@ def test_limits_cut_a_round_by_lag_and_rounds_end_where_the_run_began(
     assert "lag 45" in text_of(once)
     arrived: list[bool] = []
 
-    def told(landed: Any) -> None:
+    def told(landed: Landed) -> None:
         if not arrived:
             arrived.append(True)
             lake.produce("a", 20)
@@ -565,12 +571,12 @@ def test_limits_cut_a_round_by_lag_and_rounds_end_where_the_run_began(
         load(lake.config), told, lambda note: None, lambda outcome: None, until_caught_up=True
     )
     assert outcome.errors == []
-    # What came while it ran is left for the next, which takes it.
+    # Records that arrived during the run are left to the next one.
     assert lake.offsets("a") == every(90)
     assert lake.offsets("b") == every(10)
     assert lake.command("run").exit_code == 0
     assert lake.offsets("a") == every(110)
-    # A few records wait, unless they have waited for long.
+    # A few records wait, unless their topic's last batch is old.
     lake.produce("b", 3)
     waits = lake.command("run")
     assert f"topic {lake.topic('b')} waits: 3 new records are fewer than min_records" in text_of(

@@ -1,4 +1,6 @@
-"""What the protocol rests on, tried: Delta's mark, twins, compaction, and the ledger itself."""
+"""The foundations of the protocol: Delta's marks, concurrent writers, compaction,
+and the ledger.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import Row
 
 from loader.batch import COMMITTED, PLANNED, Batch, positions
 from loader.content import LOAD, REPLAY, Offsets, Range
@@ -20,23 +22,24 @@ from loader.errors import Fenced
 from loader.lake import tables
 from loader.lake.ledger import Ledger
 from loader.lake.schema import rows_of
-from tests.loader.conftest import every
+from loader.round import Loader, Outcome
+from tests.loader.conftest import Lake, Open, every
 
 pytestmark = pytest.mark.stack
 
 
-def detail(loader: Any, table: str) -> Any:
+def detail(loader: Loader, table: str) -> Row:
     return loader.spark.sql(f"describe detail {table}").collect()[0]
 
 
-def quiet(loader: Any) -> Any:
+def quiet(loader: Loader) -> Outcome:
     outcome = loader.round(lambda landed: None, lambda note: None)
     assert outcome.errors == []
     return outcome
 
 
 def test_the_mark_survives_checkpoints_log_cleanup_vacuum_and_optimize(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     lake.make("a")
     lake.configure("a")
@@ -52,26 +55,27 @@ def test_the_mark_survives_checkpoints_log_cleanup_vacuum_and_optimize(
     )
     tables.compact(one.spark, table, "128MB")
     folder = Path(detail(one, table)["location"].removeprefix("file:").replace("%20", " "))
-    # Log files are removed by their day; these are of the day before yesterday.
+    # Delta deletes log files by their day; date these two days back and more.
     old = time.time() - 3 * 86400
     for file in (folder / "_delta_log").iterdir():
         os.utime(file, (old, old))
     before = {file.name for file in (folder / "_delta_log").glob("*.json")}
     lake.produce("a", 10)
-    quiet(one)  # its commit makes a checkpoint, which cleans up
+    quiet(one)  # its commit writes a checkpoint, and Delta then deletes old log files
     left = {file.name for file in (folder / "_delta_log").glob("*.json")}
     assert not before & left or len(before & left) < len(before), "nothing was cleaned up"
     lake.sql("set spark.databricks.delta.retentionDurationCheck.enabled = false")
     lake.sql(f"vacuum {table} retain 0 hours")
-    # A write of any batch that is there is skipped, as after a takeover that knows nothing.
+    # The write of any batch with a mark is skipped, as after a takeover without knowledge of the
+    # table.
     for batch_id in (1, 2, 3, 4):
         twin = replace(first.with_ranges([Range(0, 0, 40)]), batch_id=batch_id, planned_at=None)
-        # Written, it would have added forty rows; skipped, it counts the ten that are there.
+        # If it were written, there would be forty more rows; skipped, it counts the existing ten.
         assert one.write([twin], [])[0].records == 10
     assert lake.offsets("a") == every(40)
 
 
-def test_in_flight_twins_of_one_batch_land_it_once(lake: Any, loader: Any) -> None:
+def test_in_flight_twins_of_one_batch_land_it_once(lake: Lake, loader: Open) -> None:
     lake.make("a", partitions=2)
     lake.configure("a")
     one = loader()
@@ -91,7 +95,7 @@ def test_in_flight_twins_of_one_batch_land_it_once(lake: Any, loader: Any) -> No
 
 
 def test_compaction_disturbs_no_load_and_leaves_old_batches_to_be_skipped(
-    lake: Any, loader: Any
+    lake: Lake, loader: Open
 ) -> None:
     lake.make("a")
     lake.configure("a")
@@ -124,15 +128,15 @@ def test_compaction_disturbs_no_load_and_leaves_old_batches_to_be_skipped(
     assert detail(one, lake.table("a"))["numFiles"] == 1
     lake.produce("a", 50)
     quiet(one)
-    # A reader of new batches opens one file of the two.
+    # A reader of new batches opens one of the two files.
     new = one.spark.table(lake.table("a")).where("batch_id > 6")
     assert new.count() == 50
     assert (len(new.inputFiles()), detail(one, lake.table("a"))["numFiles"]) == (1, 2)
 
 
 @pytest.mark.exhaustive
-def test_rows_of_the_ledger_are_retired_and_nothing_is_forgotten(lake: Any, loader: Any) -> None:
-    """Hundreds of batches later, a run reads as few rows as at the start."""
+def test_rows_of_the_ledger_are_retired_and_nothing_is_forgotten(lake: Lake, loader: Open) -> None:
+    """After hundreds of batches, a run reads as few rows as at the start."""
     lake.configure()
     one = loader()
     ledger = one.ledger
@@ -145,7 +149,7 @@ def test_rows_of_the_ledger_are_retired_and_nothing_is_forgotten(lake: Any, load
             for topic in ("x", "y")
         ]
         last = rows if number % 20 else rows[:1]
-        # One statement plans and closes many: this is about what is read afterwards.
+        # One statement plans and closes many batches: the test is about the read afterwards.
         if number == 1:
             batches = []
         batches.extend(last)
@@ -163,7 +167,7 @@ def test_rows_of_the_ledger_are_retired_and_nothing_is_forgotten(lake: Any, load
     after = ledger.current()
     assert len(after) <= 2
     assert positions(after, ["t.a"]) == before
-    # The number of a retired batch is taken all the same.
+    # The batch id of a row outside of `current` cannot be used again either.
     ours, fenced = ledger.propose([replace(batches[5], state=PLANNED)])
     assert ours == []
     assert [type(error) for error in fenced] == [Fenced]
@@ -173,7 +177,7 @@ def test_rows_of_the_ledger_are_retired_and_nothing_is_forgotten(lake: Any, load
 _STEPS = st.lists(
     st.tuples(
         st.sampled_from(["plan", "replay", "write", "close", "late", "retire"]),
-        st.integers(0, 2),  # which loader
+        st.integers(0, 2),  # number of the loader
         st.sampled_from(["t.a", "t.b"]),
     ),
     min_size=4,
@@ -181,10 +185,11 @@ _STEPS = st.lists(
 )
 
 
-def test_any_history_of_loaders_is_one_history(lake: Any, loader: Any) -> None:
-    """Loaders plan, die, take over and come back in any order; a model in Python knows what holds.
+def test_any_history_of_loaders_is_one_history(lake: Lake, loader: Open) -> None:
+    """Loaders plan, die, take over and return in any order; a Python model computes the expected
+    rows.
 
-    Nothing is written here, so that many histories fit in a test: the rows are the ledger's own.
+    Nothing is written to raw, so that many histories fit in a test: the rows are the ledger's own.
     """
     lake.configure()
     base = loader()
@@ -204,7 +209,7 @@ def test_any_history_of_loaders_is_one_history(lake: Any, loader: Any) -> None:
         for step, who, short in steps:
             table, ledger = names[short], loaders[who]
             if step == "late":
-                # Looked before the others acted; acts on that view later.
+                # Reads before the others act, and acts later on these rows.
                 rows = [row for row in ledger.current() if row.table_name == table]
                 views[who][table] = rows
                 continue

@@ -1,6 +1,6 @@
-"""Servers with passwords, servers that die, and a Spark session of the loader's own.
+"""Servers with passwords, servers that die, and a local Spark session of the loader.
 
-They get a stack of their own, since no other test could use one that is killed.
+They need a stack of their own, because no other test could use a server that is killed.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from loader.lake import spark_errors, tables
 from loader.lake.ledger import Ledger
 from loader.repeat import opened
 from tests.conftest import ROOT
-from tests.loader.conftest import text_of
+from tests.loader.conftest import Own, text_of
 from tests.spark_ui import SparkUi
 
 pytestmark = pytest.mark.stack
 
 
-def test_passwords_and_tls_reach_both_clients_and_are_seen_nowhere(own: Any) -> None:
+def test_passwords_and_tls_reach_both_clients_and_are_seen_nowhere(own: Own) -> None:
     own.make("secure", 100)
     config = own.config("secure", "secure", own.secure_body())
     refused = own.run(config, "run", KAFKA_PASSWORD="wrong-horse")
@@ -70,7 +70,7 @@ def test_passwords_and_tls_reach_both_clients_and_are_seen_nowhere(own: Any) -> 
 
 
 @pytest.mark.exhaustive
-def test_a_topic_that_we_may_not_read_is_not_one_that_does_not_exist(own: Any) -> None:
+def test_a_topic_that_we_may_not_read_is_not_one_that_does_not_exist(own: Own) -> None:
     own.stack.up()
     own.make("hidden", 10)
     own.plan(own.config("hidden", "hidden"))
@@ -100,11 +100,11 @@ def test_a_topic_that_we_may_not_read_is_not_one_that_does_not_exist(own: Any) -
 
 
 @pytest.mark.exhaustive
-def test_a_topic_without_a_leader_is_not_one_that_does_not_exist(own: Any) -> None:
+def test_a_topic_without_a_leader_is_not_one_that_does_not_exist(own: Own) -> None:
     """Its only replica is on a broker that was stopped."""
     own.stack.up()
     own.make("led", 10)
-    assert own.run(own.config("led", "led"), "run").returncode == 0  # makes Kafka's own topics
+    assert own.run(own.config("led", "led"), "run").returncode == 0  # creates internal topics
     config = own.config("leaderless", "leaderless")
     with own.second_broker() as number:
         topics = {"leaderless": {"assignments": {0: [number], 1: [1]}}}
@@ -126,8 +126,8 @@ def test_a_topic_without_a_leader_is_not_one_that_does_not_exist(own: Any) -> No
     assert own.sql("select state from leaderless.batches") == [("planned",)]
 
 
-def test_a_loop_survives_its_spark_and_stops_cleanly(own: Any) -> None:
-    """The server JVM is killed under it, and comes back."""
+def test_a_loop_survives_its_spark_and_stops_cleanly(own: Own) -> None:
+    """The server's JVM is killed during the loop, and started again."""
     own.make("looped", 1000)
     config = own.config("looped", "looped")
     metrics = own.folder / "metrics.txt"
@@ -185,9 +185,9 @@ def test_a_loop_survives_its_spark_and_stops_cleanly(own: Any) -> None:
     ],
 )
 def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
-    own: Any, step: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+    own: Own, step: str, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server JVM is killed as a step begins, and within the write."""
+    """The server's JVM is killed at the beginning of a step, and during the write."""
     own.stack.up()
     name = f"died_{step}_{int(seconds * 10)}"
     own.make(name, 20_000)
@@ -210,7 +210,7 @@ def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
 
     monkeypatch.setattr(owner, function, dies)
     start = time.monotonic()
-    with opened(load(config), owner="elsewhere/1/1/x") as loader:  # not this process, which lives
+    with opened(load(config), owner="elsewhere/1/1/x") as loader:  # not this process, which runs
         try:
             outcome = loader.round(lambda landed: None, lambda note: None)
         except Exception as error:
@@ -227,8 +227,10 @@ def test_a_run_whose_spark_dies_says_so_and_the_next_finishes_it(
     assert own.rows(name) == (20_000, 20_000)
 
 
-def test_clusters_are_loaded_side_by_side(own: Any, kafka_bootstrap_servers: str) -> None:
-    """One run, two brokers, a topic of one name on each; one that is away stops only itself."""
+def test_clusters_are_loaded_side_by_side(own: Own, kafka_bootstrap_servers: str) -> None:
+    """One run with two clusters that have a topic of the same name; a cluster that is down stops
+    only itself.
+    """
     own.stack.up()
     own.make("twice", 30)
     with closing(KafkaAdminClient(bootstrap_servers=kafka_bootstrap_servers)) as admin:
@@ -262,14 +264,14 @@ def test_clusters_are_loaded_side_by_side(own: Any, kafka_bootstrap_servers: str
     assert own.sql("select distinct cast(value as string) from clusters.there") == [("other",)]
 
 
-def test_a_session_of_its_own_goes_on_in_the_same_lake(own: Any) -> None:
+def test_a_session_of_its_own_goes_on_in_the_same_lake(own: Own) -> None:
     """Alone and under spark-submit: no server, the same metastore, the same code."""
     own.make("alone", 100)
     config = own.config("alone", "alone")
     assert own.run(config, "run").returncode == 0
     own.make("alone", 50)
-    own.stack.spark.kill()  # the embedded metastore can be open in one process only
-    home = own.folder / "stack"  # where its metastore is
+    own.stack.spark.kill()  # only one process can open the embedded metastore
+    home = own.folder / "stack"  # the folder of the metastore
     environ = {
         "SPARK_REMOTE": "",
         "SPARK_CONF_DIR": str(home / "conf"),

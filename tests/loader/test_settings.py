@@ -1,4 +1,4 @@
-"""The configuration: what it takes, and what it says about what it does not."""
+"""The configuration: accepted values, and the errors for others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How big records are is counted without unpacking more than a piece at a time."""
+"""Record sizes are measured with only one decompressed piece in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 
 
 def packed(values: list[bytes | None], codec: int, base: int = 0) -> bytes:
-    """A batch as a producer sends it, at the offset where the broker put it."""
+    """A record batch as a producer sends it, with the base offset that the broker sets."""
     builder = DefaultRecordBatchBuilder(
         magic=2, compression_type=codec, is_transactional=False, producer_id=-1,
         producer_epoch=-1, base_sequence=-1, batch_size=1 << 62,
@@ -92,7 +92,7 @@ def test_only_the_range_is_counted_and_half_a_batch_is_left_for_the_next_answer(
     assert counted.take(first + second[:-1], 3, 20) == 10
     assert counted.take(second, 10, 15) == 20
     assert [offset for offset, _ in counted.too_large] == [10, 11, 12, 13, 14]
-    # After compaction the offset behind the range may be the next that there is.
+    # After compaction, the next existing offset may be far beyond the range.
     assert counted.take(packed([b"z"], 0, base=90), 50, 60) == 60
 
 

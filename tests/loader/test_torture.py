@@ -1,7 +1,7 @@
-"""Kills at random times, of loaders and of the server, while everything else goes on.
+"""Kills loaders and the server at random times while everything else continues.
 
 Two loaders at once, a producer, aborted transactions, compaction and retention. `make test` runs a
-short one; `make torture` a long one (TORTURE_ROUNDS, and TORTURE_SEED to see one again).
+short one; `make torture` a long one (TORTURE_ROUNDS, and TORTURE_SEED to repeat one).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import sys
 import threading
 import time
 from contextlib import closing
-from typing import Any
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from tests.conftest import ROOT
+from tests.loader.conftest import Own
 
 pytestmark = pytest.mark.stack
 
@@ -30,7 +30,7 @@ PARTITIONS = 2
 
 
 class Source(threading.Thread):
-    """Writes until told to stop, and remembers what a reader may and must see."""
+    """Writes until it is stopped, and records what a reader may see and must see."""
 
     def __init__(self, servers: str, prefix: str) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Source(threading.Thread):
 
 
 @pytest.mark.exhaustive
-def test_every_record_once_whatever_is_killed(own: Any) -> None:
+def test_every_record_once_whatever_is_killed(own: Own) -> None:
     own.stack.up()
     dice = random.Random(SEED)
     prefix = f"torture{SEED}"
@@ -104,7 +104,7 @@ def test_every_record_once_whatever_is_killed(own: Any) -> None:
     source.start()
 
     def retention() -> None:
-        """What is loaded may go; more would be a loss, which other tests are about."""
+        """Retention of loaded records only; more would be a loss, which other tests cover."""
         rows = own.sql(
             f"""select r.partition, max(r.until_offset) from {prefix}.batches
             lateral view explode(ranges) as r
@@ -128,14 +128,14 @@ def test_every_record_once_whatever_is_killed(own: Any) -> None:
         for number in range(ROUNDS):
             loaders = [start(), start()]
             for loader in loaders:
-                time.sleep(dice.uniform(1.0, 5.0))  # a moment of the protocol, any of them
+                time.sleep(dice.uniform(1.0, 5.0))  # any moment of the protocol
                 loader.kill()
                 loader.wait()
             if number % 3 == 2:
-                last = start()
+                orphan = start()
                 time.sleep(dice.uniform(2.0, 6.0))
                 own.stack.spark.kill()
-                last.wait(120)
+                orphan.wait(120)
                 own.stack.up()
             elif own.sql(f"show tables in {prefix}" if number else "show schemas") and number:
                 retention()

@@ -1,4 +1,6 @@
-"""A batch that can never be written is taken back by a command, and nothing of it lands later."""
+"""The command `withdraw` cancels a batch that can never be written, and no row of
+it lands later.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +9,30 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import PLANTED
-from tests.loader.conftest import commands_of, every, text_of
+from loader.errors import LoaderError
+from tests.conftest import PLANTED, Source
+from tests.loader.conftest import Lake, Open, commands_of, every, text_of
 
 pytestmark = pytest.mark.stack
 
 
-def _refuse(lake: Any, name: str, condition: str) -> None:
-    """Let the raw table refuse every row without ``condition``, as no loader can help."""
+def _refuse(lake: Lake, name: str, condition: str) -> None:
+    """A constraint on the raw table: it refuses every row without ``condition``, whatever the
+    loader does.
+    """
     lake.sql(f"alter table {lake.table(name)} add constraint refused check ({condition})")
 
 
-def _allow(lake: Any, name: str) -> None:
+def _allow(lake: Lake, name: str) -> None:
     lake.sql(f"alter table {lake.table(name)} drop constraint refused")
 
 
-def _leave(lake: Any) -> None:
-    """As if the loader that planned what is unfinished were a process that has ended."""
+def _leave(lake: Lake) -> None:
+    """As if the process that planned the unfinished batch had ended."""
     lake.sql(f"update {lake.ledger} set owner = 'elsewhere/1/1/x' where state = 'planned'")
 
 
-def _gaps(lake: Any, name: str) -> list[tuple[Any, ...]]:
+def _gaps(lake: Lake, name: str) -> list[tuple[Any, ...]]:
     rows = lake.sql(
         f"select batch_id, state, records, gap.reason from {lake.ledger} "
         f"lateral view explode(gaps) as gap where table_name = '{lake.table(name)}' order by 1"
@@ -36,7 +41,7 @@ def _gaps(lake: Any, name: str) -> list[tuple[Any, ...]]:
 
 
 def test_the_error_of_a_batch_that_cannot_be_written_names_the_command_that_takes_it_back(
-    lake: Any,
+    lake: Lake,
 ) -> None:
     lake.make("a", "good")
     lake.configure("a", "good")
@@ -58,7 +63,7 @@ def test_the_error_of_a_batch_that_cannot_be_written_names_the_command_that_take
     answer = lake.load(*command)
     assert (answer.code, "was withdrawn" in text_of(answer)) == (0, True), answer.text
     assert _gaps(lake, "a") == [(2, "committed", 0, "withdrawn: cannot be written")]
-    assert lake.load(*command).code == 2  # there is none any more
+    assert lake.load(*command).code == 2  # it no longer exists
     _allow(lake, "a")
     assert lake.load().code == 0
     assert lake.offsets("a") == every(10)
@@ -72,7 +77,7 @@ def test_the_error_of_a_batch_that_cannot_be_written_names_the_command_that_take
 
 
 def test_a_withdrawn_batch_whose_late_writer_still_runs_lands_nothing(
-    lake: Any, loader: Any, tmp_path: Path
+    lake: Lake, loader: Open, tmp_path: Path
 ) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
@@ -88,7 +93,7 @@ def test_a_withdrawn_batch_whose_late_writer_still_runs_lands_nothing(
     for name in "ax":
         withdraw = ("withdraw", "--table", lake.table(name), "--batch", 1, "--reason", "too late")
         assert lake.load(*withdraw).code == 0
-    errors: list[Any] = []
+    errors: list[LoaderError] = []
     assert late.land(survey, ours, print, print, errors) == []
     assert len(errors) == 2, errors
     for name in "ax":
@@ -101,7 +106,7 @@ def test_a_withdrawn_batch_whose_late_writer_still_runs_lands_nothing(
 
 @pytest.mark.exhaustive
 def test_a_section_that_is_taken_out_stops_no_run_and_its_batch_can_be_withdrawn(
-    lake: Any, postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, postgres: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PARC_PASSWORD", PLANTED)
     postgres.ask("drop table if exists taken_out")
@@ -134,7 +139,7 @@ def test_a_section_that_is_taken_out_stops_no_run_and_its_batch_can_be_withdrawn
         assert lake.load(*command).code == 0
     answer = lake.load()
     assert (answer.code, commands_of(answer)) == (0, [])
-    # When the sections are back, they are read as they are then.
+    # When the sections are back, their present content is read.
     for name in ("x", "taken_out"):
         _allow(lake, name)
     lake.configure("a", tail=tail)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import yaml
@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 
 class Refused(Exception):
-    """What `exceptions.raise_compiler_error` says."""
+    """The message of `exceptions.raise_compiler_error`."""
 
 
 class Macro(BaseMacroGenerator):
@@ -36,11 +36,19 @@ class Macro(BaseMacroGenerator):
         return self.call_macro(*arguments, **named)
 
 
+class Render(Protocol):
+    """The fixture `macro`; the result of a macro is its text or its return value."""
+
+    def __call__(
+        self, name: str, *arguments: object, variables: Mapping[str, Any] | None = None
+    ) -> Any: ...
+
+
 @pytest.fixture(scope="session")
-def macro() -> Callable[..., Any]:
+def macro() -> Render:
     """Render a macro: ``macro("matomo_masked_ip", "ip", 2)``.
 
-    dbt's `var` has the variables of ``dbt_project.yml``, with ``variables`` before them.
+    dbt's `var` has the variables of ``dbt_project.yml``, overridden by ``variables``.
     """
     project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
     environment, templates = get_environment(), {}
@@ -49,7 +57,7 @@ def macro() -> Callable[..., Any]:
         template = environment.from_string(source)
         templates.update(dict.fromkeys(re.findall(r"{%-? macro (\w+)", source), template))
 
-    def call(name: str, *arguments: Any, variables: dict[str, Any] | None = None) -> Any:
+    def call(name: str, *arguments: object, variables: Mapping[str, Any] | None = None) -> Any:
         def refuse(message: str) -> None:
             raise Refused(message)
 

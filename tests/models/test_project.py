@@ -1,4 +1,4 @@
-"""What the dbt project promises before any server is asked."""
+"""Properties of the dbt project that need no server."""
 
 from __future__ import annotations
 
@@ -135,12 +135,12 @@ def test_only_staging_reads_raw(manifests: dict[str, dict[str, Any]]) -> None:
 
 
 def parsed_jinja(text: str) -> nodes.Template:
-    """What dbt's own parser makes of a template."""
+    """The result of dbt's own parser for a template."""
     return get_environment().parse(text)
 
 
 def signatures(text: str) -> Iterator[tuple[str, tuple[list[str], list[str]]]]:
-    """The macros of a template: their names, their arguments, and their defaults."""
+    """The macros of a template: names, arguments and defaults."""
     for macro in parsed_jinja(text).find_all(nodes.Macro):
         if macro.name.startswith("dbt_macro__"):
             arguments = [argument.name for argument in macro.args]
@@ -148,7 +148,7 @@ def signatures(text: str) -> Iterator[tuple[str, tuple[list[str], list[str]]]]:
 
 
 def test_sqlfluff_has_a_stand_in_with_the_same_arguments_for_each_macro_that_sql_calls() -> None:
-    """The jinja templater of sqlfluff runs without dbt, so it does not know our macros."""
+    """sqlfluff's jinja templater runs without dbt, so it does not have the project's macros."""
     config = configparser.RawConfigParser()
     config.read(ROOT / ".sqlfluff", encoding="utf-8")
     section = dict(config["sqlfluff:templater:jinja:macros"])
@@ -179,10 +179,10 @@ def test_a_macro_stands_in_a_file_of_its_name_or_beside_the_only_one_that_uses_i
     }
     files: dict[str, set[str]] = {}
     for macro in ours.values():
-        name = macro["name"].removeprefix("test_")  # dbt's prefix of a generic test
+        name = macro["name"].removeprefix("test_")  # the prefix of generic tests
         files.setdefault(macro["original_file_path"], set()).add(name)
     assert [path for path, names in files.items() if Path(path).stem not in names] == []
-    # What stands beside the macro of the file's name is used in that file only.
+    # Other macros in the file of a macro are used in that file only.
     inner = {
         name
         for name, macro in ours.items()

@@ -1,14 +1,12 @@
-"""A column of a visit is declared once, and all that must know of it follows from that."""
+"""A column of a visit is declared once, and everything else is derived from the declaration."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-Render = Callable[..., Any]
+from tests.models.conftest import Render
 
 
 def test_each_column_has_a_name_of_its_own_and_known_roles(macro: Render) -> None:
@@ -17,7 +15,7 @@ def test_each_column_has_a_name_of_its_own_and_known_roles(macro: Render) -> Non
     assert len(names) == len(set(names)) > 50
     for name, roles, _ in columns:
         assert set(roles.split()) <= {"hash", "lake", "dimension", "clock"}, name
-        # What the lake keeps of a visit it keeps once.
+        # The lake stores each column of a visit once.
         assert len(set(roles.split()) & {"lake", "dimension", "clock"}) <= 1, name
 
 
@@ -36,7 +34,9 @@ def test_what_a_column_reads_is_a_known_field(decimals: str | int, macro: Render
 
 
 def test_the_hash_of_a_version_keeps_its_columns_in_their_order(macro: Render) -> None:
-    """Another order is another hash: every visit that is exported again would be a new version."""
+    """Another order gives another hash, so every visit that is exported again would be a new
+    version.
+    """
     names = " ".join(macro("matomo_visit_columns", "hash"))
     assert names.startswith(
         "first_action_at last_action_at first_utc_offset_seconds last_utc_offset_seconds "

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from tests.odd.values import FIELD_NAMES, Odd, odd_documents, odd_names, odd_values
 
-# Each field gets these values, and every fourth of the others, which ones differs by field.
+# Every field gets these values, and every fourth of the others; which ones differs by field.
 ALWAYS = {"null", "empty", "2^63-1", "1e308", "40 digits", "array", "object", "true", "8 KB"}
 STRIDE = 4
 
-# Odd documents are of another year than the clean ones, and of sites of their own.
+# Odd documents have another year and other sites than the clean ones.
 FIRST_SITE = 10_000
 _TIME = 1_614_600_000  # 2021-03-01
 
@@ -187,7 +187,7 @@ _SITE = {
     "currency": "EUR",
     "ecommerce": "1",
 }
-_REPORTS = {
+_REPORTS: dict[str, dict[str, Any]] = {
     "VisitsSummary.get": {"nb_visits": 6, "nb_uniq_visitors": 2, "nb_actions": 10,
                           "nb_visits_converted": 2, "bounce_count": 3, "sum_visit_length": 411,
                           "max_actions": 3, "bounce_rate": "50%"},
@@ -208,7 +208,7 @@ _EVENT = {
 
 
 class Message(NamedTuple):
-    """An odd input, and the message that carries it."""
+    """An odd input, and the message that contains it."""
 
     name: str
     topic: str
@@ -218,13 +218,13 @@ class Message(NamedTuple):
 
 
 def messages(only: str | None = None) -> list[Message]:
-    """Every odd input as a message of its own, or the one of ``LACUSTRE_ODD=field=value``."""
+    """Every odd input in a message of its own, or only the one in ``LACUSTRE_ODD=field=value``."""
     found = [*_matomo(only), *_meters(only)]
     return [each for each in found if only is None or each.name == only]
 
 
 def _chosen(kind: str, odds: Iterator[Odd], only: str | None) -> Iterator[Odd]:
-    """The inputs that are sent: all where one is asked for by name, else a share of each field."""
+    """The inputs to send: a share per field, or the one that ``only`` names."""
     numbers: dict[str, int] = {}
     for odd in odds:
         number = numbers.setdefault(odd.field, len(numbers))
@@ -262,7 +262,7 @@ def _matomo(only: str | None) -> Iterator[Message]:
         return Message(odd.name, "matomo", key, value, named)
 
     for count, odd in enumerate(_visits(only)):
-        # Each a visit of its own: else all but the last were older versions of one.
+        # Another visit each; otherwise all but the last would be older versions of one visit.
         text = odd.text.replace('"idVisit": "1"', f'"idVisit": "{1000 + count}"', 1)
         yield message(odd, FIRST_SITE, {"type": "visit"} if count % 2 else {}, text)
     for kind, document in (
@@ -270,7 +270,7 @@ def _matomo(only: str | None) -> Iterator[Message]:
     ):  # fmt: skip
         for odd in _chosen(kind, odd_documents(document), only):
             number += 1
-            # Each a site of its own, since a catalogue stands for all of a site.
+            # Another site each, because a catalogue replaces all entries of its site.
             text = odd.text.replace('"idsite": "1"', f'"idsite": "{number}"', 1)
             yield message(odd, number, {"type": kind}, f"[{text}]")
     for method, report in _REPORTS.items():
@@ -284,7 +284,7 @@ def _matomo(only: str | None) -> Iterator[Message]:
     for name, value in odd_values().items():
         for headers in ({}, {"type": "visit"}):
             odd = Odd(f"matomo.(message{' with a type' if headers else ''})", name, value)
-            if value != "[]":  # a message of no documents
+            if value != "[]":  # a message without documents
                 yield message(odd, FIRST_SITE, headers, value)
 
 
@@ -307,5 +307,4 @@ def _meters(only: str | None) -> Iterator[Message]:
         odds.append(Odd("meters.(member)", name, f'{{"odd.csv_row1": {value}}}'))
     for number, odd in enumerate(odds):
         text = odd.text.replace(_EVENT["id_evt"], f"20210301{number:013}", 1)
-        value = text.encode("utf-8", "surrogatepass")
-        yield Message(odd.name, "meter-events", None, value, [])
+        yield Message(odd.name, "meter-events", None, text.encode("utf-8", "surrogatepass"), [])

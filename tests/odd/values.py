@@ -1,7 +1,7 @@
 """Odd values, and every field of a message set to each of them, one at a time, never at random.
 
-A value is JSON text, not a Python object, since some of them (a duplicate key, a lone surrogate,
-a number that no float holds) have no Python object.
+A value is JSON text and no Python object, because some values have no Python object (a duplicate
+key, a lone surrogate, a number that no float can represent).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-# Stands for the value under test while the rest of a document is written as JSON.
+# Placeholder for the value under test while the rest of a document is written as JSON.
 _MARK = "\ue000the odd value\ue000"
 
 
@@ -23,7 +23,7 @@ class Odd(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What reproduces the input: ``LACUSTRE_ODD=field=value``."""
+        """The setting that reproduces the input: ``LACUSTRE_ODD=field=value``."""
         return f"{self.field}={self.value}"
 
 
@@ -131,12 +131,12 @@ def _raw() -> dict[str, str]:
 
 
 def odd_values() -> dict[str, str]:
-    """Every odd value as JSON text, by its name."""
+    """Every odd value as JSON text, by name."""
     return _raw() | {name: json.dumps(text) for name, text in _texts().items()}
 
 
 def huge_values() -> dict[str, str]:
-    """Texts of 1 MB of several alphabets; for a few fields only."""
+    """Texts of 1 MB in several alphabets; for a few fields only."""
     size = 1 << 20
     alphabets = {"a": "a", "dot": "a.", "at": "a@", "digit": "1", "percent": "%41", "slash": "/"}
     return {
@@ -161,7 +161,7 @@ FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
 
 
 def fields_of(document: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """The path of every field in ``document``, inner ones too, and of the elements of its lists."""
+    """The path of every field in ``document``, also nested ones and elements of lists."""
     if isinstance(document, dict):
         inner: Iterator[tuple[str | int, Any]] = iter(document.items())
     elif isinstance(document, list):
@@ -184,10 +184,10 @@ def _holder(document: Any, path: tuple[str | int, ...]) -> Any:
 
 
 def odd_documents(document: Any, values: Mapping[str, str] | None = None) -> Iterator[Odd]:
-    """``document`` once for each field and value, and for each field left out or written twice.
+    """``document`` once for each field and value, and for each field left out or repeated.
 
-    ``values`` are JSON texts by name, all odd ones where it is not given. Everything but the field
-    under test is as it was, so that a failure names its cause.
+    ``values`` are JSON texts by name, by default all odd ones. Everything but the field under test
+    is unchanged, so that a failure names its cause.
     """
     chosen = odd_values() if values is None else values
     for path in fields_of(document):
@@ -209,6 +209,6 @@ def odd_documents(document: Any, values: Mapping[str, str] | None = None) -> Ite
 
 
 def odd_names(document: Mapping[str, Any]) -> Iterator[Odd]:
-    """``document`` with each of the odd field names beside its own."""
+    """``document`` with each of the odd field names as an additional field."""
     for name, added in FIELD_NAMES.items():
         yield Odd("(a field more)", name, json.dumps({**document, **dict.fromkeys(added, "1")}))

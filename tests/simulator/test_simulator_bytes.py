@@ -1,6 +1,6 @@
-"""A seed means the same data for ever: with every numpy, on every machine.
+"""A seed gives the same bytes with every numpy release and on every machine.
 
-When a change of the simulator is meant to change what it makes, the check sums here change with it.
+If a change of the simulator is meant to change its output, change the checksums here with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from simulator.meters import MeterSettings, like_prototype, write_meters
 
 
 def digest(root: Path) -> str:
-    """One check sum of the check sums of all files of a data set."""
+    """One checksum over the checksums of all files of a data set."""
     files = json.loads((root / "manifest.json").read_bytes())["files"]
     for name, told in files.items():
         assert hashlib.sha256((root / name).read_bytes()).hexdigest() == told

@@ -1,4 +1,4 @@
-"""The park in a database is the park of the files, on any day of its history."""
+"""The park in a database equals the park in the files, on any day of its history."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["postgres", "mariadb"])
 def database(request: pytest.FixtureRequest) -> tuple[str, Rows]:
-    """An address, and a way to ask there."""
+    """A url, and a function that queries the database."""
     url: str = request.getfixturevalue(request.param)
 
     def ask(statement: str) -> list[tuple[Any, ...]]:

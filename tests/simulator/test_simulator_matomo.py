@@ -1,4 +1,4 @@
-"""The Matomo data set keeps its shapes, its answers and its bytes."""
+"""The Matomo data set: its shapes, its answers and its bytes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def manifest(root: Path) -> dict[str, Any]:
 
 
 def visits(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The readable visits among the messages, in one message or in arrays."""
+    """The readable visits among the messages, single or in arrays."""
     found = []
     for entry in messages:
         value = entry.get("value")
@@ -59,7 +59,7 @@ def first_day(period: str, day: date) -> str:
 
 
 def newest(exported: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of the versions of a visit that with the last action."""
+    """The version of each visit with the latest last action."""
     found: dict[Any, dict[str, Any]] = {}
     for visit in exported:
         key = int(visit["idSite"]), int(visit["idVisit"])
@@ -72,7 +72,7 @@ OS_FAMILIES = {"WIN": "Windows", "AND": "Android", "IPA": "iOS"}
 
 
 class Recount:
-    """Reports from the JSON alone."""
+    """Reports computed from the exported JSON alone."""
 
     def __init__(self, exported: list[dict[str, Any]]) -> None:
         self.of_visits: dict[str, dict[Key, list[dict[str, Any]]]] = defaultdict(
@@ -83,7 +83,7 @@ class Recount:
         )
         for visit in newest(exported):
             rows = visit["actionDetails"]
-            # The last row and lastActionTimestamp are one instant, in wall clock and in UTC.
+            # The last row and lastActionTimestamp are the same instant, as wall clock and in UTC.
             last = datetime.fromtimestamp(rows[-1]["timestamp"], timezone.utc)
             for period in ("day", "week", "month", "year"):
                 place = (str(visit["idSite"]), period, first_day(period, last.date()))
@@ -95,14 +95,14 @@ class Recount:
                     for report, label in self.row_labels(row):
                         self.of_rows[report][(*place, label)].append((int(visit["idVisit"]), row))
 
-        # Keywords that found nothing all day, on some day of the period.
+        # Keywords that found nothing on a whole day of the period.
         searches = self.of_rows.get("Actions.getSiteSearchKeywords", {})
-        for (site, period, day, label), found in searches.items():
+        for (site, period, first, label), found in searches.items():
             counts = [row["siteSearchCount"] for _, row in found]
             if period == "day" and max((int(each) for each in counts if each is not None),
                                        default=-1) == 0:  # fmt: skip
                 for longer in ("day", "week", "month", "year"):
-                    key = (site, longer, first_day(longer, date.fromisoformat(day)), label)
+                    key = (site, longer, first_day(longer, date.fromisoformat(first)), label)
                     self.of_rows["Actions.getSiteSearchNoResultKeywords"][key] = searches[key]
 
     @staticmethod
@@ -153,10 +153,10 @@ class Recount:
 
 
 def metric(name: str, found: list[tuple[int, dict[str, Any]]]) -> str:
-    """A metric of rows, as the answers write it."""
+    """A metric of rows, in the format of the answers."""
     rows = [row for _, row in found]
     if name in ("nb_visits", "nb_visits_converted"):
-        # Of events and contents, for each different one that was done or shown.
+        # For events and contents, a visit counts once per different one.
         names = ("eventCategory", "eventAction", "eventName", "contentPiece", "contentTarget",
                  "contentName")  # fmt: skip
         return str(len({
@@ -188,7 +188,7 @@ def metric(name: str, found: list[tuple[int, dict[str, Any]]]) -> str:
 
 
 def told(root: Path, name: str) -> dict[Key, dict[str, str]]:
-    """An answer by its key."""
+    """An answer by key."""
     rows = read_answers(root, name)
     found = {(r["idSite"], r["period"], r["date"], r["label"]): r for r in rows}
     assert len(found) == len(rows), name
@@ -220,7 +220,7 @@ def assert_answers_are_true(root: Path) -> None:
                 ], (moment, report, key)
         for report, rows in recount.of_rows.items():
             answers = told(root, f"{moment}/{report}")
-            if not report.startswith("Actions.getPage"):  # these have rows of entries and exits too
+            if not report.startswith("Actions.getPage"):  # these have more rows
                 assert set(answers) == set(rows), (moment, report)
             for key, found in rows.items():
                 for name, value in list(answers[key].items())[4:]:
@@ -256,10 +256,10 @@ def assert_items_are_true(root: Path, moment: str, exported: list[dict[str, Any]
             if row["type"] == "ecommerceOrder":
                 for item in row["itemDetails"]:
                     amount = Decimal(item["price"]) * int(item["quantity"])
-                    key = (str(visit["idSite"]), item["itemSKU"])
-                    expected["revenue"][key] += amount  # type: ignore[assignment]
-                    expected["quantity"][key] += int(item["quantity"])
-                    expected["orders"][key] += 1
+                    sku = (str(visit["idSite"]), item["itemSKU"])
+                    expected["revenue"][sku] += amount  # type: ignore[assignment]
+                    expected["quantity"][sku] += int(item["quantity"])
+                    expected["orders"][sku] += 1
     if expected:
         totals: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
         for key, row in told(root, f"{moment}/Goals.getItemsSku").items():
@@ -275,7 +275,8 @@ def assert_entries_are_true(root: Path, moment: str, recount: Recount) -> None:
     for (site, period, start, _), group in recount.of_visits["VisitsSummary.get"].items():
         for visit in group:
             rows = [row for row in visit["actionDetails"] if row["type"] in ("action", "search")]
-            # A site search is no page, and leaves none before or after it.
+            # A site search is no page, so a visit that begins or ends with one has no entry or exit
+            # page.
             for row, counted in ((rows[0], entries), (rows[-1], exits)):
                 if row["type"] == "action":
                     counted[site, f"{period} {start}", row["url"]] += 1
@@ -291,7 +292,7 @@ def assert_entries_are_true(root: Path, moment: str, recount: Recount) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight days in which New York changes its clocks, on three sites."""
+    """Eight days with a clock change in New York, on three sites."""
     root = tmp_path_factory.mktemp("matomo")
     wanted = MatomoSettings(
         7, date(2024, 3, 5), 8, sites=3, visits_per_day=25, timezones=ZONES, array_percent=20
@@ -356,7 +357,8 @@ def test_every_kind_of_row_and_both_typings_are_there(made: Path) -> None:
         here = [visit for visit in exported if int(visit["idSite"]) == site]
         assert {type(visit["idVisit"]) for visit in here} == {int, str}
         for visit in here:
-            # One PHP writes all columns of an answer; what PHP computes is a number on both.
+            # PHP 7 and 8 differ only in database columns; values that PHP computes are numbers in
+            # both.
             columns = ("idSite", "visitCount", "actions", "visitDuration", "visitConverted")
             assert len({type(visit[name]) for name in columns}) == 1
             assert isinstance(visit["lastActionTimestamp"], int)

@@ -1,4 +1,4 @@
-"""The meter data set keeps its format, its answers and its bytes."""
+"""The meter data set: its format, its answers and its bytes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PARK = {
     "region.csv": "id_region,libelle_region",
 }
 PERIODS = {"daily": "day", "weekly": "week", "monthly": "month", "annual": "year"}
-# Enough of every defect that each is there in a small data set.
+# High shares, so that a small data set has every defect.
 MANY = Shares(
     late=0.08, duplicates=0.02, malformed=0.02, wrong_clock=0.02,
     unknown_equipment=0.02, unknown_type=0.02, unplaced=0.02,
@@ -83,7 +83,7 @@ def first_day(period: str, day: date) -> str:
 
 
 def readable_rows(root: Path) -> list[tuple[datetime, datetime, str, str, int]]:
-    """What a careful reader finds in the files; rows of a wrong clock are left out."""
+    """The rows that a careful reader finds in the files, without those of a wrong clock."""
     events = []
     for path in sorted(root.glob("events/event_*.csv")):
         for line in path.read_text(encoding="utf-8").splitlines()[1:]:
@@ -99,7 +99,7 @@ def readable_rows(root: Path) -> list[tuple[datetime, datetime, str, str, int]]:
 
 
 class Places:
-    """Where the park's files say that an equipment is."""
+    """The places of equipment in the park's files."""
 
     def __init__(self, root: Path) -> None:
         self._c: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
@@ -119,7 +119,7 @@ class Places:
         self._labels = labels
 
     def of(self, day: date, kind: str, number: int) -> tuple[str, str, str, str]:
-        """PDK, commune, département and région codes; empty when it is nowhere."""
+        """PDK, commune, département and région codes; empty if it has no place."""
         stamp = f"{day:%Y%m%d}"
         items = (self._c if kind == "C" else self._k).get(str(number), [])
         for first, last, place in items:
@@ -127,7 +127,7 @@ class Places:
                 pdk = self._pdc[place]["id_pdk"] if kind == "C" else place
                 source = self._pdc if kind == "C" else self._pdk
                 code = source[place]["code_insee_commune"]
-                if code.startswith("97"):  # the files give all of these one région
+                if code.startswith("97"):  # the files have all of these in one région
                     departement = code[:3]
                     region = next(r for d, _, r in DEPARTEMENTS if d == departement)
                     return pdk, code, departement, REGIONS[region][1]
@@ -196,7 +196,7 @@ def assert_answers_are_true(root: Path) -> None:
 
 
 def assert_service_is_true(root: Path) -> None:
-    """Equipment in service and its days without events, straight from the files."""
+    """Compare equipment in service and days without events with the files."""
     made = manifest(root)["parameters"]
     first, last = date.fromisoformat(made["start"]), date.fromisoformat(made["end"])
     busy = {(occurred.date(), kind, number) for occurred, _, _, kind, number in readable_rows(root)}
@@ -273,7 +273,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def prototype(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The days around the one on which the prototype's meters were replaced."""
+    """The days around the replacement of the prototype's meters."""
     root = tmp_path_factory.mktemp("prototype")
     write_meters(root, like_prototype(7, date(2019, 12, 31), date(2020, 1, 2)))
     return root
@@ -332,7 +332,7 @@ def test_the_prototype_profile_has_the_prototypes_rows_and_files(prototype: Path
         "communes": 36742, "departements": 101, "region": 27, "compteurs": 25, "concentrateurs": 5,
         "pdc": 20, "pdk": 5, "installation_c": 25, "installation_k": 5,
     }  # fmt: skip
-    # The park says that the new meters come a year later, so their events have no place.
+    # The park has the new meters a year later, so their events have no place.
     unplaced = [r for r in read_answers(prototype, "by_pdk_daily") if not r["id_pdk"]]
     assert {row["period_start"] for row in unplaced} == {"2020-01-01", "2020-01-02"}
 
@@ -384,7 +384,7 @@ def test_every_kind_of_change_happens_to_the_park(made: Path) -> None:
         if row["kind"] == "replaced_after_gap":
             gap = date.fromisoformat(row["first_day"]) - date.fromisoformat(row["last_day"])
             assert gap > timedelta(days=1)
-    # No equipment is in two places, and no place has two, on any day.
+    # On every day, each equipment has at most one place, and each place at most one equipment.
     for column in ("id_pdc", "id_compteur"):
         spans = defaultdict(list)
         for r in installed:
@@ -434,7 +434,7 @@ def test_a_storm_silences_a_whole_cell_and_is_told_twice(made: Path) -> None:
     assert len(copies) == manifest(made)["counts"]["last_gasp_copies"] > 10
     own = {(f[1], f[5]) for f in lines if f[3:5] == ["ev_C51", "C"] and f[6] == ""}
     told_twice = [f for f in copies if len(f) == 7 and (f[1], f[5]) in own]
-    # Some of the meters' own reports are planted defects or still on their way.
+    # Some of the meters' own reports are planted defects or have not arrived.
     assert len(told_twice) > 0.7 * len(copies)
 
 
@@ -453,7 +453,7 @@ def test_nights_when_clocks_change_have_23_or_25_hours(
         (line.split(",")[0][14:], line.split(",")[1])
         for line in (tmp_path / f"events/event_{night:%Y%m%d}.csv").read_text().splitlines()[1:]
     ]
-    # The id ends in a running number of true time.
+    # The id ends in a sequence number in the order of true time.
     times = [time for _, time in sorted(occurred)]
     backwards = [(a, b) for a, b in pairwise(times) if b < a]
     assert len(backwards) == (1 if hours == 25 else 0)
@@ -540,7 +540,7 @@ def test_what_an_interrupted_run_left_is_replaced(
         patch.setattr("simulator.meters.Dataset.finish", interrupted)
         with pytest.raises(KeyboardInterrupt):
             write_meters(tmp_path, MeterSettings(2, day, day + timedelta(days=2), meters=10))
-    # Nobody takes half a data set for a whole one.
+    # Without a manifest, nobody mistakes half a data set for a whole one.
     assert not (tmp_path / "manifest.json").exists()
     write_meters(tmp_path, MeterSettings(1, day, day, meters=10))
     assert tree(tmp_path) == whole
@@ -646,7 +646,7 @@ def test_a_terminal_sees_how_fast_it_goes_and_how_long_it_takes(tmp_path: Path) 
     )
     os.close(theirs)
     seen = b""
-    with suppress(OSError):  # the end of a terminal
+    with suppress(OSError):  # when the terminal was closed
         while part := os.read(ours, 4096):
             seen += part
     os.close(ours)

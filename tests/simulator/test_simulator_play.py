@@ -1,10 +1,11 @@
-"""`play` sends every record once, remembers it, and fails in plain words."""
+"""`play` sends every record once, stores its progress, and fails with a readable sentence."""
 
 from __future__ import annotations
 
 import json
 import socket
 import uuid
+from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -85,13 +86,13 @@ def test_disorder_and_resends_are_as_many_as_asked_and_always_the_same(
     assert len(sent) == count(file, shape) > len(plain)
     assert set(map(str, sent)) == set(map(str, plain))
     first = [record for number, record in enumerate(sent) if record not in sent[:number]]
-    assert first != list(dict.fromkeys(map(str, plain)))
+    assert list(map(str, first)) != list(dict.fromkeys(map(str, plain)))
     assert list(records(file, Shape(disorder=0.2, resends=0.1, seed=8))) != sent
 
 
 def test_jitter_moves_a_record_by_no_more_than_its_seconds(meter_events: Path) -> None:
     file = meter_events / "event_20240101.csv"
-    file.with_suffix(".resend").unlink()  # these come at the end, whenever they were
+    file.with_suffix(".resend").unlink()  # resent rows are out of order
     plain = list(records(file, Shape(timed=True)))
     moved = list(records(file, Shape(jitter=3600, timed=True)))
     assert moved != plain and sorted(map(str, moved)) == sorted(map(str, plain))
@@ -126,8 +127,8 @@ def test_a_line_that_is_no_message_is_named(tmp_path: Path) -> None:
 def test_no_broker_is_one_sentence_and_an_exit_code(
     matomo_messages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(play, "_CONNECT_SECONDS", 1)
-    with socket.socket() as reserved:  # bound, but nobody listens
+    monkeypatch.setattr(play, "CONNECT_SECONDS", 1)
+    with socket.socket() as reserved:  # bound, but not listening
         reserved.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{reserved.getsockname()[1]}"
         result = run("--topic", "t", "--bootstrap-servers", address, matomo_messages)
@@ -138,21 +139,18 @@ def test_no_broker_is_one_sentence_and_an_exit_code(
 
 
 def plain(record: Record) -> Record:
-    """The record as Kafka has it."""
+    """The record in Kafka's form."""
     return record._replace(at=None)
 
 
-def test_records_wait_for_their_own_time_and_for_the_rate(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_records_wait_for_their_own_time_and_for_the_rate() -> None:
     now = 100.0
-    monkeypatch.setattr(play.time, "monotonic", lambda: now)
 
     def serve(seconds: float) -> None:
         nonlocal now
         now += seconds
 
-    clock = play._Clock(play.Pace(speed=60.0))
+    clock = play.Clock(play.Pace(speed=60.0), lambda: now)
     sent = []
     for at in (6000.0, 6060.0, None, 6600.0):
         clock.wait(Record(None, b"", [], at), serve)
@@ -160,14 +158,14 @@ def test_records_wait_for_their_own_time_and_for_the_rate(
     assert sent == [0.0, 1.0, 1.0, 10.0]
 
     now = 100.0
-    clock = play._Clock(play.Pace(rate=4.0))
+    clock = play.Clock(play.Pace(rate=4.0), lambda: now)
     for _ in range(9):
         clock.wait(Record(None, b"", []), serve)
     assert now == pytest.approx(102.0)
 
 
 def consume(servers: str, topic: str) -> list[Record]:
-    import kafka  # type: ignore[import-untyped, unused-ignore]
+    import kafka
 
     consumer = kafka.KafkaConsumer(
         bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest"
@@ -237,7 +235,7 @@ def test_an_interrupted_play_goes_on_where_it_stopped(
     options = ("--topic", topic, "--bootstrap-servers", kafka_bootstrap_servers)
     expected = [plain(record) for record in records(matomo_messages)]
 
-    def interrupted(path: Path, shape: Shape) -> Any:
+    def interrupted(path: Path, shape: Shape) -> Iterator[Record]:
         for number, record in enumerate(records(path, shape)):
             if number == 7:
                 raise KeyboardInterrupt

@@ -16,7 +16,7 @@ from simulator.meters import MeterSettings, like_prototype, write_meters
 
 
 def plots(root: Path) -> list[str]:
-    """The captions of a page whose images are whole."""
+    """The captions of a page, whose images must be complete."""
     result = CliRunner().invoke(main, ["report", str(root)])
     assert result.exit_code == 0, result.output
     page = (root / "report.html").read_text(encoding="utf-8")

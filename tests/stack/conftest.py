@@ -1,14 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 
+class JavaAt(Protocol):
+    """The fixture `java_at`."""
+
+    def __call__(self, name: str, version: str, code: int = 0) -> Path: ...
+
+
 @pytest.fixture
-def java_at(tmp_path: Path) -> Iterator[object]:
-    """Makes a JAVA_HOME whose `java -version` reports what the test says."""
+def java_at(tmp_path: Path) -> JavaAt:
+    """Creates a JAVA_HOME whose `java -version` prints the version that the test chooses."""
 
     def make(name: str, version: str, code: int = 0) -> Path:
         home = tmp_path / name
@@ -18,4 +24,4 @@ def java_at(tmp_path: Path) -> Iterator[object]:
         java.chmod(0o755)
         return home
 
-    yield make
+    return make

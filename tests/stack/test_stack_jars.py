@@ -12,9 +12,9 @@ from stack.config import Settings
 from stack.errors import InstallError
 from stack.java import Java
 
-# Stands in for `java -jar ivy.jar`: does what the test writes into its file.
+# Replaces `java -jar ivy.jar`: runs the script of the test.
 FAKE_JAVA = "#!/bin/sh\n{script}\n"
-# What Ivy would fetch: the jars of the group that its module file names.
+# What Ivy would deliver: the jars of the group in its module file.
 DELIVER = "\n".join(
     f"grep -q stack-{group} ivy.xml && printf jar > '{jar.module}-{jar.revision}.jar'"
     for group, members in jars.GROUPS.items()
@@ -84,7 +84,7 @@ def test_another_version_in_the_code_fetches_that_group_again(
     script = DELIVER + "\nprintf x > more-1.jar"
     with pytest.raises(InstallError, match=r"more-1\.jar is not in jars\.sha256"):
         install(settings, tmp_path, script)
-    # A maintainer looks at it and locks it.
+    # A maintainer checks the jar and locks it.
     fetched = jars.install(settings, lambda: java(tmp_path, script), accepted=True)
     assert fetched == ["spark"]
     assert jars.install(settings, no_java) == []
@@ -104,7 +104,7 @@ def test_a_jar_that_was_exchanged_is_refused_at_each_start(
 ) -> None:
     install(settings, tmp_path)
     jar = next(jars.folder(settings, group).glob("*.jar"))
-    jar.write_bytes(b"RAJ")  # as long as before
+    jar.write_bytes(b"RAJ")  # same length as before
     with pytest.raises(InstallError, match=rf"{jar.name} has SHA-256"):
         jars.install(settings, no_java)
 
@@ -131,9 +131,9 @@ def test_a_fetched_jar_that_is_another_one_never_reaches_the_class_path(
 
 
 def test_every_jar_of_the_code_is_locked() -> None:
-    locked = jars._locked()
+    locked = set(jars.LOCK.read_text(encoding="utf-8").split())
     for group, members in jars.GROUPS.items():
-        assert {f"{jar.module}-{jar.revision}.jar" for jar in members} <= locked[group].keys()
+        assert {f"{group}/{jar.module}-{jar.revision}.jar" for jar in members} <= locked
 
 
 def test_only_jars_and_the_marker_reach_the_class_path_folder(

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from stack.errors import JavaError
 from stack.java import find_java, parse_version, server_environ
-
-JavaAt = Callable[..., Path]
+from tests.stack.conftest import JavaAt
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Stands for the resolver: says which version it was asked for, and has no package for some.
+# Replaces the resolver: prints the requested version, and lacks a package for some versions.
 UV = """#!{python}
 import os, sys
 version = sys.argv[sys.argv.index("--python-version") + 1]
@@ -21,9 +21,14 @@ if version in open("refused").read().split():
 """
 
 
+Check = Callable[[str], tuple[int, str, list[str]]]
+
+
 @pytest.fixture
-def check(tmp_path: Path) -> Callable[[str], tuple[int, str, list[str]]]:
-    """Check a project whose pins some versions refuse: code, message, versions asked for."""
+def check(tmp_path: Path) -> Check:
+    """Check a project whose pins cannot be resolved for some versions: code, message, checked
+    versions.
+    """
     for name in ("pyproject.toml", "requirements.txt", "constraints.txt"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     uv = tmp_path / "uv"
@@ -42,18 +47,18 @@ def check(tmp_path: Path) -> Callable[[str], tuple[int, str, list[str]]]:
     return run
 
 
-def test_pins_that_a_promised_python_cannot_install_are_a_sentence_each(check) -> None:  # type: ignore[no-untyped-def]
+def test_pins_that_a_promised_python_cannot_install_are_a_sentence_each(check: Check) -> None:
     code, said, asked = check("3.10 3.14")
     assert code == 1 and asked == ["3.10", "3.11", "3.12", "3.13", "3.14"]
     first, second = said.splitlines()
     assert first.startswith("Error: Python 3.10 cannot install the pinned packages")
     assert "no version of pycparser==3.12" in first and "Python 3.14 cannot" in second
-    # What failed is looked at once more; what held is not, until a file changes.
+    # A failed check runs again; a successful one only after a file changes.
     assert check("")[0] == 0
     assert check("") == (0, "", [])
 
 
-def test_a_changed_pin_is_resolved_again(check, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_changed_pin_is_resolved_again(check: Check, tmp_path: Path) -> None:
     assert check("")[0] == 0
     with (tmp_path / "constraints.txt").open("a", encoding="utf-8") as constraints:
         constraints.write("pycparser==3.12\n")
@@ -61,7 +66,7 @@ def test_a_changed_pin_is_resolved_again(check, tmp_path) -> None:  # type: igno
     assert code == 1 and len(asked) == 5 and said.count("Error:") == 1
 
 
-# A package with its version, maybe with a marker, and the hashes of its files.
+# A package with its version, optionally a marker, and the hashes of its files.
 LOCKED = re.compile(r"(?m)^([^\s=\[]+)\S*==.*\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\\n)?)+")
 
 

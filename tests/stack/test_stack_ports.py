@@ -45,7 +45,7 @@ def test_a_busy_usual_port_is_replaced_by_a_free_one(busy: int) -> None:
 
 def test_a_port_asked_for_is_taken_exactly_or_refused_by_name(busy: int, idle: int) -> None:
     assert choose([spec(busy)], {"a": idle}, {"a": busy}) == {"a": idle}
-    with pytest.raises(PortInUseError, match=rf"Port {busy}, which PORT_A asks for, is in use"):
+    with pytest.raises(PortInUseError, match=rf"Port {busy}, which PORT_A requests, is in use"):
         choose([spec(idle)], {"a": busy}, {})
 
 

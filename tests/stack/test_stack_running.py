@@ -25,7 +25,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         "LACUSTRE_SPARK_MEMORY": "1500m",
         "LACUSTRE_SPARK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 '-Dsaid=two words'",
         "PARK_PASSWORD": "hunter2",
-        # What other installations leave behind in a user's environment.
+        # Variables that other installations leave in a user's environment.
         "SPARK_HOME": "/nonexistent/spark",
         "SPARK_CONF_DIR": "/nonexistent/conf",
         "SPARK_DAEMON_MEMORY": "1m",
@@ -59,7 +59,7 @@ def thrift(stack: Stack, *statements: str, password: str = "") -> list[tuple[Any
 
 
 def connect(stack: Stack, statement: str, remote: str = "") -> list[tuple[Any, ...]]:
-    # In a process of its own: a session belongs to one server, and this one gets killed.
+    # In its own process: a session belongs to one server, and this server is killed.
     script = (
         "import json, sys; from pyspark.sql import SparkSession; "
         "s = SparkSession.builder.remote(sys.argv[1]).getOrCreate(); "
@@ -85,7 +85,7 @@ def test_tables_and_topics_outlive_a_crash_and_a_restart(stack: Stack) -> None:
     assert all(line.problem is None for line in stack.status())
     ports = {**stack.kafka.ports, **stack.spark.ports}
 
-    # One catalogue behind both doors, and Delta without being asked for.
+    # Both services use one metastore, and create Delta tables by default.
     thrift(stack, "create table visits (id int, name string)", "insert into visits values (1, 'a')")
     connect(stack, "insert into visits values (2, 'b')")
     rows = [(1, "a"), (2, "b")]
@@ -96,14 +96,14 @@ def test_tables_and_topics_outlive_a_crash_and_a_restart(stack: Stack) -> None:
     said = "select java_method('java.lang.System', 'getProperty', 'said')"
     assert thrift(stack, said) == [("two words",)]
 
-    # Neither an exported password nor a file of the instance is for everyone.
+    # Exported passwords and the instance's files are private.
     asked = "select java_method('java.lang.System', 'getenv', 'PARK_PASSWORD')"
     assert thrift(stack, asked) == [("null",)]
     assert stack.directory.stat().st_mode & 0o077 == 0
     written = [*(stack.directory / "warehouse").rglob("*"), *stack.directory.glob("kafka-data/*")]
     assert written and not [path for path in written if path.stat().st_mode & 0o077]
 
-    # Without the token nobody runs a statement.
+    # Without the token no statement runs.
     ends = stack.endpoints
     assert (stack.directory / "token").stat().st_mode & 0o077 == 0
     assert ends.thrift_password not in repr(ends) and ends.thrift_password in ends.spark_remote
@@ -136,5 +136,5 @@ def test_tables_and_topics_outlive_a_crash_and_a_restart(stack: Stack) -> None:
 
     assert sorted(stack.down()) == ["kafka", "spark"]
     assert stack.down() == []
-    # Nothing was written beside the instance, whatever its name.
+    # No file was written outside of the instance's folder, whatever its name.
     assert [path.name for path in stack.directory.parent.iterdir()] == [stack.directory.name]

@@ -18,9 +18,11 @@ from loader.lake.spark_errors import cause, is_gone
 from loader.sources.files.listing import as_unreadable, check_lines, unchanged
 from loader.sources.files.rows import file_rows, fitted
 
+_NTZ = "timestamp_ntz"
+
 
 def create_file_table(spark: SparkSession, table: str) -> None:
-    """Make the raw table for a reference file; its data columns come with the first file."""
+    """Create the raw table for a reference file; the first file adds its data columns."""
     tables.make_table(
         spark,
         table,
@@ -40,22 +42,24 @@ def land_files(
     """Write the files of ``batch`` and count the rows.
 
     Column names are the file's in lower case with underscores (``Code INSEE`` becomes
-    ``code_insee``). A line that does not fit the header, or is no JSON object, keeps its text in
+    ``code_insee``). A line that does not fit the header, or is no JSON object, has its text in
     ``corrupt_record``.
 
-    A file that is not what was planned, before or after it was read, loses its checksum in the
-    returned batch: the ledger then does not know its content, and the next run lands it again. A
-    file that cannot be read, or whose columns the table cannot take, is marked as such there, and
-    an error is added to ``errors``; the other files land.
+    If a file differs from the plan, before or after the read, its checksum in the returned batch is
+    empty, and the next run lands it again. A file that cannot be read, or whose columns do not fit
+    the table, is marked as unreadable in the returned batch and adds an error to ``errors``; the
+    other files land.
     """
     planned = [file for file in batch.files if unchanged(spark, file)]
     frames, bad = _frames(spark, config, batch, planned)
+    _allow_times_without_zone(spark, batch.table_name, frames)
     try:
         _append_files(frames, batch)
     except Exception as error:
         if isinstance(error, Fenced) or is_gone(error):
             raise
-        # Only those that can be read as a whole are tried once more.
+        # The error may be of a single file: read each one completely, and retry without the bad
+        # ones.
         for file in list(frames):
             try:
                 frames[file].write.format("noop").mode("overwrite").save()
@@ -68,7 +72,8 @@ def land_files(
     rows = spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id)
     found = {row[0]: row[1] for row in rows.groupBy("file_path").count().collect()}
     count = sum(found.values())
-    # Of a batch that an earlier run wrote, Delta skips what was no part of it then.
+    # If an earlier run wrote the batch, Delta skipped this write, also of files that were left out
+    # then.
     absent = {
         file for file in frames if file.path not in found and not frames[file].isEmpty()
     }  # fmt: skip
@@ -88,7 +93,7 @@ def land_files(
 def _frames(
     spark: SparkSession, config: settings.Files, batch: Batch, planned: Sequence[File]
 ) -> tuple[dict[File, DataFrame], dict[File, LoaderError]]:
-    """The rows of each of the ``planned`` files, and the error of each that cannot be read."""
+    """The rows of each of the ``planned`` files, and the error of each file that cannot be read."""
     bad: dict[File, LoaderError] = {}
     frames: dict[File, DataFrame] = {}
     held = {name.lower(): kind for name, kind in spark.table(batch.table_name).dtypes}
@@ -112,6 +117,20 @@ def _frames(
     return frames, bad
 
 
+def _allow_times_without_zone(
+    spark: SparkSession, table: str, frames: Mapping[File, DataFrame]
+) -> None:
+    """Enable Delta's feature for ``timestamp_ntz`` if a file brings the first such column. Delta
+    enables it itself only when it creates a table with such a column, not when it adds one.
+    """
+    kinds = [kind for frame in frames.values() for _, kind in frame.dtypes]
+    held = [kind for _, kind in spark.table(table).dtypes]
+    if any(_NTZ in kind for kind in kinds) and not any(_NTZ in kind for kind in held):
+        spark.sql(
+            f"alter table {table} set tblproperties ('delta.feature.timestampNtz' = 'supported')"
+        )
+
+
 def _append_files(frames: Mapping[File, DataFrame], batch: Batch) -> None:
     if not frames:
         return
@@ -120,7 +139,9 @@ def _append_files(frames: Mapping[File, DataFrame], batch: Batch) -> None:
 
 
 def _of_file(error: Exception, path: str) -> LoaderError:
-    """``error`` as one of the file at ``path`` alone; raises it where it is not the file's."""
+    """``error`` as an error of the file at ``path``; raises it if it does not concern a single
+    file.
+    """
     if isinstance(error, ConfigurationError):
         return error
     if isinstance(error, LoaderError) or is_gone(error):

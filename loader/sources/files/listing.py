@@ -1,9 +1,9 @@
-"""Reference files: which files a section of the configuration names, and what they hold now.
+"""Reference files: the files that a section of the configuration names, and their checksums.
 
-Files are listed without being read. A file whose path, length and modification time are those of
-the ledger is known; only the content of others is read, for a checksum. That is SHA-256 of the
-whole content up to ``_WHOLE`` bytes, and of a larger file, of which no task can hold everything,
-two sums of hashes of its lines, which do not depend on how Spark divides it.
+Listing does not read the files. A file is unchanged if its path, length and modification time are
+those in the ledger; of all other files the content is read for a checksum. Up to ``_WHOLE`` bytes
+the checksum is the SHA-256 of the content. No task can hold a larger file as one value, so its
+checksum is two sums of hashes of its lines, which do not depend on how Spark divides the file.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from loader.lake.spark_errors import cause, is_gone
 from loader.settings import Files
 
 _NAME = re.compile(r"^[A-Za-z0-9_]+$")
-# A file up to this size is one value of a task, which holds about five copies of it.
+# Largest file that is read as one value (16 MiB); a task holds about five copies of it.
 _WHOLE = 16 << 20
-# A line from this size on is skipped by Spark's reader instead of filling the heap.
+# Spark's reader skips lines from this size on (16 MiB) instead of filling the heap.
 LONGEST_LINE = 16 << 20
 _SKIP_LONGER = "mapreduce.input.linerecordreader.line.maxlength"
-# Paths of small files in one read.
+# Number of small files in one read.
 _TOGETHER = 500
 _LINES = "lines:"
 _UNREADABLE = "unreadable:"
@@ -38,11 +38,11 @@ _UNREADABLE = "unreadable:"
 def listed(
     spark: SparkSession, section: str, config: Files
 ) -> tuple[dict[str, list[File]], list[LoaderError]]:
-    """The files of ``[files.<section>]`` by the raw table that each belongs to, without their
-    checksums, and an error for each that has a name which cannot be used.
+    """The files of ``[files.<section>]`` by raw table, with empty checksums, and an error for each
+    file whose name cannot be used.
 
-    Spark lists and reads them, so any path it knows will do. Raises ``SourceUnavailable`` when
-    nothing matches the path.
+    Spark lists the files, so any path that Spark can read is allowed. Raises ``SourceUnavailable``
+    if no file matches the path.
     """
     here = _listed(spark, config.path)
     if not here:
@@ -75,9 +75,11 @@ def listed(
 def compared(
     spark: SparkSession, config: Files, known: Mapping[str, File], here: Sequence[File]
 ) -> tuple[list[File], list[File], list[LoaderError]]:
-    """Of the listed files ``here`` of one table: those whose content is new to it, those whose
-    content is ``known`` under another time, and an error for each that cannot be read, now or, as
-    the ledger says, when it was tried with this content and this configuration.
+    """The files of one table among the listed ``here``: those with new content, those with
+    ``known`` content and another time, and an error for each unreadable file.
+
+    A file is unreadable if it cannot be read now, or if the ledger marks it as unreadable with the
+    same content and the same configuration.
     """
     errors: list[LoaderError] = []
     candidates = []
@@ -92,7 +94,7 @@ def compared(
         elif before.checksum.startswith(_UNREADABLE):
             if before.checksum.startswith(_unreadable(config, "")):
                 errors.append(_still_unreadable(file))
-            else:  # the section says something else of it now
+            else:  # the settings of the section changed
                 checksum = before.checksum.split(":", 2)[2]
                 candidates.append(replace(file, checksum=checksum))
     new, touched = [], []
@@ -111,19 +113,19 @@ def compared(
 
 
 def as_unreadable(config: Files, file: File) -> File:
-    """``file`` as the ledger has one that cannot be read as ``config`` says: it is tried again
-    when its content or the configuration is another.
+    """``file`` marked as unreadable with the settings ``config``. It is read again when its content
+    or these settings change.
     """
     return replace(file, checksum=_unreadable(config, file.checksum))
 
 
 def is_readable(file: File) -> bool:
-    """Whether the ledger does not say that ``file`` cannot be read."""
+    """Whether ``file`` is not marked as unreadable."""
     return not file.checksum.startswith(_UNREADABLE)
 
 
 def unchanged(spark: SparkSession, file: File) -> bool:
-    """Whether the file is there and what it was when it was planned."""
+    """Whether the file exists and is the same as when it was planned."""
     now = _listed(spark, as_literal(file.path))
     if len(now) != 1:
         return False
@@ -133,12 +135,13 @@ def unchanged(spark: SparkSession, file: File) -> bool:
 
 
 def check_lines(file: File) -> None:
-    """Raise ``ConfigurationError`` for a file with a line that is too long to be read."""
+    """Raise ``ConfigurationError`` if the file has a line of ``LONGEST_LINE`` bytes or more."""
     if not file.checksum.startswith(_LINES):
         return
     lines, size = (int(each) for each in file.checksum.split(":")[1:3])
     compressed = re.search(r"(?i)\.(gz|bz2|zst|lz4|snappy|deflate|lzo|xz)$", file.path)
-    # Each line but the last has a byte more; a byte order mark is not counted.
+    # Each line except the last has a line end of one byte; a byte order mark of three bytes is not
+    # counted.
     if not compressed and lines + size < file.size - 3:
         message = (
             f"{file.path} has a line of {LONGEST_LINE >> 20} MB or more, which one task cannot "
@@ -148,7 +151,7 @@ def check_lines(file: File) -> None:
 
 
 def as_literal(path: str) -> str:
-    """``path`` so that Spark takes it for that one file, whatever characters it has."""
+    """``path`` with escaped glob characters, so that Spark reads exactly that file."""
     return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
 
 
@@ -161,13 +164,14 @@ def _unreadable(config: Files, checksum: str) -> str:
 def _still_unreadable(file: File) -> ConfigurationError:
     message = (
         f"{file.path} could not be read when it was loaded, and nothing of it is in the lake. It "
-        "is read again when the file or its section in loader.toml is another; or take it away."
+        "is read again after the file or its section in loader.toml changes. Otherwise remove the "
+        "file."
     )
     return ConfigurationError(message, path=file.path)
 
 
 def _listed(spark: SparkSession, path: str) -> list[File]:
-    """The files at ``path`` without their checksums; nothing of them is read."""
+    """The files at ``path`` with empty checksums; does not read their content."""
     reader = spark.read.format("binaryFile")
     try:
         rows = reader.load(path).select("path", "length", "modificationTime").collect()
@@ -179,7 +183,7 @@ def _listed(spark: SparkSession, path: str) -> list[File]:
         folder, _, name = path.rpartition("/")
         if "Relative path in absolute URI" not in str(error) or not folder:
             raise
-        # A name with a colon, which Hadoop's globs do not take. The folder itself can be listed.
+        # Hadoop's globs do not accept a name with a colon, so list the folder and filter by name.
         reader = reader.option("pathGlobFilter", name)
         rows = reader.load(folder).select("path", "length", "modificationTime").collect()
     return sorted((File(r[0], r[1], r[2], "") for r in rows), key=lambda file: file.path)
@@ -188,7 +192,9 @@ def _listed(spark: SparkSession, path: str) -> list[File]:
 def _with_checksums(
     spark: SparkSession, here: Sequence[File], errors: list[LoaderError]
 ) -> list[File]:
-    """``here`` with their checksums; a file that cannot be read is left out and said."""
+    """``here`` with checksums. A file that cannot be read is left out and adds an error to
+    ``errors``.
+    """
     small = [file for file in here if not file.checksum and file.size <= _WHOLE]
     sums: dict[str, str] = {file.path: file.checksum for file in here if file.checksum}
     for at in range(0, len(small), _TOGETHER):
@@ -200,7 +206,7 @@ def _with_checksums(
                 _say(some[0], error, errors)
                 continue
             _raise_if_gone(error)
-            for file in some:  # which of them it is
+            for file in some:  # find out which of them it is
                 try:
                     sums |= _of_whole(spark, [file])
                 except Exception as problem:
@@ -253,7 +259,7 @@ def _say(file: File, error: Exception, errors: list[LoaderError]) -> None:
 
 
 def changed_files(known: Mapping[str, File], found: Sequence[File]) -> tuple[File, ...]:
-    """The files of ``found`` whose content the table does not hold yet, by checksum."""
+    """The files of ``found`` that ``known`` lacks, or has with another checksum."""
     return tuple(
         file
         for file in found

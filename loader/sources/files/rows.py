@@ -1,19 +1,23 @@
-"""The rows of a file, and whether the raw table can hold them."""
+"""The rows of a file, and whether the raw table can store them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from loader.errors import ConfigurationError
+from loader.lake.spark_errors import is_gone
 from loader.settings import Files
 from loader.sources.files.listing import as_literal
 
-# What Parquet has and Delta has not.
+# Largest number of fields in a CSV line; the parser allocates some bytes for each.
+_MOST_FIELDS = 200_000
+# Types that Parquet has and Delta does not.
 _NOT_IN_DELTA = re.compile(r"time\(\d\)|interval\b.*")
 _WHOLE_NUMBERS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
 _KEPT = {
@@ -25,8 +29,10 @@ _KEPT = {
 
 
 def keeps(held: str, new: str) -> bool:
-    """Whether a column of type ``held`` of a file's table takes a value of type ``new`` as it is,
-    or refuses it; Delta alone would also round numbers and cut times off.
+    """Whether a column of type ``held`` stores every value of type ``new`` unchanged, or refuses
+    it.
+
+    Delta alone would also round numbers and cut off times of day.
     """
     held, new = held.replace(" ", ""), new.replace(" ", "")
     if held == new or ("<" in held and held.split("<")[0] == new.split("<")[0]):
@@ -41,7 +47,7 @@ def keeps(held: str, new: str) -> bool:
 
 
 def _unfit(kind: DataType) -> str:
-    """Why Delta does not take a column of type ``kind``; empty where it does."""
+    """The reason why Delta cannot store a column of type ``kind``; empty if it can."""
     if isinstance(kind, ArrayType):
         return _unfit(kind.elementType)
     if isinstance(kind, MapType):
@@ -59,11 +65,11 @@ def _unfit(kind: DataType) -> str:
 
 
 def fitted(table: str, held: dict[str, str], frame: DataFrame, path: str) -> DataFrame:
-    """``frame``, the rows of the file at ``path``, with the types of ``held``, which are those of
-    ``table`` and of the files before; its new columns are added there.
+    """``frame``, the rows of the file at ``path``, cast to the types in ``held``.
 
-    Raises ``ConfigurationError`` for a column that Delta does not take, or that would be held as a
-    type which changes its values.
+    ``held`` maps the columns of ``table``, and of the files before, to their types; this adds the
+    file's new columns. Raises ``ConfigurationError`` for a column that Delta cannot store, or whose
+    values the type in ``held`` would change.
     """
     columns = []
     added: dict[str, str] = {}
@@ -81,7 +87,7 @@ def fitted(table: str, held: dict[str, str], frame: DataFrame, path: str) -> Dat
         column = f.col(f"`{each.name}`")
         if was is None:
             added[each.name] = new
-        elif was != new and "<" not in was:  # Delta itself makes nested types alike
+        elif was != new and "<" not in was:  # Delta itself aligns nested types
             column = column.cast(was).alias(each.name)
         columns.append(column)
     held |= added
@@ -89,7 +95,7 @@ def fitted(table: str, held: dict[str, str], frame: DataFrame, path: str) -> Dat
 
 
 def file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | None:
-    """The rows of one file, with ``corrupt_record``; None for a CSV or JSON file that is empty."""
+    """The rows of one file, with ``corrupt_record``; None for an empty CSV or JSON file."""
     literal = as_literal(path)
     if config.format == "parquet":
         held = spark.read.parquet(literal)
@@ -102,19 +108,22 @@ def file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | None
     reader = spark.read.option("mode", "PERMISSIVE")
     reader = reader.option("columnNameOfCorruptRecord", "corrupt_record")
     if config.format == "csv" or config.encoding.upper() not in ("UTF-8", "UTF8"):
-        # Not for JSON that is UTF-8 anyway: told so, Spark would write its numbers anew.
+        # Not for UTF-8 JSON: with an explicit encoding Spark would rewrite the numbers.
         reader = reader.option("encoding", config.encoding)
     if config.format == "json":
-        fields = [name for name in reader.json(literal).columns if name != "corrupt_record"]
+        fields = [name for name in _members(reader.json(literal)) if name != "corrupt_record"]
         names = column_names(fields, path) if fields else []
-        # A member that is declared as text comes as its text, whatever it is.
+        # Spark returns a member that the schema declares as string as its JSON text, of whatever
+        # type.
         escaped = [name.replace("`", "``") for name in fields]
         schema = ", ".join(f"`{name}` string" for name in [*escaped, "corrupt_record"])
         renamed = [f.col(f"`{old}`").alias(new) for old, new in zip(escaped, names, strict=True)]
         return reader.schema(schema).json(literal).select("corrupt_record", *renamed)
-    # A quote within quotes is doubled, as everywhere but in Spark.
+    # A quote within quotes is doubled, as in RFC 4180; Spark's default is a backslash.
     reader = reader.option("delimiter", config.delimiter).option("escape", '"')
-    # The text source would read the first line as UTF-8, whatever the encoding.
+    # Spark fails the read of a whole file at a line with more fields than this.
+    reader = reader.option("maxColumns", str(_MOST_FIELDS))
+    # The text source would decode the first line as UTF-8, whatever the encoding.
     first = reader.csv(literal).first()
     if first is None:
         return None
@@ -131,9 +140,26 @@ def file_rows(spark: SparkSession, config: Files, path: str) -> DataFrame | None
     )
 
 
+def _members(rows: DataFrame) -> list[str]:
+    """The columns of ``rows``. Spark Connect's client cannot decode a schema that is nested deeper
+    than about thirty levels, and one line can cause such a schema; in that case the server lists
+    the names.
+    """
+    try:
+        return list(rows.columns)
+    except AnalysisException:
+        raise
+    except Exception as error:
+        if is_gone(error):
+            raise
+    every = f.to_json(f.struct("*"), {"ignoreNullFields": "false"})
+    first = rows.select(f.map_keys(f.from_json(every, "map<string, string>"))).first()
+    return list(first[0]) if first else []
+
+
 def column_names(cells: Sequence[str], path: str) -> list[str]:
-    """The columns in raw for the ``cells`` of a header; ``ConfigurationError`` where a cell cannot
-    name one.
+    """The names in raw for the ``cells`` of a header. Raises ``ConfigurationError`` for a cell that
+    gives no name, a repeated one, or one of the loader's own columns.
     """
     names = [re.sub(r"\W+", "_", cell.strip().lower()).strip("_") for cell in cells]
     twice = {name for name in names if names.count(name) > 1 or not name}

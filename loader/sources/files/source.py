@@ -21,7 +21,7 @@ from loader.sources.files.listing import compared, is_readable, listed
 
 
 class _Listed(NamedTuple):
-    """The files of one raw table, without their checksums."""
+    """The files of one raw table, with empty checksums."""
 
     section: str
     config: settings.Files
@@ -29,7 +29,7 @@ class _Listed(NamedTuple):
 
 
 class ReferenceFiles(Kind):
-    """``[files.<name>]``: files that land whole, and again when their content is another."""
+    """``[files.<name>]``: files that land whole, and again when their content changes."""
 
     name = "files"
     is_late = True
@@ -42,7 +42,7 @@ class ReferenceFiles(Kind):
 
     @property
     def sections(self) -> Collection[str]:
-        """The sets of files."""
+        """The names of the sets of files."""
         return self.settings.files
 
     @property
@@ -51,7 +51,7 @@ class ReferenceFiles(Kind):
         return set().union(*(each.schemas for each in self.settings.files.values()))
 
     def find(self, survey: Survey, section: str | None) -> None:
-        """List the files of each section; nothing of them is read."""
+        """List the files of each section, without reading them."""
         self._here = {}
         taken = {*survey.fed, self.ledger.name}
         for name, config in self.settings.files.items():
@@ -61,7 +61,7 @@ class ReferenceFiles(Kind):
             if missing:
                 survey.notes.append(f"[files.{name}] skipped: {missing[0]} is not set")
                 continue
-            # Files of an unfinished batch may be gone, which its landing finds out.
+            # The files of an unfinished batch may no longer exist; the write detects that.
             unfinished = {
                 row.table_name
                 for row in survey.rows
@@ -89,7 +89,7 @@ class ReferenceFiles(Kind):
                 self._here[table] = _Listed(name, config, files)
 
     def propose(self, survey: Survey) -> Iterator[Batch]:
-        """The files of each table whose content it does not hold."""
+        """One batch per table with the files whose content the table does not have."""
         for table, here in self._here.items():
             if survey.positions[table].unfinished:
                 continue
@@ -112,11 +112,11 @@ class ReferenceFiles(Kind):
                 yield Batch(table, 0, f"files.{here.section}", Files(tuple(new)))
 
     def make_table(self, spark: SparkSession, table: str) -> None:
-        """Make the raw table; its data columns come with the first file."""
+        """Create the raw table; the first file adds its data columns."""
         create_file_table(spark, table)
 
     def write(self, batches: Sequence[Batch], errors: list[LoaderError]) -> list[Batch]:
-        """Write the files; those that cannot be read are left out."""
+        """Write the files; files that cannot be read are left out."""
         return [
             land_files(self.spark, self.settings.files[each.section], each, errors)
             if each.has_data
@@ -126,7 +126,7 @@ class ReferenceFiles(Kind):
 
 
 def _touched(rows: Sequence[Batch], table: str, same: Sequence[File]) -> list[Batch]:
-    """The rows of ``table`` that know the files ``same``, with these as they are now."""
+    """The rows of ``table`` that hold the files ``same``, with the present times of these files."""
     now = {file.path: file for file in same}
     newest: dict[str, Batch] = {}
     for row in sorted(rows, key=lambda row: row.batch_id):

@@ -1,4 +1,4 @@
-"""Which tables, views and queries of a database the configuration names, and their columns."""
+"""The tables, views and queries of a database that the configuration names, and their columns."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from loader.sources.jdbc.dialect import CatalogueRow
 
 
 def relations(database: Database) -> tuple[list[Relation], list[LoaderError]]:
-    """The tables, views and queries that the configuration names, with their columns; and an
-    error for each table, column or type that is named and not there.
+    """The relations that the configuration names, with their columns, and an error for each
+    relation, column or type that is configured and does not exist.
     """
     errors: list[LoaderError] = []
     found: dict[str, list[CatalogueRow]] = {}

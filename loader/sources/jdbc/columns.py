@@ -1,4 +1,4 @@
-"""A column and a relation of a database, and what becomes of a column's type in raw."""
+"""Columns and relations of a database, and the conversion of a column's type to raw."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from loader.errors import ConfigurationError, some
 
-# What Spark's date and timestamp hold; anything else would be changed on the way.
+# The range of Spark's date and timestamp; other values would be changed.
 FIRST_DAY, LAST_DAY = "0001-01-01", "9999-12-31"
 _LANDED = re.compile(
     r"^(string|boolean|tinyint|smallint|int|bigint|float|double|date|timestamp|timestamp_ntz|binary"
@@ -20,13 +20,15 @@ _LANDED = re.compile(
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its ``name`` in raw and at the ``source``, its type there (``kind``), and how it
-    comes over: selected as ``expression``, read by Spark as ``read_as``, landed as ``landed_as`` by
-    the Spark expression ``convert``.
+    """One column of a relation, and how its values get to raw.
 
-    ``totals`` are pairs of aggregates, in the database's SQL and in Spark's, that must agree.
-    ``refused`` is a condition on values that ``landed_as`` cannot hold. ``family`` is ``number``,
-    ``date``, ``time``, ``text`` or ``other``; ``is_nullable`` whether it may be null.
+    ``name`` is the name in raw, ``source`` the name in the database, ``kind`` the type there. The
+    database selects ``expression``, Spark reads it as the type ``read_as``, and the Spark
+    expression ``convert`` (``{c}`` is the read column) makes it the type ``landed_as``.
+
+    ``totals`` are pairs of aggregates, in the database's SQL and in Spark's, that must be equal.
+    ``refused`` is an SQL condition for values that ``landed_as`` cannot hold. ``family`` is
+    ``number``, ``date``, ``time``, ``text`` or ``other``.
     """
 
     name: str
@@ -43,7 +45,7 @@ class Column:
 
 
 class Typed(NamedTuple):
-    """A column of a database: its name and type there, and its name in raw."""
+    """A column of a database: name, type and nullability there, and its name in raw."""
 
     source: str
     kind: str
@@ -53,8 +55,9 @@ class Typed(NamedTuple):
 
 @dataclass(frozen=True)
 class Type:
-    """The type of a column, taken apart: ``column`` is its quoted name, ``base`` the type's name
-    without arguments, ``numbers`` the arguments. ``version`` is the server's.
+    """The parts of a column's type: ``column`` is the column's quoted name, ``kind`` the whole
+    type, ``base`` its name without arguments, ``numbers`` the arguments, ``version`` the server's
+    version.
     """
 
     column: str
@@ -66,8 +69,8 @@ class Type:
 
 @dataclass(frozen=True)
 class Crossing:
-    """How values of a type come over, as ``Column`` has it; ``landed_as`` is empty for what lands
-    as it is read. Text has no ``totals`` of its own: its length is compared.
+    """How the values of a type get to raw, in the terms of ``Column``. An empty ``landed_as`` means
+    ``read_as``. The totals of text are the sums of its lengths.
     """
 
     expression: str
@@ -79,7 +82,7 @@ class Crossing:
     refused: str | None = None
 
     def column(self, typed: Typed) -> Column:
-        """The column ``typed`` that comes over so."""
+        """The column ``typed`` with this conversion."""
         return Column(
             typed.name, typed.source, typed.kind, self.expression, self.read_as,
             self.landed_as or self.read_as, self.convert, self.totals, self.refused, self.family,
@@ -87,19 +90,23 @@ class Crossing:
         )  # fmt: skip
 
 
-# A pattern of a type's whole name, and how such a type comes over.
+# Pairs of a pattern of a type's whole name and the conversion of such a type.
 Crossings = Sequence[tuple[str, Callable[[Type], Crossing]]]
 
 
 def crossing_of(kind: Type, name: str, known: Crossings) -> Crossing:
-    """How ``kind`` comes over, by the first of ``known`` whose pattern ``name`` matches whole."""
+    """The conversion of ``kind``: the first of ``known`` whose pattern matches
+    the whole ``name``.
+    """
     return next(make for pattern, make in known if re.fullmatch(pattern, name))(kind)
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A table, view or query of a database: ``name`` as ``schema.table``, ``sql`` what stands after
-    ``from``, and the columns of its primary ``key``.
+    """A table, view or query of a database.
+
+    ``name`` is ``schema.table``, ``sql`` the text after ``from``, ``key`` the columns of the
+    primary key.
     """
 
     name: str
@@ -109,7 +116,9 @@ class Relation:
     columns: tuple[Column, ...]
 
     def column(self, name: str, wanted_by: str) -> Column:
-        """The column called ``name`` in the source or in raw; ``ConfigurationError`` without it."""
+        """The column with that ``name`` in the source or in raw; raises ``ConfigurationError``
+        without one.
+        """
         for each in self.columns:
             if name in (each.source, each.name):
                 return each
@@ -121,15 +130,16 @@ class Relation:
 
 
 def raw_name(name: str) -> str:
-    """A name of a database as raw has it: in lower case, with underscores."""
+    """The name in raw of a database's name: lower case, underscores for other characters."""
     return re.sub(r"\W+", "_", name.strip().lower()).strip("_")
 
 
 def whole_total(name: str, spark: str = "{c}", *, is_long: bool = True) -> tuple[str, str]:
-    """The sum of whole numbers in the database, and in Spark."""
+    """The sum of whole numbers, as SQL of the database and of Spark."""
     if not is_long:
         return f"sum({name})", f"try_sum(cast({spark} as decimal(38, 0)))"
-    # Two sums of half the bits cannot overflow, and are quicker than one of decimals.
+    # The high and the low 32 bits are summed separately: these sums cannot overflow and are faster
+    # than a sum of decimals.
     high, low = f"sum(shiftright(cast({spark} as bigint), 32))", f"sum({spark} & 4294967295)"
     return f"sum({name})", (
         f"cast({high} as decimal(38, 0)) * cast(4294967296 as decimal(10, 0)) + {low}"
@@ -137,8 +147,8 @@ def whole_total(name: str, spark: str = "{c}", *, is_long: bool = True) -> tuple
 
 
 def overridden(column: Column, landed_as: str | None, text: str, total: str) -> Column:
-    """``column`` as the Spark type ``landed_as`` that a person chose for it; a value that it does
-    not hold whole (rounded, without its time of day, cut off) fails the import.
+    """``column`` with the Spark type ``landed_as`` that a person chose. A value that this type
+    changes (rounds, truncates, cuts off the time of day) fails the import.
     """
     if landed_as is None:
         return column
@@ -162,7 +172,7 @@ def overridden(column: Column, landed_as: str | None, text: str, total: str) -> 
     totals = tuple((theirs, ours.format(c=back.format("{c}"))) for theirs, ours in column.totals)
     same = f"{back.format(cast)} <=> {original}"
     if column.landed_as == "string":
-        # 1.5 and 1.50 are one number; of all else the text is the same.
+        # 1.5 and 1.50 are the same number; all other values must have the same text.
         bare = r"regexp_replace({}, '^(-?[0-9]+)(?:[.]0*|([.][0-9]*?)0+)$', '$1$2')"
         same = f"{bare.format(back.format(cast))} <=> {bare.format(original)}"
         if re.match(r"decimal|float|double|.*int", wanted):
@@ -170,14 +180,15 @@ def overridden(column: Column, landed_as: str | None, text: str, total: str) -> 
     if column.family == "number" and re.match(r"decimal|.*int", wanted):
         scale = wanted.rpartition(",")[2].strip(" )") if wanted.startswith("decimal") else "0"
         totals = ((total, f"try_sum(cast({{c}} as decimal(38, {scale})))"),)
-    # What does not come back as it was is null, so that it is missed when values are counted.
+    # A value that the cast changes becomes null, so the count of values differs and the import
+    # fails.
     return replace(
         column, landed_as=wanted, convert=f"case when {same} then {cast} end", totals=totals
     )
 
 
 def canonical(value: object) -> str:
-    """A number as text that is the same for every client and database; empty for null."""
+    """A number as text that is equal for all clients and databases; empty for null."""
     if value is None:
         return ""
     try:
@@ -190,5 +201,5 @@ def canonical(value: object) -> str:
 
 
 def decoded(value: object) -> str:
-    """A value of a driver as text."""
+    """The text of a driver's value; bytes are decoded as UTF-8."""
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -51,15 +51,15 @@ _SENTENCES: Mapping[Fault, tuple[type[LoaderError], str]] = {
         "{where} does not answer or gave up: {told}. Start or reach the database, and run again.",
     ),
 }
-# How both servers say that they do not let a user in.
+# Texts of both servers when they refuse a login.
 _REFUSED = re.compile(r"authentication failed|no password|Access denied|role .* not exist")
 
 
 class Database:
     """A connection to ``[jdbc.<section>]`` and the snapshot that it reads; ``close`` ends both.
 
-    Raises ``ConfigurationError`` where the database refuses us, ``SourceUnavailable`` where it does
-    not answer. No error ever holds the password.
+    Raises ``ConfigurationError`` if the database refuses the login, ``SourceUnavailable`` if it
+    does not answer. No error contains the password.
     """
 
     def __init__(self, section: str, config: Jdbc) -> None:
@@ -68,7 +68,7 @@ class Database:
         self.config = config
         self.where = f"[jdbc.{section}] ({host}/{database})"
         self.dialect = DIALECTS[kind]()
-        # Of names without one; the catalogue says which.
+        # The schema of names without one, from the catalogue.
         self.default_schema = ""
         self._lock = threading.Lock()
         try:
@@ -85,7 +85,7 @@ class Database:
             raise self.failed(error) from None
 
     def close(self) -> None:
-        """End the session, and with it the snapshot."""
+        """End the session, which also ends the snapshot."""
         with suppress(Exception):
             self.dialect.close()
 
@@ -94,60 +94,62 @@ class Database:
         with self.asking() as dialect:
             try:
                 return dialect.run(statement)
-            except Exception as error:  # text in another encoding, for example, is no driver's
+            except Exception as error:  # decoding errors too, for example
                 raise self.failed(error) from None
 
     @contextmanager
     def asking(self) -> Iterator[Dialect]:
-        """The connection, alone, and for no longer than a statement may take."""
+        """The connection for one thread at a time, with the deadline of a statement."""
         with self._lock, self.dialect.deadline(patience(self.config)):
             yield self.dialect
 
     def hide(self, text: str) -> str:
-        """``text`` without the password."""
+        """``text`` with ``***`` for the password."""
         secret = self.config.password.get_secret_value() if self.config.password else ""
         return text.replace(secret, "***") if secret else text
 
     def full_name(self, name: str, default: str) -> str:
-        """``name`` with its schema."""
+        """``name`` with a schema: its own or ``default``."""
         return name if "." in name else f"{default}.{name}"
 
     def is_excluded(self, name: str) -> bool:
-        """Whether the configuration leaves the relation ``name`` out."""
+        """Whether the configuration excludes the relation ``name``."""
         excluded = [self.full_name(each, self.default_schema) for each in self.config.exclude]
         return matches(name, excluded)
 
     def entry(self, relation: Relation) -> JdbcTable:
-        """What the configuration says of ``relation``."""
+        """The configuration's entry of ``relation``, or a default one."""
         for each in self.config.tables:
             if self.full_name(each.name, self.default_schema) == relation.name:
                 return each
         return JdbcTable(name=relation.name)
 
     def raw_table(self, relation: Relation) -> str:
-        """The raw table that ``relation`` lands in."""
+        """The raw table (``schema.name``) of ``relation``."""
         schema, _, name = relation.name.partition(".")
         table = self.entry(relation).table or self.config.table
         table = table.replace("{schema}", raw_name(schema))
         return table.replace("{table}", raw_name(name))
 
     def text_of(self, aggregate: str, column: Column, relation: Relation) -> str | None:
-        """The text of an aggregate (``max``) of a column, as ``condition`` takes it."""
+        """An aggregate (``max``) of a column as text, in the form that ``compared`` takes; None for
+        null.
+        """
         expression = self.dialect.text(f"{aggregate}({self.dialect.quoted(column.source)})")
         value = self.ask(f"select {expression} from {relation.sql}")[0][0]
         return None if value is None else decoded(value)
 
     def compared(self, column: Column, operator: str, value: str) -> str:
-        """A condition: ``column`` against a value that ``text_of`` gave."""
+        """A condition that compares ``column`` with a text that ``text_of`` returned."""
         literal = self.dialect.literal(value, column)
         return f"{self.dialect.quoted(column.source)} {operator} {literal}"
 
     def is_null(self, column: Column) -> str:
-        """A condition: ``column`` is null."""
+        """A condition that ``column`` is null."""
         return f"{self.dialect.quoted(column.source)} is null"
 
     def estimate(self, relation: Relation, condition: str) -> int:
-        """About how many rows ``relation`` has with ``condition``, as the planner thinks."""
+        """The planner's estimate of the rows of ``relation`` with ``condition``."""
         select = f"select 1 from {relation.sql} where {condition}"
         with self.asking() as dialect:
             try:
@@ -156,20 +158,22 @@ class Database:
                 raise self.failed(error) from None
 
     def count(self, relation: Relation, condition: str, column: Column) -> tuple[int, str]:
-        """Rows with ``condition``, and the sum of what ``column`` is read as, where it has one."""
+        """Number of rows with ``condition``, and the first total of ``column`` as text (empty for
+        text).
+        """
         total = column.totals[0][0] if column.family in ("number", "date", "time") else "null"
         row = self.ask(f"select count(*), {total} from {relation.sql} where {condition}")[0]
         return whole(row[0]), canonical(row[1])
 
     def select(self, relation: Relation, columns: Sequence[Column], condition: str = "") -> str:
-        """The statement that reads ``columns``, each called as in raw."""
+        """The statement that selects ``columns`` under their names in raw."""
         names = ", ".join(
             f"{each.expression} as {self.dialect.quoted(each.name)}" for each in columns
         )
         return f"select {names} from {relation.sql}" + (f" where {condition}" if condition else "")
 
     def options(self) -> dict[str, str]:
-        """Options of Spark's JDBC reader: address, login, the snapshot and the limits."""
+        """Options of Spark's JDBC reader: url, login, snapshot and limits."""
         options = {
             **self.dialect.properties(self.config, self.snapshot),
             "driver": self.dialect.driver,
@@ -182,7 +186,7 @@ class Database:
         return options
 
     def failed(self, error: Exception) -> LoaderError:
-        """The error for what a driver raised."""
+        """The loader's error for an error of a driver."""
         if isinstance(error, LoaderError):
             return error
         lines = str(error.args[-1] if error.args else error).strip().splitlines()
@@ -195,5 +199,5 @@ class Database:
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
-    """Whether one of ``patterns`` means ``name``."""
+    """Whether ``name`` matches one of ``patterns``."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,4 +1,4 @@
-"""What every kind of database can be asked, and what their clients have in common."""
+"""The protocol of a kind of database, and what the implementations share."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from loader.errors import ConfigurationError
 from loader.settings import Jdbc
 from loader.sources.jdbc.columns import Column, Relation, Typed, decoded
 
-# Seconds for a connection, and for the first answers on it.
+# Seconds to connect, and for the first answers of a connection.
 CONNECT_SECONDS = 10
 Values = Sequence[object]
 
 
 class Fault(Enum):
-    """What an error of a database is about."""
+    """The category of a database's error."""
 
     REFUSED = "it does not know the user"
     TIMED_OUT = "the statement took too long"
@@ -29,7 +29,7 @@ class Fault(Enum):
 
 
 class CatalogueRow(NamedTuple):
-    """A column as the catalogue has it; ``place_in_key`` is -1 outside of the primary key."""
+    """A column in the catalogue; ``place_in_key`` is -1 outside of the primary key."""
 
     schema: str
     table: str
@@ -42,7 +42,7 @@ class CatalogueRow(NamedTuple):
 
     @classmethod
     def of(cls, values: Values) -> CatalogueRow:
-        """The row of a driver, whose values may be text."""
+        """The row from a driver's values, which may be text."""
         schema, table, is_table, column, kind, is_nullable, place, is_default = values
         names = [decoded(each) for each in (schema, table, column, kind)]
         return cls(
@@ -52,11 +52,11 @@ class CatalogueRow(NamedTuple):
 
 
 class Dialect(Protocol):
-    """One kind of database, and a connection to it once it is connected.
+    """A kind of database, and a connection to it after ``connect``.
 
-    The flags say what it can do: ``shares_snapshot`` whether Spark's connections can read the
-    snapshot of ours. ``catalogue`` is a query of ``CatalogueRow``s, ``driver`` the Java client's
-    class, ``default_schema`` the schema of names without one where the catalogue says none.
+    ``shares_snapshot`` is true if Spark's connections can read the snapshot of this connection.
+    ``catalogue`` is a query with the columns of ``CatalogueRow``, ``driver`` the class of the JDBC
+    driver, ``default_schema`` the schema of names without one if the catalogue has no default.
     """
 
     title: ClassVar[str]
@@ -66,90 +66,94 @@ class Dialect(Protocol):
     shares_snapshot: ClassVar[bool]
 
     def connect(self, config: Jdbc) -> None:
-        """Connect, and begin a transaction that reads one snapshot and writes nothing."""
+        """Connect, and begin a read-only transaction on one snapshot."""
 
     def close(self) -> None:
         """End the connection; no-op without one."""
 
     def deadline(self, seconds: float) -> AbstractContextManager[None]:
-        """What is asked within gives up after ``seconds``."""
+        """A context in which every statement ends after ``seconds``."""
 
     def snapshot(self) -> str | None:
-        """The name of the snapshot, where others can read it."""
+        """The name of the snapshot; None if other connections cannot read it."""
 
     def run(self, statement: str) -> list[Values]:
-        """The rows of a ``select``. What fails leaves the snapshot alive."""
+        """The rows of a ``select``. A failing statement does not end the snapshot."""
 
     def described(self, query: str) -> list[tuple[str, str]]:
-        """Names and types of the columns of ``query``; ``ConfigurationError`` where the database
-        does not tell their exact types.
+        """Names and types of the columns of ``query``. Raises ``ConfigurationError`` if the
+        database does not report exact types.
         """
 
     def estimate(self, select: str) -> int:
-        """About how many rows ``select`` has, as the planner thinks."""
+        """The planner's estimate of the rows of ``select``."""
 
     def errors(self) -> tuple[type[Exception], ...]:
-        """What its driver raises."""
+        """The base classes of its driver's errors."""
 
     def fault(self, error: Exception) -> Fault:
-        """What an error of the driver is about."""
+        """The category of an error of the driver."""
 
     def properties(self, config: Jdbc, snapshot: str | None) -> dict[str, str]:
-        """Options of Spark's reader, without user and password."""
+        """Options of Spark's JDBC reader, without user and password."""
 
     def tls(self, given: Mapping[str, str]) -> Mapping[str, object]:
-        """What the Python client is told, so that it uses TLS as the Java client does."""
+        """Arguments of the Python driver for the TLS parameters ``given`` in the url, so that it
+        uses TLS like the JDBC driver.
+        """
 
     def column(self, typed: Typed, override: str | None) -> Column:
-        """How a column comes over, also as the type ``override`` that a person chose for it."""
+        """The column with its conversion; ``override`` is a type in raw that a person chose."""
 
     def quoted(self, name: str) -> str:
-        """A name as SQL has it."""
+        """A name as a quoted identifier."""
 
     def literal(self, value: str, column: Column) -> str:
-        """A value of ``column`` as SQL has it."""
+        """A value of ``column`` as an SQL literal."""
 
     def text(self, expression: str) -> str:
-        """``expression`` as text."""
+        """``expression`` cast to text."""
 
     def sample(self, relation: Relation, condition: str, share: float) -> str:
-        """What follows ``from``, for about that ``share`` of the rows with ``condition``."""
+        """The text after ``from`` for about ``share`` (0 to 1) of the rows with ``condition``."""
 
     def fingerprint(self, columns: Sequence[Column]) -> str:
-        """An aggregate that changes with any value of ``columns``."""
+        """An aggregate over ``columns`` that changes with any value."""
 
 
 def is_true(value: object) -> bool:
-    """Whether a driver's ``value`` is true."""
+    """Whether a driver's ``value`` means true."""
     return value in (True, 1, "1", b"1")
 
 
 def whole(value: object) -> int:
-    """A whole number of a driver; 0 for null."""
+    """A driver's whole number; 0 for null."""
     return 0 if value is None else int(decoded(value))
 
 
 def row_of(parts: Sequence[str]) -> str:
-    """``parts`` as SQL compares them with others."""
+    """``parts`` as one SQL value: a row value if there are several."""
     return f"({', '.join(parts)})" if len(parts) > 1 else parts[0]
 
 
 def check_tls(given: Mapping[str, str], known: Sequence[str]) -> None:
-    """Raise ``ConfigurationError`` for a parameter of TLS that only one client would follow."""
+    """Raise ``ConfigurationError`` for a TLS parameter that only one of the two drivers applies."""
     for name in given:
         if re.search(r"(?i)ssl|tls|keystore|truststore|servercert", name) and name not in known:
             message = (
-                f"The parameter {name} of the url tells only one of the two clients how to use "
-                f"TLS; both understand {', '.join(known)}."
+                f"The parameter {name} of the url applies to only one of the two clients; both "
+                f"support {', '.join(known)}."
             )
             raise ConfigurationError(message, parameter=name)
 
 
 def patience(config: Jdbc) -> float:
-    """Seconds that we wait for an answer: the server ends a statement before, unless it is gone."""
+    """Seconds to wait for an answer. The server ends a statement earlier, unless the server is
+    gone.
+    """
     return config.statement_timeout_seconds + CONNECT_SECONDS
 
 
 def own_statements(config: Jdbc) -> list[str]:
-    """The ``session_init`` of the configuration."""
+    """The ``session_init`` of the configuration as a list of statements."""
     return [config.session_init.strip().rstrip(";")] if config.session_init.strip() else []

@@ -1,4 +1,4 @@
-"""What an import would take: its tables, whether one is due, its bounds."""
+"""The batch of an import: whether it is due, its bounds and its parts."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from loader.sources.jdbc.parts import measure
 from loader.sources.jdbc.types import check_types
 from loader.sources.jdbc.watermark import condition_of, parts_of, ranged
 
-# An import is due a little early, so that one of 24h that is run at five each morning never finds
-# itself some seconds too young, and waits another day.
+# An import is due a little early. Otherwise one with ``every`` = 24h that runs at five each morning
+# could be some seconds too young and wait another day.
 _DUE = 0.95
 
 
 def proposed(source: Source, last: Batch | None, now: datetime) -> Batch | None:
-    """The batch that imports ``source``, not bounded yet; None while it is not due.
+    """The batch that imports ``source``, without bounds; None if it is not due.
 
-    Raises ``ConfigurationError`` when its columns are not those of the ``last`` import and the
-    policy is to fail.
+    Raises ``ConfigurationError`` if the columns differ from those of the ``last`` import and
+    ``on_drift`` is ``fail``, or if a table of whole versions becomes incremental without a key.
     """
     database = source.database
     if last is not None:
@@ -38,8 +38,8 @@ def proposed(source: Source, last: Batch | None, now: datetime) -> Batch | None:
         if last.imported.mode == "full" and source.entry.mode != "full" and not source.key:
             message = (
                 f"{source.table} has whole versions of {source.relation.name} of "
-                f"{database.where}, which without a key cannot be told from new rows; name "
-                f"another table for mode {source.entry.mode}, or a key."
+                f"{database.where}, which without a key cannot be distinguished from new rows; "
+                f"name another table for mode {source.entry.mode}, or a key."
             )
             raise ConfigurationError(message, relation=source.relation.name, table=source.table)
     entry = source.entry
@@ -63,7 +63,7 @@ def _check_drift(source: Source, before: Import) -> None:
 def differences(
     before: Sequence[tuple[str, str, str]], now: Sequence[tuple[str, str, str]]
 ) -> list[str]:
-    """How the columns ``now`` differ from those ``before``, in words."""
+    """The differences of the columns ``now`` from those ``before``, in words."""
     was = {each[0]: each for each in before}
     has = {each[0]: each for each in now}
     said = [f"column {name} is gone" for name in was if name not in has]
@@ -78,7 +78,9 @@ def differences(
 
 
 def last_import(batches: Mapping[tuple[str, str | None], Batch], source: Source) -> Batch | None:
-    """The newest batch of ``source`` among the ``batches`` of its table; None where unknown."""
+    """The newest import of ``source`` among ``batches``, the newest rows of its table. None if
+    there is none, or if it was accepted as lost.
+    """
     last = batches.get((f"jdbc.{source.section}", None))
     if last is None or not isinstance(last.content, Import):
         return None
@@ -94,10 +96,10 @@ def bounded(
     last: Batch | None,
     noted: Callable[[str], None],
 ) -> Batch | None:
-    """``batch`` with its bounds, parts and what the database counts of them, all of one snapshot;
-    None when the table has nothing that ``last`` did not have.
+    """``batch`` with its bounds, its parts and the database's counts of them, all from one
+    snapshot; None if the source has nothing new since ``last``.
 
-    Raises ``ConfigurationError`` for a type that the raw table cannot take.
+    Raises ``ConfigurationError`` for a type that the raw table cannot store.
     """
     found = ranged(spark, source, batch, last, noted)
     if found is None:
@@ -106,7 +108,7 @@ def bounded(
         source.database,
         source.relation,
         [each.condition for each in found.splits],
-        # An import that is due by its age is made without a look for changes.
+        # With ``every``, age alone decides, so no fingerprint is needed.
         with_fingerprint=found.mode == "full" and source.database.config.every is None,
     )
     imported = replace(found, splits=tuple(splits), fingerprint=fingerprint)
@@ -130,7 +132,7 @@ def divided(
     last: Batch | None,
     noted: Callable[[str], None],
 ) -> Batch | None:
-    """``batch`` with its bounds and parts as a run would have them, rows estimated."""
+    """``batch`` with bounds and parts as a run would have them, with estimated numbers of rows."""
     found = ranged(spark, source, batch, last, noted)
     if found is None:
         return None
@@ -142,16 +144,17 @@ def divided(
 
 
 def again(spark: SparkSession, source: Source, batch: Batch) -> Batch:
-    """An unfinished ``batch``, nothing of which is in its table, bounded as it was planned, with
-    what the database counts now. An empty table is closed as it was planned: its mark may be
-    there, which no row shows, and whatever came since is the next batch's.
+    """An unfinished ``batch`` without rows in its table: with its planned bounds and new counts.
 
-    Raises ``ConfigurationError`` as ``proposed`` and ``bounded`` do.
+    The planned import of an empty table is not read again. Its mark may already be committed, which
+    no row shows, and rows that came since belong to the next batch. Raises ``ConfigurationError``
+    as ``proposed`` and ``bounded`` do.
     """
     imported = batch.imported
     if imported.is_empty:
         return batch
-    # A person was asked for another type in `columns`; nothing has landed as the one before.
+    # A person may have chosen another type in ``columns`` because of this batch's error. No row of
+    # the batch has landed with the planned type, so this is no drift.
     chosen = {each[:2]: each for each in source.columns}
     planned = tuple(chosen.get(each[:2], each) for each in imported.columns)
     _check_drift(source, replace(imported, columns=planned))

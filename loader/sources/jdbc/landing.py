@@ -10,7 +10,7 @@ from pyspark.sql import functions as f
 
 from loader.batch import Batch
 from loader.content import Import, Split
-from loader.errors import ConfigurationError, DataLoss, LoaderError, SourceUnavailable
+from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.lake import frames, tables
 from loader.lake.spark_errors import is_gone, reason
 from loader.remedies import withdraw
@@ -23,7 +23,7 @@ _COPY = "__copy"
 
 
 def create_table(spark: SparkSession, table: str) -> None:
-    """Make the raw table of an import; its data columns come with the first batch."""
+    """Create the raw table of an import; the first batch adds its data columns."""
     tables.make_table(
         spark,
         table,
@@ -44,9 +44,10 @@ def create_table(spark: SparkSession, table: str) -> None:
 
 
 def import_batch(spark: SparkSession, source: Source, batch: Batch, slots: Slots) -> Batch:
-    """Read, compare and commit ``batch``; what is in the table already is only counted.
+    """Read, compare and commit ``batch``; rows that are already in the table are only counted.
 
-    Raises ``SourceUnavailable`` when what was read is not what the database counted.
+    Raises ``SourceUnavailable`` if the rows differ from the database's counts, ``DataLoss`` if the
+    table has lost rows of the batch.
     """
     imported = batch.imported
     rows = spark.table(batch.table_name).where(f.col("batch_id") == batch.batch_id)
@@ -56,15 +57,8 @@ def import_batch(spark: SparkSession, source: Source, batch: Batch, slots: Slots
             _append(spark, source, batch, imported, connections)
     count = rows.count()
     if imported.mode == "full" and count != imported.rows:
-        # Delta skipped the write: the table has the mark of the batch, and not its rows.
-        remedy = tables.accept_command(spark, batch)
-        message = (
-            f"Batch {batch.batch_id} of {batch.table_name} has {count:,} rows, but "
-            f"{imported.rows:,} were committed: the table was restored to an older version, or "
-            f"rows were deleted. To go on without them: {remedy}"
-        )
-        table, number = batch.table_name, batch.batch_id
-        raise DataLoss(message, remedy=remedy, table=table, batch_id=number)
+        held = f"{count:,} rows of batch {batch.batch_id}, but {imported.rows:,} were committed"
+        raise tables.rows_lost(spark, batch, held)
     size = sum((each.rows or 0) * 8 + sum(_bytes(source, each.totals)) for each in imported.splits)
     return replace(batch, records=count, bytes=size)
 
@@ -81,8 +75,8 @@ def _append(
 ) -> None:
     try:
         staged = read(spark, source, imported.splits, source.relation.columns, connections)
-        # Held by Spark: what is compared and what is written are the same rows, read once. An
-        # executor that dies with its part fails the write; the part is not read anew.
+        # Spark keeps the rows, so the compared rows are the written rows, and the source is read
+        # once. If an executor that holds a part dies, the write fails; the part is not read again.
         staged = frames.held(staged)
         compare(source, imported.splits, staged)
         check_key(source, staged)
@@ -121,34 +115,36 @@ def _append(
 
 
 def _new(rows: DataFrame, held: DataFrame) -> DataFrame:
-    """Those of ``rows`` that ``held`` has not; a row that it has once is left out once."""
+    """The ``rows`` that ``held`` does not have. Duplicates are counted: each row of ``held``
+    removes one equal row.
+    """
     common = [name for name in rows.columns if name in held.columns]
     if common == rows.columns:
         return rows.exceptAll(held.select(*common))
-    # Columns came since: told by the others, and kept.
+    # The source has new columns: compare the common ones, and keep the new ones.
     names = ", ".join(f"`{name}`" for name in common)
     copy = f.expr(f"row_number() over (partition by {names} order by 0)")
     ours, theirs = rows.withColumn(_COPY, copy), held.select(*common).withColumn(_COPY, copy)
     theirs = theirs.toDF(*[f"{name}__held" for name in theirs.columns])
-    # As text: each column of a chain of expressions would be nested in the one before.
+    # One SQL text: a chain of column expressions would be nested one level deeper per column.
     same = " and ".join(f"`{name}` <=> `{name}__held`" for name in (*common, _COPY))
     return ours.join(theirs, f.expr(same), "left_anti").drop(_COPY)
 
 
 def _deleted(spark: SparkSession, source: Source, held: DataFrame, new: DataFrame) -> DataFrame:
-    """The keys that the raw table has and the database has not."""
+    """The keys in the raw table that the database no longer has."""
     names = [each.name for each in source.key]
     parts = [Split("true")]
     theirs = read(spark, source, parts, source.key, 1).select(*names)
     gone = held.select(*names).exceptAll(theirs.distinct())
-    # A key that came back meanwhile, where there is no common snapshot, is not gone.
+    # Without a common snapshot, a key may have been inserted again since; it is not deleted.
     gone = gone.exceptAll(new.select(*names).distinct())
     return gone.withColumn("is_deleted", f.lit(True))
 
 
 def compare(source: Source, splits: Sequence[Split], staged: DataFrame) -> None:
-    """Raise ``SourceUnavailable`` where ``staged`` is not what the database counted in ``splits``:
-    rows, values that are not null and totals, by part and column.
+    """Raise ``SourceUnavailable`` if ``staged`` differs from the database's counts in ``splits``:
+    rows, non-null values and totals, by part and column.
     """
     columns = source.relation.columns
     aggregates = [f.count("*").alias("rows")]
@@ -167,7 +163,7 @@ def compare(source: Source, splits: Sequence[Split], staged: DataFrame) -> None:
             )
             message = (
                 f"{where}: of the rows with {split.condition} {row[0]:,} were read, but the "
-                f"database counts {split.rows:,}. {why}; nothing of it is visible. Run again."
+                f"database counts {split.rows:,}. {why}; nothing was committed. Run again."
             )
             raise SourceUnavailable(message, relation=source.relation.name, part=part)
         if not row[0]:
@@ -176,21 +172,22 @@ def compare(source: Source, splits: Sequence[Split], staged: DataFrame) -> None:
         for each in columns:
             ours = [canonical(next(values)) for _ in range(1 + len(each.totals))]
             theirs = list(split.totals.get(each.name, ours))
-            # Spark has no sum of more than 38 digits: an empty one is not compared.
+            # Spark's sum is null above 38 digits; skip the comparison then.
             if any(a and a != b for a, b in zip(ours, theirs, strict=True)):
                 message = (
                     f"{where}: column {each.source} ({each.kind}), landed as {each.landed_as}, has "
-                    f"other values than the database: not null and total are {', '.join(ours)}, "
-                    f"there {', '.join(theirs)} (rows with {split.condition}). Nothing of it is "
-                    "visible. If the table was not changed meanwhile, the values do not fit the "
-                    f'type: land the column as text with columns = {{ {each.source} = "string" }}.'
+                    f"other values than the database. Rows with {split.condition}: non-null values "
+                    f"and totals are {', '.join(ours)} in Spark, and {', '.join(theirs)} in the "
+                    "database. Nothing was committed. If the table was not changed meanwhile, the "
+                    "values do not fit the type: land the column as text with "
+                    f'columns = {{ {each.source} = "string" }}.'
                 )
                 raise SourceUnavailable(message, relation=source.relation.name, column=each.source)
 
 
 def check_key(source: Source, staged: DataFrame) -> None:
-    """Raise ``ConfigurationError`` where a key that a person chose names several rows, of which
-    readers would have one.
+    """Raise ``ConfigurationError`` if a configured ``key`` is not unique: readers would see only
+    one of the rows.
     """
     primary, chosen = set(source.relation.key), {each.source for each in source.key}
     if not source.entry.key or (primary and primary <= chosen):
@@ -201,8 +198,8 @@ def check_key(source: Source, staged: DataFrame) -> None:
         pairs = zip(source.key, values, strict=True)
         named = ", ".join(f"{each.source} = {value}" for each, value in pairs)
         message = (
-            f"key of {source.relation.name} of {source.database.where} does not name one row: "
-            f"{rows:,} have {named}. Nothing of it is visible. Name more columns in key, or "
-            "correct the rows, and run again."
+            f"key of {source.relation.name} of {source.database.where} is not unique: {rows:,} "
+            f"rows have {named}. Nothing was committed. Name more columns in key, or correct the "
+            "rows, and run again."
         )
         raise ConfigurationError(message, relation=source.relation.name, table=source.table)

@@ -1,4 +1,4 @@
-"""Which relation of a database lands in which raw table, and by which columns."""
+"""The raw table of each relation, with its key and its watermark column."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from loader.sources.jdbc.database import Database
 
 @dataclass(frozen=True)
 class Source:
-    """A relation of a database and the raw table that it lands in."""
+    """A relation of a database and its raw table."""
 
     section: str
     database: Database
@@ -22,29 +22,31 @@ class Source:
 
     @property
     def entry(self) -> JdbcTable:
-        """What the configuration says of it."""
+        """The configuration's entry of the relation."""
         return self.database.entry(self.relation)
 
     @property
     def key(self) -> tuple[Column, ...]:
-        """The columns that name a row; empty where nothing does."""
+        """The columns that identify a row; empty without a key."""
         names = self.entry.key or self.relation.key
         return tuple(self.relation.column(name, "key") for name in names)
 
     @property
     def watermark(self) -> Column | None:
-        """The column that decides what is new, of an incremental import."""
+        """The watermark column of an incremental import; None for a full one."""
         name = self.entry.column
         return self.relation.column(name, "column") if name else None
 
     @property
     def columns(self) -> tuple[tuple[str, str, str], ...]:
-        """As ``Import.columns``."""
+        """The columns in the form of ``Import.columns``."""
         return tuple((each.name, each.kind, each.landed_as) for each in self.relation.columns)
 
 
 def sources(section: str, database: Database) -> tuple[list[Source], list[LoaderError]]:
-    """Everything that ``[jdbc.<section>]`` names, and an error for each that cannot be imported."""
+    """All relations that ``[jdbc.<section>]`` names, and an error for each that
+    cannot be imported.
+    """
     found: dict[str, Source] = {}
     named, errors = relations(database)
     for relation in named:
@@ -82,8 +84,8 @@ def _check(source: Source) -> None:
         raise ConfigurationError(message, relation=source.relation.name, column=watermark.source)
     if entry.mode == "last_modified" and not source.key:
         message = (
-            f"{source.relation.name} of {source.database.where} has no primary key, so which row "
-            "was modified cannot be told; set key in its entry, or import it in mode full."
+            f"{source.relation.name} of {source.database.where} has no primary key, so modified "
+            "rows cannot be identified; set key in its entry, or import it in mode full."
         )
         raise ConfigurationError(message, relation=source.relation.name)
     if entry.compare_keys and not source.key:

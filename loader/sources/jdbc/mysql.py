@@ -32,12 +32,11 @@ from loader.sources.jdbc.dialect import (
     whole,
 )
 
-# A driver is imported where a database is asked: a run without one, and with nothing new, is little
-# but imports.
+# Imported where it is used, because imports are most of the time of a run with nothing new.
 if TYPE_CHECKING:
     import pymysql
 
-# Numbers of the server's errors by what they are about.
+# The server's error numbers by category.
 _FAULTS = {
     1969: Fault.TIMED_OUT,
     3024: Fault.TIMED_OUT,
@@ -45,12 +44,12 @@ _FAULTS = {
     1143: Fault.FORBIDDEN,
     **dict.fromkeys((1049, 1064, 1054, 1146), Fault.WRONG),
 }
-# A view whose tables the user may not read has no plan that they may see.
+# ``explain`` fails on a view whose tables the user may not read.
 _NO_PLAN = 1345
 
 
 class MySQL:
-    """As ``Dialect`` says."""
+    """The dialect of MariaDB and MySQL; see ``Dialect``."""
 
     title: ClassVar[str] = "MariaDB/MySQL"
     driver: ClassVar[str] = "org.mariadb.jdbc.Driver"
@@ -76,10 +75,10 @@ class MySQL:
         self._open: pymysql.Connection | None = None
 
     def connect(self, config: Jdbc) -> None:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         _, host, database, parameters = config.address
         name, _, port = host.rpartition(":") if ":" in host else (host, "", "3306")
-        # As the Java client reads them, which decodes nothing.
+        # The JDBC driver does not decode parameters, so they are not decoded here either.
         secure = self.tls(dict(each.partition("=")[::2] for each in parameters.split("&")))
         import pymysql
 
@@ -99,7 +98,7 @@ class MySQL:
             autocommit=True,
             **secure,
         )
-        # It has only this time for a greeting and for answers; a statement may take longer.
+        # The connect timeout also limits the first answers; later statements may take longer.
         self._open._read_timeout = ceil(patience(config))
         self.version = self._open.get_server_info()
         for statement in _session(config, self.version):
@@ -108,20 +107,20 @@ class MySQL:
         self.run("start transaction with consistent snapshot, read only")
 
     def close(self) -> None:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         if self._open is not None:
             self._open.close()
 
     def deadline(self, seconds: float) -> AbstractContextManager[None]:
-        """Nothing: the client has its own, since ``connect``."""
+        """No-op: the client's read timeout, set in ``connect``, ends every statement."""
         return nullcontext()
 
     def snapshot(self) -> str | None:
-        """None: no other connection can read it."""
+        """None: no other connection can read the snapshot."""
         return None
 
     def run(self, statement: str) -> list[Values]:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         if self._open is None:
             raise OSError("there is no connection")
         with self._open.cursor() as cursor:
@@ -129,14 +128,14 @@ class MySQL:
             return list(cursor.fetchall())
 
     def described(self, query: str) -> list[tuple[str, str]]:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         raise ConfigurationError(
-            "A query cannot be imported from MariaDB or MySQL, since only a table or view says the "
-            "exact types of its columns; make a view of the query and name that."
+            "A query cannot be imported from MariaDB or MySQL, because the database reports exact "
+            "types only for tables and views; make a view of the query and name that."
         )
 
     def estimate(self, select: str) -> int:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         import pymysql
 
         try:
@@ -148,22 +147,23 @@ class MySQL:
         return max((whole(row[-2]) for row in rows), default=0)
 
     def errors(self) -> tuple[type[Exception], ...]:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         import pymysql
 
         return (pymysql.Error,)
 
     def fault(self, error: Exception) -> Fault:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         import pymysql
 
         number = error.args[0] if isinstance(error, pymysql.Error) and error.args else 0
         return _FAULTS.get(number, Fault.OTHER)
 
     def properties(self, config: Jdbc, snapshot: str | None) -> dict[str, str]:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         _, host, database, parameters = config.address
-        # With jdbc:mariadb: Spark quotes names as MariaDB does not, and each value is a name.
+        # Not jdbc:mariadb: with it, Spark quotes names in double quotes, which MariaDB takes for
+        # string literals, so every value would be the column's name.
         url = f"jdbc:mysql://{host}/{database}?permitMysqlScheme"
         return {
             "url": url + (f"&{parameters}" if parameters else ""),
@@ -175,9 +175,9 @@ class MySQL:
         }
 
     def tls(self, given: Mapping[str, str]) -> dict[str, bool | ssl.SSLContext]:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         both = ("sslMode", "serverSslCert")
-        given = {  # whose case the Java client does not mind
+        given = {  # the JDBC driver ignores the case of names
             next((each for each in both if each.lower() == name.lower()), name): value
             for name, value in given.items()
         }
@@ -193,19 +193,19 @@ class MySQL:
             )
             raise ConfigurationError(message)
         try:
-            # Without a certificate the authorities of the system, as Java has its own.
+            # Without a certificate: the system's certificate authorities, as Java uses its own.
             context = ssl.create_default_context(cafile=authority)
         except OSError as error:
             message = f"serverSslCert {authority!r} is no PEM file that can be read: {error}."
             raise ConfigurationError(message) from error
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which servers' own certificates fail
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # self-signed ones fail it
         context.check_hostname = mode == "verify-full"
         if mode == "trust":
             context.verify_mode = ssl.CERT_NONE
         return {"ssl": context}
 
     def column(self, typed: Typed, override: str | None) -> Column:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         source, kind, _, _ = typed
         c = self.quoted(source)
         base, _, arguments = kind.partition("(")
@@ -213,16 +213,16 @@ class MySQL:
         numbers = [int(each) for each in re.findall(r"\d+", arguments.partition(")")[0])]
         crossing = crossing_of(Type(c, kind, base, numbers), base, _CROSSINGS)
         text = f"cast({crossing.expression if base in ('float', 'bit') else c} as char)"
-        if crossing.read_as == "binary":  # which may be no text, and would get question marks
+        if crossing.read_as == "binary":  # bytes may be no text; the cast would give question marks
             text = f"case when cast({text} as binary) = {c} then {text} end"
         return overridden(crossing.column(typed), override, text, f"sum({c})")
 
     def quoted(self, name: str) -> str:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         return "`" + name.replace("`", "``") + "`"
 
     def literal(self, value: str, column: Column) -> str:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         if column.family == "number":
             return value
         from pymysql.converters import escape_string
@@ -230,27 +230,28 @@ class MySQL:
         return f"'{escape_string(value)}'"
 
     def text(self, expression: str) -> str:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         return f"cast({expression} as char)"
 
     def sample(self, relation: Relation, condition: str, share: float) -> str:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         return f"{relation.sql} where rand(0) < {share:.8f} and {condition}"
 
     def fingerprint(self, columns: Sequence[Column]) -> str:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         parts = ", ".join(
             f"ifnull({'hex' if each.read_as == 'binary' else ''}({name}), '\\0')"
             for each in columns
-            if (name := each.expression)  # a float as such is written with six digits only
+            if (name := each.expression)  # a plain float would be written with only six digits
         )
-        # A row that is too long to be written has no checksum, and so always counts as changed.
+        # ``concat_ws`` returns null for a row that is too long. Such a row gets a random number, so
+        # that it always counts as changed.
         row = f"conv(left(md5(concat_ws('\\1', {parts})), 15), 16, 10)"
         return f"sum(cast(coalesce({row}, floor(rand() * 1e15)) as unsigned))"
 
 
 def _session(config: Jdbc, version: str) -> list[str]:
-    """What every session begins with."""
+    """The statements that every session runs first."""
     seconds = config.statement_timeout_seconds
     timeout = (
         f"max_statement_time = {seconds:g}"
@@ -265,11 +266,11 @@ def _session(config: Jdbc, version: str) -> list[str]:
 
 
 def _length(expression: str) -> tuple[tuple[str, str], ...]:
-    """The bytes of a text in the database, and in Spark."""
+    """The bytes of a text, as SQL of the database and of Spark."""
     return ((f"sum(length(convert({expression} using utf8mb4)))", "sum(octet_length({c}))"),)
 
 
-# What whole numbers land as, and unsigned ones.
+# The type in raw of each integer type, signed and unsigned.
 _WHOLE = {
     "tinyint": ("tinyint", "smallint"),
     "smallint": ("smallint", "int"),
@@ -282,7 +283,7 @@ _WHOLE = {
 def _integer(kind: Type) -> Crossing:
     unsigned = "unsigned" in kind.kind
     landed_as = _WHOLE[kind.base][unsigned]
-    # Read as a wider number, since the drivers take tinyint(1) for a boolean.
+    # Read as a wider type, because the drivers return tinyint(1) as a boolean.
     read_as = landed_as if kind.base == "bigint" and unsigned else "bigint"
     totals = (whole_total(kind.column, is_long=not read_as.startswith("decimal")),)
     expression = f"cast({kind.column} as {'unsigned' if unsigned else 'signed'})"
@@ -312,7 +313,7 @@ def _decimal(kind: Type) -> Crossing:
 
 
 def _floating(kind: Type) -> Crossing:
-    # As it is stored: what the server writes of a float has six digits.
+    # Cast to double: the server writes a float with only six digits.
     expression, wide = f"cast({kind.column} as double)", "cast({c} as double)"
     totals = tuple((f"{which}({expression})", f"{which}({wide})") for which in ("min", "max"))
     convert = f"cast({{c}} as {kind.base})"
@@ -338,7 +339,7 @@ def _datetime(kind: Type) -> Crossing:
 
 
 def _zero(c: str) -> str:
-    """Whether a date is a zero date, or has a month or day of zero."""
+    """A condition for a zero date, or a date with month or day zero."""
     return f"({c} = 0 or month({c}) = 0 or dayofmonth({c}) = 0)"
 
 
@@ -359,7 +360,7 @@ def _bytes(kind: Type) -> Crossing:
 
 def _characters(kind: Type) -> Crossing:
     c = kind.column
-    # Spark would fill char up with spaces.
+    # Spark would pad char values with spaces.
     expression = f"cast({c} as char)" if kind.base == "char" else c
     return Crossing(expression, family="text", totals=_length(expression))
 

@@ -1,4 +1,4 @@
-"""How a read is divided, and what the database counts of each part."""
+"""The division of a read into parts, and the database's counts of each part."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from loader.sources.jdbc.columns import Column, Relation, canonical, decoded
 from loader.sources.jdbc.database import Database
 from loader.sources.jdbc.dialect import row_of, whole
 
-# A table with fewer rows is read in one task: a connection costs as much as reading thousands.
+# Smallest table (in rows) that is read in several tasks: a connection costs as much time as reading
+# thousands of rows.
 _ROWS_OF_A_TASK = 200_000
 _MOST_TASKS = 32
-# As many keys say well enough where the quantiles of a table are.
+# Number of sampled keys; enough for the quantiles of any table.
 _SAMPLE = 20_000
 _SPLITTABLE = ("number", "date", "time", "text")
 
 
 def divide(database: Database, relation: Relation, condition: str, rows: int) -> list[str]:
-    """Conditions that divide the rows with ``condition`` into parts of about the same size, at
-    quantiles of the key; rows without a key are in the first part.
+    """Conditions that divide the rows with ``condition`` into parts of about the same size.
 
-    Raises ``ConfigurationError`` when a person wants parts and there is nothing to divide by.
+    The bounds are quantiles of the key or of ``split_by``; rows with a null there are in the first
+    part. ``rows`` is the estimated number. Raises ``ConfigurationError`` if the configuration asks
+    for ``splits`` and there is no column to divide by.
     """
     bounds, columns = _bounds(database, relation, condition, rows)
     parts = []
     nullable = any(each.is_nullable for each in columns)
     for index in range(len(bounds) + 1):
-        # A comparison with null is null: such rows are below every bound, and in one part.
+        # A comparison with null gives null. ``coalesce`` treats such rows as below every bound, so
+        # that they are in exactly one part.
         above = f"not {_less(database, columns, bounds[index - 1])}" if index else ""
         if index and not nullable:
             above = _less(database, columns, bounds[index - 1], ">=")
@@ -44,10 +47,10 @@ def measure(
     *,
     with_fingerprint: bool = False,
 ) -> tuple[list[Split], str]:
-    """What the database itself counts in each part, by one scan, and a fingerprint of all where
-    that is wanted; it costs as much as the rest.
+    """The database's counts of each part, from one scan, and with ``with_fingerprint`` the
+    fingerprint of all rows (else empty), which doubles the cost of the scan.
 
-    Raises ``ConfigurationError`` for values that the type of their column cannot hold.
+    Raises ``ConfigurationError`` for values that the type of their column in raw cannot hold.
     """
     refused = [each for each in relation.columns if each.refused]
     found = _counted(database, relation, conditions, refused, with_fingerprint=with_fingerprint)
@@ -80,8 +83,8 @@ def _counted(
     *,
     with_fingerprint: bool,
 ) -> dict[int, list[object]]:
-    """By part the rows, the values and totals of each column, how many values of each of the
-    ``refused`` columns cannot land, and the fingerprint.
+    """By part: number of rows, non-null values and totals of each column, number of values that
+    cannot land for each of the ``refused`` columns, fingerprint.
     """
     dialect = database.dialect
     aggregates = ["count(*)"]
@@ -104,18 +107,20 @@ def _counted(
 def _refused(
     database: Database, relation: Relation, column: Column, count: int
 ) -> ConfigurationError:
-    """The error for values that the type of their column in raw cannot hold."""
+    """The error for ``count`` values that the column's type in raw cannot hold."""
     message = (
         f"Column {column.source} ({column.kind}) of {relation.name} in {database.where} has "
-        f"{count:,} values that {column.landed_as} cannot hold (infinite, not a number, zero or "
-        "out of the years 1 to 9999). Nothing was imported; land it as text with columns = "
-        f'{{ {column.source} = "string" }} in the table\'s entry, or correct the values.'
+        f"{count:,} values that {column.landed_as} cannot hold (infinite, not a number, a zero "
+        "date, or outside of the years 1 to 9999). Nothing was imported; land it as text with "
+        f'columns = {{ {column.source} = "string" }} in the table\'s entry, or correct the values.'
     )
     return ConfigurationError(message, relation=relation.name, column=column.source)
 
 
 def split_columns(database: Database, relation: Relation) -> tuple[Column, ...]:
-    """What ``relation`` is divided by; empty where there is nothing."""
+    """The columns by which ``relation`` is divided, from ``split_by`` or the key; empty without
+    one.
+    """
     entry = database.entry(relation)
     names = entry.split_by or relation.key
     columns = tuple(relation.column(name, "split_by") for name in names)

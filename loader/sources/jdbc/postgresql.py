@@ -37,14 +37,13 @@ from loader.sources.jdbc.dialect import (
     whole,
 )
 
-# A driver is imported where a database is asked: a run without one, and with nothing new, is little
-# but imports.
+# Imported where it is used, because imports are most of the time of a run with nothing new.
 if TYPE_CHECKING:
     import psycopg
 
-# The first version that knows an infinite numeric.
+# The first server version with an infinite numeric (14).
 _KNOWS_INFINITY = 140000
-# Classes of SQLSTATE, and whole ones, by what they are about.
+# SQLSTATEs, and their two-character classes, by category.
 _FAULTS = {
     "57014": Fault.TIMED_OUT,
     "42501": Fault.FORBIDDEN,
@@ -57,7 +56,7 @@ _FAULTS = {
 
 
 class PostgreSQL:
-    """As ``Dialect`` says."""
+    """The dialect of PostgreSQL; see ``Dialect``."""
 
     title: ClassVar[str] = "PostgreSQL"
     driver: ClassVar[str] = "org.postgresql.Driver"
@@ -90,7 +89,7 @@ class PostgreSQL:
         return self._open
 
     def connect(self, config: Jdbc) -> None:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         import psycopg
         from psycopg.conninfo import make_conninfo
 
@@ -118,13 +117,13 @@ class PostgreSQL:
             self._open.execute("begin isolation level repeatable read read only")
 
     def close(self) -> None:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         if self._open is not None:
             self._open.close()
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
-        """Cut the connection off after ``seconds``: the client itself would wait for ever."""
+        """Shut the socket down after ``seconds``, because the client has no timeout of its own."""
         connection = self._connection
 
         def cut_off() -> None:
@@ -140,19 +139,19 @@ class PostgreSQL:
             timer.cancel()
 
     def snapshot(self) -> str | None:
-        """As ``Dialect`` says."""
-        # Not by run: a savepoint's snapshot cannot be exported.
+        """See ``Dialect``."""
+        # Not with ``run``: PostgreSQL does not export a snapshot from a savepoint.
         row = self._connection.execute("select pg_export_snapshot()").fetchone()
         return str(row[0]) if row else None
 
     def run(self, statement: str) -> list[Values]:
-        """As ``Dialect`` says."""
-        with self._connection.transaction():  # a savepoint: what fails leaves the snapshot alive
+        """See ``Dialect``."""
+        with self._connection.transaction():  # a savepoint keeps the snapshot alive
             cursor = self._connection.execute(statement.encode())
             return list(cursor.fetchall()) if cursor.description else []
 
     def described(self, query: str) -> list[tuple[str, str]]:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         with self._connection.transaction():  # a savepoint, as in run
             cursor = self._connection.execute(f"select * from ({query}) q limit 0".encode())
             result, described = cursor.pgresult, cursor.description or []
@@ -165,19 +164,19 @@ class PostgreSQL:
         return [(name[0], str(kind)) for name, kind in zip(names, kinds, strict=True)]
 
     def estimate(self, select: str) -> int:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         (answer,) = self.run(f"explain (format json) {select}")[0]
         plan = json.loads(answer) if isinstance(answer, str) else answer
         return whole(plan[0]["Plan"]["Plan Rows"])  # type: ignore[index]
 
     def errors(self) -> tuple[type[Exception], ...]:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         import psycopg
 
         return (psycopg.Error,)
 
     def fault(self, error: Exception) -> Fault:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         import psycopg
 
         if isinstance(error, psycopg.errors.InvalidPassword):
@@ -186,7 +185,7 @@ class PostgreSQL:
         return _FAULTS.get(state) or _FAULTS.get(state[:2], Fault.OTHER)
 
     def properties(self, config: Jdbc, snapshot: str | None) -> dict[str, str]:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         _, host, database, parameters = config.address
         init = _session(config)
         if snapshot:
@@ -204,17 +203,17 @@ class PostgreSQL:
         }
 
     def tls(self, given: Mapping[str, str]) -> dict[str, str]:
-        """As ``Dialect`` says."""
-        # The two know these by the same names, and have the same defaults.
+        """See ``Dialect``."""
+        # Both drivers have these parameters, with the same names and defaults.
         both = ("sslmode", "sslcert", "sslkey", "sslrootcert")
         check_tls(given, (*both, "ssl"))
         secure = {name: given[name] for name in both if name in given}
         if given.get("ssl", "no").lower() in ("", "true"):
-            secure.setdefault("sslmode", "verify-full")  # as the Java client understands it
+            secure.setdefault("sslmode", "verify-full")  # as for the JDBC driver
         return secure
 
     def column(self, typed: Typed, override: str | None) -> Column:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         source, kind, _, _ = typed
         c = self.quoted(source)
         base, _, arguments = kind.partition("(")
@@ -223,32 +222,32 @@ class PostgreSQL:
         return overridden(crossing.column(typed), override, f"{c}::text", f"sum({c})")
 
     def quoted(self, name: str) -> str:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         return '"' + name.replace('"', '""') + '"'
 
     def literal(self, value: str, column: Column) -> str:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         return "'" + value.replace("'", "''") + "'"
 
     def text(self, expression: str) -> str:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         return f"({expression})::text"
 
     def sample(self, relation: Relation, condition: str, share: float) -> str:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         if relation.is_table:
             pages = f" tablesample system ({min(100.0, 100 * share):.6f}) repeatable (0)"
             return f"{relation.sql}{pages} where {condition}"
         return f"{relation.sql} where random() < {share:.8f} and {condition}"
 
     def fingerprint(self, columns: Sequence[Column]) -> str:
-        """As ``Dialect`` says."""
+        """See ``Dialect``."""
         names = ", ".join(self.quoted(each.source) for each in columns)
         return f"sum(hashtextextended(row({names})::text, 0)::numeric)"
 
 
 def _session(config: Jdbc) -> list[str]:
-    """What every session begins with."""
+    """The statements that every session runs first."""
     return [
         *own_statements(config),
         "set time zone 'UTC'",
@@ -259,7 +258,7 @@ def _session(config: Jdbc) -> list[str]:
 
 
 def _length(expression: str) -> tuple[tuple[str, str], ...]:
-    """The bytes of a text in the database, and in Spark."""
+    """The bytes of a text, as SQL of the database and of Spark."""
     return ((f"sum(octet_length({expression}))", "sum(octet_length({c}))"),)
 
 
@@ -294,7 +293,7 @@ def _numeric(kind: Type) -> Crossing:
     if not 0 < precision <= 38:
         return Crossing(f"{c}::text", family="number", totals=_length(f"{c}::text"))
     refused = f"{c} = 'NaN'"
-    if kind.version >= _KNOWS_INFINITY:  # older ones do not know its text either
+    if kind.version >= _KNOWS_INFINITY:  # older versions reject the literal too
         refused += f" or abs({c}) = 'Infinity'"
     totals = ((f"sum({c})", f"try_sum(cast({{c}} as decimal(38, {scale})))"),)
     return Crossing(c, f"decimal({precision}, {scale})", "number", totals=totals, refused=refused)

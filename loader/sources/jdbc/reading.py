@@ -1,4 +1,4 @@
-"""The rows of an import as Spark reads them, without showing a password."""
+"""The rows of an import, read by Spark without showing a password."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from loader.lake.frames import united
 from loader.sources.jdbc.columns import Column
 from loader.sources.jdbc.mapping import Source
 
-# The part of the read that a row came from, while the rows are compared.
+# Column with the number of the part that a row was read in; dropped before the write.
 PART = "__part"
-# A JDBC option in the statement that Spark Connect shows in its web interface and its logs.
+# Passwords and users among the JDBC options of a statement, as Spark Connect shows it in its web
+# interface and logs.
 _REDACTED = (
     r'(?s)key:\s*"(?i:password|user)"\s*value:\s*"(?:[^"\\]|\\.)*"'
     r'|"(?i:password)"\s*(?::|->|=)\s*"(?:[^"\\]|\\.)*"'
@@ -25,7 +26,9 @@ _REDACTED = (
 
 
 class Slots:
-    """At most ``count`` connections at the same time, shared by the tables of one database."""
+    """A semaphore: at most ``count`` connections at the same time for all tables
+    of one database.
+    """
 
     def __init__(self, count: int) -> None:
         self._left = self._count = count
@@ -33,7 +36,7 @@ class Slots:
 
     @contextmanager
     def taken(self, wanted: int) -> Iterator[int]:
-        """Hold ``wanted`` of them, or all there are when these are fewer; how many that is."""
+        """Hold ``wanted`` connections, or ``count`` if that is less; yields the number held."""
         count = min(wanted, self._count)
         with self._changed:
             self._changed.wait_for(lambda: self._left >= count)
@@ -47,7 +50,7 @@ class Slots:
 
 
 def statements(source: Source, batch: Batch) -> list[str]:
-    """The statement by which each part of ``batch`` is read."""
+    """The ``select`` of each part of ``batch``."""
     return [
         source.database.select(source.relation, source.relation.columns, each.condition)
         for each in batch.imported.splits
@@ -61,8 +64,10 @@ def read(
     columns: Sequence[Column],
     connections: int,
 ) -> DataFrame:
-    """The rows of ``splits`` with their ``columns`` as raw has them, and the part of each; at most
-    ``connections`` parts are read at the same time.
+    """The rows of ``splits`` with ``columns`` as raw has them, and the number of the part in
+    ``PART``.
+
+    At most ``connections`` parts are read at the same time.
     """
     hide_secrets(spark)
     options = source.database.options()
@@ -82,6 +87,6 @@ def read(
 
 
 def hide_secrets(spark: SparkSession) -> None:
-    """Let this session's statements be shown without passwords, and its times be UTC."""
+    """Redact passwords in the session's displayed statements, and set its time zone to UTC."""
     spark.conf.set("spark.sql.redaction.string.regex", _REDACTED)
     spark.conf.set("spark.sql.session.timeZone", "UTC")

@@ -25,10 +25,10 @@ from loader.sources.jdbc.reading import Slots, statements
 
 
 class Databases(Kind):
-    """``[jdbc.<name>]``: tables, views and queries of a database, imported whole or by what is new.
+    """``[jdbc.<name>]``: tables, views and queries of a database, imported whole or incrementally.
 
-    ``found`` are the relations of the last survey by raw table. Sessions, and with them snapshots,
-    are held no longer than a round.
+    ``found`` maps each raw table to the relation that the last survey found. Sessions, and with
+    them snapshots, are closed at the end of a round.
     """
 
     name = "jdbc"
@@ -41,7 +41,7 @@ class Databases(Kind):
 
     @property
     def sections(self) -> Collection[str]:
-        """The databases."""
+        """The names of the databases' sections."""
         return self.settings.jdbc
 
     @property
@@ -50,8 +50,8 @@ class Databases(Kind):
         return set().union(*(each.schemas for each in self.settings.jdbc.values()))
 
     def find(self, survey: Survey, section: str | None) -> None:
-        """Ask each database for what is configured of it."""
-        self.release()  # a snapshot of another moment
+        """Query each database's catalogue for the configured relations."""
+        self.release()  # the old snapshot is out of date
         self.found = {}
         for name, config in self.settings.jdbc.items():
             if section not in (None, name):
@@ -66,7 +66,7 @@ class Databases(Kind):
                 database = self._databases[name]
                 found, errors = sources(name, database)
             except Exception as error:
-                # Whatever it is, other sections must not suffer from it.
+                # No error of one section may stop the others.
                 what = f"[jdbc.{name}] cannot be imported"
                 survey.errors.append(as_ours(error, what, section=name))
                 continue
@@ -86,7 +86,7 @@ class Databases(Kind):
             self._miss(survey, name, {source.relation.name for source in found})
 
     def _miss(self, survey: Survey, section: str, names: set[str]) -> None:
-        """Report relations that were imported and are not among the ``names`` of now."""
+        """Report relations that were imported and are not among ``names``, the present ones."""
         for row in survey.rows:
             if row.source != f"jdbc.{section}" or not isinstance(row.content, Import):
                 continue
@@ -114,7 +114,7 @@ class Databases(Kind):
                 survey.notes.append(problem.as_remark())
 
     def propose(self, survey: Survey) -> Iterator[Batch]:
-        """An import of each relation that is due; its bounds come with ``bound``."""
+        """An import of each relation that is due; ``bound`` adds the bounds."""
         now = datetime.now(timezone.utc)
         for table, source in self.found.items():
             position = survey.positions[table]
@@ -123,21 +123,23 @@ class Databases(Kind):
             try:
                 batch = proposed(source, last_import(position.newest, source), now)
             except Exception as error:
-                what = f"What is new for {table} cannot be told"
+                what = f"New rows for {table} cannot be determined"
                 survey.errors.append(as_ours(error, what, table=table))
                 continue
             if batch is not None:
                 yield batch
 
     def make_table(self, spark: SparkSession, table: str) -> None:
-        """Make the raw table; its data columns come with the first batch."""
+        """Create the raw table; the first batch adds its data columns."""
         create_table(spark, table)
 
     def check(self, survey: Survey, batch: Batch) -> bool:
-        """Whether the database has what the batch reads."""
+        """Whether the database has the relation of the batch; raises
+        ``SourceUnavailable`` if not.
+        """
         if batch.table_name in self.found:
             return True
-        # Often the section's own error says why.
+        # Often an error of the section itself explains why.
         remedy = withdraw(batch)
         message = (
             f"Batch {batch.batch_id} of {batch.table_name} is unfinished, and [{batch.source}] "
@@ -149,13 +151,13 @@ class Databases(Kind):
     def bound(
         self, batches: list[Batch], survey: Survey, noted: Noted, errors: list[LoaderError]
     ) -> list[Batch]:
-        """Bounds, parts and what the database counts of each part."""
+        """Add bounds, parts and the database's counts of each part."""
         return self._each(bounded, batches, survey, noted, errors)
 
     def estimate(
         self, batches: list[Batch], survey: Survey, noted: Noted, errors: list[LoaderError]
     ) -> list[Batch]:
-        """Bounds and parts, with the numbers of rows that the database guesses."""
+        """Add bounds and parts, with the planner's estimates of rows."""
         return self._each(divided, batches, survey, noted, errors)
 
     def _each(
@@ -173,7 +175,7 @@ class Databases(Kind):
             try:
                 new = how(self.spark, source, batch, last, noted)
             except Exception as error:
-                what = f"What is new for {batch.table_name} cannot be told"
+                what = f"New rows for {batch.table_name} cannot be determined"
                 problem = as_ours(error, what, table=batch.table_name)
                 if isinstance(error, LoaderError) and error.relation is None:
                     name = source.relation.name
@@ -185,7 +187,7 @@ class Databases(Kind):
         return kept
 
     def resume(self, batch: Batch) -> Batch:
-        """The batch with what its source holds now, unless its rows are in the table already."""
+        """The batch with new counts, unless its rows are already in the table."""
         if not batch.has_data or self.held(batch):
             return batch
         return again(self.spark, self.found[batch.table_name], batch)
@@ -203,7 +205,7 @@ class Databases(Kind):
         return written
 
     def explain(self, batch: Batch) -> Explanation | None:
-        """Its columns, and the parts with their statements."""
+        """The columns of the import, and its parts with their statements."""
         source, imported = self.found[batch.table_name], batch.imported
         database, sql = source.database, statements(source, batch)
         snapshot = "share one snapshot" if database.dialect.shares_snapshot else "share no snapshot"
@@ -230,7 +232,7 @@ class Databases(Kind):
         return Explanation(lines, {**facts, **bounds, "columns": columns, "parts": parts})
 
     def release(self) -> None:
-        """End the sessions, and with them the snapshots."""
+        """Close the sessions, which also ends the snapshots."""
         for database in self._databases.values():
             database.close()
         self._databases = {}

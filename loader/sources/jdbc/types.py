@@ -1,4 +1,4 @@
-"""Whether a raw table keeps every value of a database's column."""
+"""Whether a raw table stores every value of a database's column unchanged."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from loader.errors import ConfigurationError
 from loader.lake.spark_errors import reason
 from loader.sources.jdbc.mapping import Source
 
-# Besides whole and decimal numbers: what Delta widens, and what is widened as it is written.
+# Types that a Delta column takes besides integers and decimals, as (held, new): by widening the
+# column or the value.
 _TAKEN = (("float", "double"), ("double", "float"), ("date", "timestamp_ntz"))
 
 
 def check_types(spark: SparkSession, source: Source, last: Batch | None) -> None:
-    """Raise ``ConfigurationError`` for a type in ``columns`` that Spark cannot make of the source's
-    value, and for one that the raw table cannot take: Delta would refuse or change the values.
+    """Raise ``ConfigurationError`` for a type in ``columns`` to which Spark cannot cast the
+    source's values, and for a type that the raw table cannot store unchanged.
     """
     if last is not None and last.imported.columns == source.columns:
         return
@@ -52,8 +53,8 @@ def check_types(spark: SparkSession, source: Source, last: Batch | None) -> None
 
 
 def takes(held: str, new: str) -> bool:
-    """Whether a Delta column of type ``held`` takes every value of type ``new`` as it is: widened
-    in place, or wide enough.
+    """Whether a Delta column of type ``held`` stores every value of type ``new`` unchanged: Delta
+    widens the column in place, or its type is wide enough.
     """
     held, new = held.replace(" ", ""), new.replace(" ", "")
     if held == new or (held, new) in _TAKEN:
@@ -62,14 +63,14 @@ def takes(held: str, new: str) -> bool:
     if not whole or not new_whole:
         return False
     is_wider = new_whole >= whole and new_point >= point
-    # A decimal becomes no integer; Delta would store the number in what is there.
+    # Delta does not change a decimal column to an integer; it would store the number as a decimal.
     if is_wider and not (held.startswith("decimal") and not new.startswith("decimal")):
         return True
     return whole >= new_whole and point >= new_point
 
 
 def _digits(kind: str) -> tuple[int, int]:
-    """Digits before and after the point, as Delta counts them; (0, 0) for what is no number."""
+    """Digits before and after the decimal point, as Delta counts them; (0, 0) for other types."""
     if found := re.fullmatch(r"decimal\((\d+),(\d+)\)", kind):
         return int(found[1]) - int(found[2]), int(found[2])
     return {"tinyint": 10, "smallint": 10, "int": 10, "bigint": 20}.get(kind, 0), 0

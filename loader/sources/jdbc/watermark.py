@@ -1,4 +1,4 @@
-"""What is new of an incremental import: the rows above its watermark, less the overlap."""
+"""What is new for an incremental import: the rows above its watermark less the overlap."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pyspark.sql import functions as f
 
 from loader.batch import Batch
 from loader.content import Import, Split
+from loader.durations import seconds_of
 from loader.errors import ConfigurationError
 from loader.settings import JdbcTable
 from loader.sources.jdbc.columns import Column, canonical
@@ -25,7 +26,7 @@ _DEFAULT_OVERLAP = {"append": "10000", "last_modified": "10m"}
 
 
 def parts_of(source: Source, condition: str) -> list[str]:
-    """Conditions that divide the rows with ``condition`` for reading."""
+    """Conditions that divide the rows with ``condition`` into parts to read."""
     rows = source.database.estimate(source.relation, condition)
     return divide(source.database, source.relation, condition, rows)
 
@@ -37,8 +38,10 @@ def ranged(
     last: Batch | None,
     noted: Callable[[str], None],
 ) -> Import | None:
-    """What ``batch`` takes, in parts: from the watermark of ``last`` less the overlap up to the
-    highest value of now. None where nothing is new.
+    """The bounds and parts of ``batch``; None if nothing is new.
+
+    An incremental import begins at the watermark of ``last`` less the overlap, and ends at the
+    present highest value of the column.
     """
     imported, column = batch.imported, source.watermark
     check_types(spark, source, last)
@@ -60,7 +63,7 @@ def ranged(
         if held is not None and not _has_news(source, held, before, low, high):
             return None
     if high is not None and before is not None and before.high is not None and low is not None:
-        # The clock may have gone back: what was there is read up to the higher one.
+        # The clock may have gone back; read up to the higher of the two values.
         high = _later(before.high, high, column)
     condition = condition_of(source, low, high)
     return replace(
@@ -69,7 +72,9 @@ def ranged(
 
 
 def condition_of(source: Source, low: str | None, high: str | None) -> str:
-    """The rows from ``low`` to ``high``, both with them; from the beginning also those without."""
+    """The SQL condition for the rows from ``low`` to ``high``, both inclusive. Without ``low`` it
+    includes the rows whose watermark column is null.
+    """
     column, database = source.watermark, source.database
     if column is None or high is None:
         return "true"
@@ -80,25 +85,27 @@ def condition_of(source: Source, low: str | None, high: str | None) -> str:
 
 
 def lowered(high: str, overlap: str, column: Column, source: Source) -> str:
-    """``high`` less the overlap, as text for the database."""
+    """``high`` less ``overlap``, as text for the database.
+
+    Raises ``ConfigurationError`` if the overlap does not fit the column's type.
+    """
     message = (
         f"{source.relation.name} of {source.database.where}: overlap {overlap!r} does not go with "
         f"column {column.source} ({column.kind}); write a number for numbers, and 10m, 2h or 1d "
         "for times."
     )
-    span = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|d)", overlap)
+    seconds = seconds_of(overlap)
     try:
         if column.family == "number":
             return format(_number(high, column) - Decimal(overlap), "f")
-        if column.family == "text" or Decimal(overlap if span is None else "1") == 0:
+        if column.family == "text" or Decimal(overlap if seconds is None else "1") == 0:
             return high
     except InvalidOperation as error:
         raise ConfigurationError(message, relation=source.relation.name) from error
-    if span is None:
-        if source.entry.overlap is None:  # the default of another kind of column
+    if seconds is None:
+        if source.entry.overlap is None:  # the default overlap is for another type of column
             return high
         raise ConfigurationError(message, relation=source.relation.name)
-    seconds = float(span[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[span[2]]
     zone = "+00" if column.landed_as == "timestamp" and high.endswith("+00") else ""
     moment = _moment(high, column)
     earliest = datetime.min + timedelta(seconds=seconds)
@@ -110,15 +117,15 @@ def lowered(high: str, overlap: str, column: Column, source: Source) -> str:
 
 def _later(one: str, other: str, column: Column) -> str:
     if column.family == "text":
-        return other  # only the database knows its order
+        return other  # only the database knows the collation
     if column.family == "number":
         return max(one, other, key=lambda text: _number(text, column))
     return max(one, other, key=lambda text: _moment(text, column))
 
 
 def _number(text: str, column: Column) -> Decimal:
-    """The number that the database wrote as ``text``; ``ConfigurationError`` for infinity and what
-    is not a number.
+    """The number that the database wrote as ``text``; raises ``ConfigurationError`` for infinity
+    and NaN.
     """
     number = Decimal(text)
     if not number.is_finite():
@@ -127,10 +134,10 @@ def _number(text: str, column: Column) -> Decimal:
 
 
 def _moment(text: str, column: Column) -> datetime:
-    """The time or date that the database wrote as ``text``; ``ConfigurationError`` for infinity and
-    years beyond 9999.
+    """The time or date that the database wrote as ``text``; raises ``ConfigurationError`` for
+    infinity and years above 9999.
     """
-    # Python before 3.11 reads three or six digits after the point, and no other number of them.
+    # Before version 3.11 Python reads only three or six digits after the decimal point.
     padded = re.sub(r"\.(\d{1,6})$", lambda found: f".{found[1]:0<6}", text.removesuffix("+00"))
     try:
         return datetime.fromisoformat(padded)
@@ -140,16 +147,19 @@ def _moment(text: str, column: Column) -> datetime:
 
 def _orders_nothing(text: str, column: Column) -> ConfigurationError:
     message = (
-        f"Column {column.source} ({column.kind}) has {text!r} as its highest value, by which what "
-        "is new cannot be told. Correct the value, or import the table in mode full."
+        f"Column {column.source} ({column.kind}) has {text!r} as its highest value, which cannot "
+        "be a watermark. Correct the value, or import the table in mode full."
     )
     return ConfigurationError(message, column=column.source)
 
 
 def held_rows(spark: SparkSession, source: Source) -> DataFrame | None:
-    """The rows of an incremental import as the raw table has them now: the newest of each key.
-    None where the table has not all columns yet, so that every row is new; rows without a key would
-    be there twice then, and stay as they are.
+    """The rows of an incremental import in the raw table: of each key the newest, unless it is
+    deleted.
+
+    None if the raw table lacks columns, so that every row is new. The exception is a source without
+    a key: its rows would then be in the table twice, so they are compared by the columns that the
+    table has.
     """
     rows = spark.table(source.table)
     missing = {each.name for each in source.relation.columns} - set(rows.columns)
@@ -185,7 +195,7 @@ def _counted(source: Source, held: DataFrame, spark_condition: str) -> tuple[int
 def _with_older(
     spark: SparkSession, source: Source, held: DataFrame, low: str, noted: Callable[[str], None]
 ) -> str | None:
-    """``low``, or None (from the beginning) where the source has rows below it that raw has not."""
+    """``low``, or None (read from the beginning) if the source has rows below it that raw lacks."""
     column, database = source.watermark, source.database
     assert column is not None  # noqa: S101 - only incremental imports come here
     theirs = database.count(
@@ -196,8 +206,8 @@ def _with_older(
     name = f"`{column.name}`"
     below = f"({name} < {_literal(column, low)} or {name} is null)"
     if source.entry.mode == "last_modified":
-        # A row modified since the last import is below the bound only in raw; leave it out, or it
-        # would hide a row that raw lacks.
+        # A row that was modified since the last import is below the bound only in raw. Leave it
+        # out; otherwise it would hide a row that raw lacks.
         keys = [each.name for each in source.key]
         newer = [Split(database.compared(column, ">=", low))]
         modified = read(spark, source, newer, source.key, 1).select(*keys)
@@ -218,7 +228,7 @@ def _has_news(
 ) -> bool:
     column, database = source.watermark, source.database
     assert column is not None  # noqa: S101 - only incremental imports come here
-    if high is None:  # no row has a value: their number must do
+    if high is None:  # no row has a value: compare the numbers of rows
         more = database.count(source.relation, "true", column)[0] - held.count()
         return more != 0 if source.entry.compare_keys else more > 0
     if low is None:
@@ -231,5 +241,5 @@ def _has_news(
 
 
 def overlap_of(entry: JdbcTable) -> str:
-    """How far below the last import the next one begins."""
+    """The configured overlap, or the default of the mode."""
     return entry.overlap if entry.overlap is not None else _DEFAULT_OVERLAP[entry.mode]

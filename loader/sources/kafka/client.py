@@ -1,10 +1,10 @@
-"""How kafka-python is set up, and which properties of a cluster it understands.
+"""Set-up of kafka-python, and the cluster properties that it supports.
 
-Both clients get the same properties, named as Kafka's Java client names them. The Python one
-understands these of them: ``security.protocol``, ``sasl.mechanism``, ``sasl.jaas.config`` (name and
-password), ``sasl.kerberos.service.name``, ``ssl.truststore.location`` and
-``ssl.keystore.location`` (PEM files, which Java reads with ``ssl.truststore.type`` = ``PEM``),
-``ssl.key.password``, ``ssl.endpoint.identification.algorithm``. All others reach Spark alone.
+Both clients get the same properties, under the names of Kafka's Java client. kafka-python supports
+``security.protocol``, ``sasl.mechanism``, ``sasl.jaas.config`` (user name and password),
+``sasl.kerberos.service.name``, ``ssl.truststore.location`` and ``ssl.keystore.location`` (PEM
+files, which Java reads with ``ssl.truststore.type`` = ``PEM``), ``ssl.key.password`` and
+``ssl.endpoint.identification.algorithm``. Only Spark gets all others.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ _BITE = 1 << 20
 
 
 def received(sock: socket.socket) -> tuple[bytes, Exception | None]:
-    """What came in, in bites of a megabyte instead of 4 kB: the client spends its time on them.
+    """The bytes in the socket, and the error of a lost connection, for kafka-python's transport.
 
-    The client throws bytes away that come with an error. A broker that refuses a password answers
-    and hangs up at once, so the answer goes first; the next read finds the end of the connection.
+    Reads chunks of 1 MiB instead of 4 kB, whose overhead dominates kafka-python's run time. The
+    client drops bytes that are returned together with an error. A broker that refuses a password
+    answers and closes the connection at once, so the answer is returned without the error; the next
+    read returns the error.
     """
     parts: list[bytes] = []
     error: Exception | None = None
     try:
-        while part := sock.recv(_BITE):  # until TLS, too, has no more unpacked
+        while part := sock.recv(_BITE):  # also bytes that TLS has decrypted
             parts.append(part)
         error = KafkaConnectionError("socket disconnected")
     except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -52,9 +54,9 @@ class _PlainTransport(KafkaTCPTransport):  # type: ignore[misc]
 
 
 class Transport(KafkaSSLTransport):  # type: ignore[misc]
-    """TLS whose handshake has a deadline: the client would wait for a silent peer without an end.
+    """TLS with a deadline for the handshake; kafka-python would wait forever for a silent peer.
 
-    ``seconds`` are those of the cluster that was connected to last.
+    ``seconds`` is the timeout of the cluster that was connected to last.
     """
 
     seconds = 30.0
@@ -63,7 +65,7 @@ class Transport(KafkaSSLTransport):  # type: ignore[misc]
         return received(self._sock)
 
     async def handshake(self) -> None:
-        """Raises what the client makes of a deadline that passed."""
+        """Do the handshake; raises the client's timeout error at the deadline."""
         deadline = time.monotonic() + self.seconds
         while True:
             try:
@@ -81,7 +83,9 @@ kafka.net.manager.KafkaSSLTransport = Transport
 
 
 class _Heard(logging.Handler):
-    """Keeps why a connection was lost: the client only logs it, and then says that it timed out."""
+    """Keeps the reason of a lost connection: kafka-python only logs it, and later
+    raises a timeout.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -89,7 +93,8 @@ class _Heard(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         _, found, why = record.getMessage().partition("Connection lost: ")
-        # A broker that refuses a password hangs up the next time without a word.
+        # After a failed login the broker closes the next connection without a reason; keep the
+        # first.
         if found and not ("uthentication" in self.why or "SSL" in self.why):
             self.why = why.rpartition("Error: ")[2]
 
@@ -99,12 +104,12 @@ logging.getLogger("kafka").addHandler(heard)
 
 
 def spark_properties(config: Kafka, polls: int) -> dict[str, str]:
-    """Options of Spark's Kafka source for the cluster; a task holds ``polls`` records."""
+    """Options of Spark's Kafka source for the cluster; a task holds ``polls`` records at once."""
     return {
         "kafka.bootstrap.servers": config.bootstrap_servers,
         "kafka.isolation.level": config.isolation_level,
         "kafka.client.id": CLIENT_ID,
-        # Larger bites than Kafka's defaults: a third more records a second (see DESIGN.md).
+        # Larger fetches than Kafka's defaults: a third more records per second (see DESIGN.md).
         "kafka.max.poll.records": str(polls),
         "kafka.max.partition.fetch.bytes": str(8 << 20),
         "kafka.receive.buffer.bytes": str(1 << 20),
@@ -116,9 +121,9 @@ def spark_properties(config: Kafka, polls: int) -> dict[str, str]:
 
 
 def python_properties(section: str, properties: Mapping[str, str]) -> dict[str, str | bool]:
-    """Keyword arguments of kafka-python for properties of the Java client.
+    """Keyword arguments of kafka-python for ``properties`` of the Java client.
 
-    Raises ``ConfigurationError`` for what only Java understands and a connection needs.
+    Raises ``ConfigurationError`` for a login or a store that kafka-python does not support.
     """
     given = {key.removeprefix("kafka."): value for key, value in properties.items()}
     options: dict[str, str | bool] = {}

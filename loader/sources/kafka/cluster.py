@@ -1,6 +1,6 @@
-"""The control plane of Kafka: which topics there are, who they are, and where they begin and end.
+"""The metadata of a Kafka cluster: topics, their ids, and their first and end offsets.
 
-Records are read by Spark's own Kafka source (see ``reading``); this module only asks questions, and
+Spark's Kafka source reads the records (see ``reading``). This module only queries metadata, and
 commits the offsets of a consumer group after the ledger has them.
 """
 
@@ -31,10 +31,10 @@ from loader.sources.kafka.client import CLIENT_ID, Transport, heard, python_prop
 from loader.sources.kafka.topic import TopicState
 
 _UNKNOWN_TOPIC = 3
-_HARMLESS = {0, 9}  # 9: a replica is away, the leader serves
+_HARMLESS = {0, 9}  # 9: a replica is unavailable, the leader serves
 _NO_LEADER = 5
 _NOT_ALLOWED = 29
-# Answers of a broker that are about the connection, and not about a topic.
+# Errors of a broker that concern the connection, not a topic.
 OF_CLUSTER = (
     BrokerNotAvailableError,
     ClusterAuthorizationFailedError,
@@ -45,9 +45,10 @@ OF_CLUSTER = (
 
 
 class Cluster:
-    """A connection to one Kafka cluster; ``close`` it.
+    """A connection to one Kafka cluster; the caller closes it.
 
-    Every method raises ``SourceUnavailable`` when no broker answers within the configured time.
+    Every method raises ``SourceUnavailable`` if no broker answers within
+    ``request_timeout_seconds``.
     """
 
     def __init__(self, name: str, config: Kafka) -> None:
@@ -71,11 +72,11 @@ class Cluster:
             raise self.unavailable(error) from error
 
     def close(self) -> None:
-        """Leave the cluster."""
+        """Close the connection."""
         self._admin.close()
 
     def names(self) -> list[str]:
-        """The names of all topics that we may see."""
+        """The names of all topics that the user may describe."""
         try:
             return sorted(self._admin.list_topics())
         except (KafkaError, OSError) as error:
@@ -84,15 +85,17 @@ class Cluster:
     def topics(
         self, names: Iterable[str]
     ) -> tuple[dict[str, TopicState], dict[str, SourceUnavailable]]:
-        """The state of each topic of ``names`` that exists, by name, and the error of each that
-        cannot be read (no leader, no access, an answer of no use).
+        """The state of each topic of ``names`` that exists, by name, and an error for each topic
+        that cannot be read (no leader, no access, an unusable answer).
         """
         return self._topics(sorted(names), time.monotonic() + 3 * self.timeout)
 
     def _topics(
         self, names: Sequence[str], deadline: float
     ) -> tuple[dict[str, TopicState], dict[str, SourceUnavailable]]:
-        """All ``names`` at once; where that fails, in halves, so that one topic fails alone."""
+        """Query all ``names`` at once; if that fails, in halves, so that a bad
+        topic fails alone.
+        """
         try:
             return self._described(names)
         except Exception as error:
@@ -112,8 +115,8 @@ class Cluster:
             why = f"{type(error).__name__}: {error}".rstrip(": ")[:500]
             return {}, {
                 name: SourceUnavailable(
-                    f"Topic {name} of [kafka.{self.name}] gave no answer of use ({why}); its "
-                    "broker's log may say more. Run again when that is mended.",
+                    f"Topic {name} of [kafka.{self.name}] gave an unusable answer ({why}). Its "
+                    "broker's log may say more; run again when it is repaired.",
                     topic=name,
                 )
                 for name in names
@@ -129,7 +132,8 @@ class Cluster:
             if topic["error_code"] != _UNKNOWN_TOPIC
         }
         for name, topic in list(described.items()):
-            # A topic without a leader or without access is not one without partitions.
+            # A topic without leader or access also has no partitions in the answer; it is not
+            # empty.
             codes = {part["error_code"] for part in (topic, *topic["partitions"])}
             codes -= _HARMLESS
             if codes:
@@ -169,7 +173,7 @@ class Cluster:
         return states, errors
 
     def offsets_at(self, state: TopicState, moment: datetime) -> dict[int, int]:
-        """Per partition the first offset whose record is of ``moment`` or later; the end where
+        """Per partition the first offset with a timestamp of ``moment`` or later; the end offset if
         there is none.
         """
         specs = {
@@ -179,7 +183,7 @@ class Cluster:
             found = self.list_offsets(specs)
         except (KafkaError, OSError) as error:
             raise self.unavailable(error) from error
-        # Kafka answers -1 where every record is older.
+        # Kafka returns -1 if every record is older.
         return {
             partition: end
             if (at := found[TopicPartition(state.topic, partition)]) < 0
@@ -188,7 +192,9 @@ class Cluster:
         }
 
     def mean_sizes(self, states: Iterable[TopicState]) -> dict[str, float]:
-        """Bytes of an offset of each topic as the brokers store it, where they tell."""
+        """Mean stored size in bytes per offset of each topic; empty if the brokers do not report
+        it.
+        """
         spans = {
             state.topic: sum(state.end.values()) - sum(state.begin.values()) for state in states
         }
@@ -198,11 +204,12 @@ class Cluster:
                 for folder in broker["log_dirs"]:
                     for topic in folder["topics"]:
                         for each in topic["partitions"]:
-                            # Every replica tells, and one is as long as another.
+                            # Every replica reports its size; they are about equal, so take the
+                            # largest.
                             key = (topic["name"], each["partition_index"])
                             sizes[key] = max(sizes.get(key, 0), each["partition_size"])
         except Exception:
-            return {}  # without the right to ask, the default size must do
+            return {}  # without the right to describe log dirs, the default size applies
         return {
             topic: sum(size for key, size in sizes.items() if key[0] == topic) / span
             for topic, span in spans.items()
@@ -210,7 +217,9 @@ class Cluster:
         }
 
     def is_compacted(self, topic: str) -> bool:
-        """Whether the topic's clean-up removes records that a newer one of their key replaces."""
+        """Whether the topic is compacted: Kafka deletes a record after a newer one with the same
+        key.
+        """
         resource = ConfigResource(ConfigResourceType.TOPIC, topic)
         try:
             answer = self._admin.describe_configs([resource], config_filter="all")
@@ -219,7 +228,7 @@ class Cluster:
         return "compact" in str(answer["topic"][topic]["cleanup.policy"]["value"])
 
     def group_offsets(self, group: str, state: TopicState) -> dict[int, int]:
-        """The offsets that consumer group ``group`` has committed for the topic, by partition."""
+        """The committed offsets of consumer group ``group`` for the topic, by partition."""
         wanted = [TopicPartition(state.topic, each) for each in sorted(state.end)]
         try:
             with closing(self.consumer(group_id=group)) as consumer:
@@ -229,7 +238,9 @@ class Cluster:
         return {partition: offset for partition, offset in found.items() if offset is not None}
 
     def commit_group(self, offsets: Mapping[tuple[str, int], int]) -> str:
-        """Set the offsets of our own consumer group, for lag tools; why not, where it failed."""
+        """Commit ``offsets`` to the loader's consumer group, for lag tools; returns the reason if
+        it fails.
+        """
         if not self.config.group_id or not offsets:
             return ""
         wanted = {
@@ -245,7 +256,9 @@ class Cluster:
         return ""
 
     def consumer(self, **options: object) -> KafkaConsumer:
-        """A consumer that commits, skips and creates nothing by itself; close it."""
+        """A consumer that neither commits, resets offsets nor creates topics; the
+        caller closes it.
+        """
         return KafkaConsumer(
             **self._client,
             enable_auto_commit=False,
@@ -260,7 +273,9 @@ class Cluster:
         specs: Mapping[TopicPartition, OffsetSpec | int],
         isolation: IsolationLevel | None = None,
     ) -> dict[TopicPartition, int]:
-        """The offset of each partition that its spec asks for."""
+        """The offset for each partition's spec: earliest, latest, or the first at a time (ms since
+        1970).
+        """
         if not specs:
             return {}
         if isolation is None:
@@ -269,7 +284,7 @@ class Cluster:
         return {partition: answer.offset for partition, answer in found.items()}
 
     def unavailable(self, error: Exception) -> SourceUnavailable:
-        """The error for an ``error`` of the client that is about the cluster."""
+        """The error for an ``error`` of kafka-python that concerns the whole cluster."""
         servers = self.config.bootstrap_servers
         why = f"{error}; {heard.why}" if heard.why else str(error)
         message = (

@@ -1,4 +1,4 @@
-"""The connections to all clusters of the configuration."""
+"""The connections to the configured clusters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from loader.sources.kafka.topic import Record
 
 
 class Clusters:
-    """A connection to each cluster that is asked, made when it is asked first; ``close`` them."""
+    """One connection per cluster, opened at its first use; ``close`` closes all."""
 
     def __init__(self, sections: Mapping[str, Kafka]) -> None:
         self.sections = sections
@@ -26,7 +26,7 @@ class Clusters:
         return self._open[name]
 
     def reader(self, name: str) -> Reader:
-        """What reads records of cluster ``name`` one by one."""
+        """A function that reads records of cluster ``name`` one by one."""
 
         def read(topic: str, partition: int, begin: int, until: int) -> Iterator[Record]:
             yield from fetching.records(self.get(name), topic, partition, begin, until)
@@ -34,13 +34,13 @@ class Clusters:
         return read
 
     def drop(self, name: str) -> None:
-        """Leave a cluster that failed, so that the next question makes a new connection."""
+        """Close the connection to a cluster that failed; the next use opens a new one."""
         with suppress(Exception):
             if name in self._open:
                 self._open.pop(name).close()
 
     def close(self) -> None:
-        """Leave all."""
+        """Close all connections."""
         for cluster in self._open.values():
             cluster.close()
         self._open = {}

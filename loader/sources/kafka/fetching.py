@@ -1,5 +1,7 @@
-"""Records and their sizes, fetched without Spark: what its source cannot read, and what a look at
-the batches as brokers store them tells.
+"""Fetches records and their sizes without Spark.
+
+Used for records that Spark's source cannot read, and for the sizes and timestamps in the record
+batches as brokers store them.
 """
 
 from __future__ import annotations
@@ -19,14 +21,16 @@ from loader.sources.kafka.topic import Record, Unreadable
 
 
 class _DoneError(Exception):
-    """Ends a poll of the client from within: everything was seen."""
+    """Leaves kafka-python's poll when all ranges were seen."""
 
 
 def first_timestamps(
     cluster: Cluster, ranges: Mapping[tuple[str, int], tuple[int, int]]
 ) -> dict[tuple[str, int], int]:
-    """The timestamp (ms, UTC) of the first record of each range (first offset, and one past the
-    last) of a topic and partition, where there is one.
+    """The timestamp (ms since 1970, UTC) of the first record of each range, by topic and partition.
+
+    A range is its first offset, and the offset after its last. Ranges without a record are left
+    out.
     """
     found: dict[tuple[str, int], int] = {}
 
@@ -37,7 +41,7 @@ def first_timestamps(
         found[key] = timestamp
         return until
 
-    # No more than the first batch of each partition is of use.
+    # Only the first record batch of each partition is needed.
     _scan(cluster, ranges, take, max_partition_fetch_bytes=1 << 17)
     return found
 
@@ -45,10 +49,10 @@ def first_timestamps(
 def records(
     cluster: Cluster, topic: str, partition: int, begin: int, until: int
 ) -> Iterator[Record]:
-    """The records of a partition from offset ``begin`` until ``until`` (exclusive), which Kafka
-    has. Raises ``Unreadable`` at a record that is damaged.
+    """The records of a partition from offset ``begin`` until ``until`` (exclusive), one by one.
 
-    Slower by far than Spark's source; for what that cannot read.
+    Much slower than Spark's source; only for records that Spark cannot read. Raises ``Unreadable``
+    at a damaged record, ``SourceUnavailable`` if nothing arrives within the timeout.
     """
     wanted = TopicPartition(topic, partition)
     at, limit = begin, cluster.config.request_timeout_seconds
@@ -63,7 +67,8 @@ def records(
                 except (KafkaError, OSError):
                     raise
                 except Exception as error:
-                    # Whatever the client stumbles over is in the record after the last one.
+                    # Any other error of the client comes from the record after the last one that it
+                    # returned.
                     raise Unreadable(
                         topic, partition, at, f"{type(error).__name__}: {error}"
                     ) from error
@@ -93,11 +98,13 @@ def sizes(
     limit: int,
     most: float | None = None,
 ) -> dict[tuple[str, int], Sizes]:
-    """What is counted of the offsets (first, and one past the last) of each topic and partition
-    in ``ranges``; ``limit`` is the size of a record that is too large. Of a partition with more
-    than ``most`` bytes the rest is not looked at.
+    """The sizes of the records of each topic and partition in ``ranges``.
 
-    Raises ``Unreadable`` for a batch of records that cannot be unpacked.
+    A range is its first offset, and the offset after its last. ``limit`` is the number of bytes
+    above which a record is too large. After ``most`` bytes the rest of a partition is not fetched.
+
+    Raises ``Unreadable`` for a record batch that cannot be decompressed, ``SourceUnavailable`` if
+    nothing arrives within the timeout.
     """
     counted = {key: Sizes(limit) for key in ranges}
 
@@ -125,9 +132,11 @@ def _scan(
     take: Callable[[tuple[str, int], bytes, int, int], int],
     **options: object,
 ) -> dict[tuple[str, int], tuple[int, int]]:
-    """Fetch ``ranges`` as the broker stores them, all partitions at once, and give each answer
-    to ``take``, which says from which offset on to go on; what is left of the ranges when
-    nothing came for as long as a request may take.
+    """Fetch ``ranges`` as the broker stores them, all partitions at once, and pass each answer to
+    ``take``.
+
+    ``take`` gets topic and partition, the bytes, and the range that is left; it returns the offset
+    at which to continue. Returns the ranges that are left when nothing arrived for the timeout.
     """
     left = {TopicPartition(*key): each for key, each in ranges.items()}
     deadline = time.monotonic() + cluster.timeout
@@ -139,7 +148,7 @@ def _scan(
                 nonlocal deadline
                 partition = fetched.topic_partition
                 if fetched.partition_data.error_code:
-                    return parse(fetched)  # which deals with the error
+                    return parse(fetched)  # it raises the error
                 if partition not in left or left[partition][0] != fetched.fetched_offset:
                     return None
                 begin, until = left[partition]
@@ -157,8 +166,8 @@ def _scan(
                     raise _DoneError
                 return None
 
-            # The client would make records of what it fetches, and has no public way to look
-            # at it before.
+            # kafka-python parses every answer into records, and has no public way to see the bytes
+            # before.
             consumer._fetcher._parse_fetched_data = look
             consumer.assign(list(left))
             for partition, (begin, _) in left.items():
@@ -168,14 +177,14 @@ def _scan(
                     consumer.poll(timeout_ms=1000)
     except (KafkaError, OSError) as error:
         if isinstance(error, BrokerResponseError) and not isinstance(error, OF_CLUSTER):
-            raise  # of one topic
+            raise  # an error of one topic
         raise cluster.unavailable(error) from error
     return {(each.topic, each.partition): left[each] for each in left}
 
 
 def record_of(found: ConsumerRecord) -> Record:
-    """A record of kafka-python as ours."""
-    # Java's sum of a batch's first timestamp and a record's difference to it wraps around.
+    """kafka-python's record as a ``Record``."""
+    # Java adds the batch's first timestamp and the record's delta with 64-bit overflow.
     timestamp = (found.timestamp + (1 << 63)) % (1 << 64) - (1 << 63)
     return Record(
         found.topic,

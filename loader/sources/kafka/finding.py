@@ -1,4 +1,4 @@
-"""A look at the clusters: their topics, the raw tables of these, and where they begin."""
+"""The survey of the clusters: topics, their raw tables, and where new topics begin."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from loader.sources.kafka.topic import TopicState
 
 
 def look(kind: Kind, clusters: Clusters, name: str, found: Found, survey: Survey) -> None:
-    """Add to ``found`` what cluster ``name`` holds of the topics that are configured for it, and to
-    ``survey`` the tables that ``kind`` feeds with them.
+    """Add the configured topics of cluster ``name`` to ``found``, and the tables that ``kind``
+    feeds from them to ``survey``.
     """
     config = clusters.sections[name]
     if not config.topics:
         return
     source = f"kafka.{name}"
-    # A topic that a pattern found before is missed when it is gone.
+    # A topic that only a pattern matched must be reported when it is deleted, so look for it too.
     known = {row.topic for row in survey.rows if row.source == source and row.topic}
     try:
         cluster = clusters.get(name)
         listed = cluster.names() if any(entry.pattern for entry in config.topics) else []
         names = {entry.topic for entry in config.topics if entry.topic} | known | set(listed)
         for topic in sorted(names):
-            # A topic's own entry goes before the patterns, which go in their order.
+            # An entry that names the topic has priority over patterns; of these the first match
+            # counts.
             entries = sorted(config.topics, key=lambda entry: entry.topic is None)
             entry = next((each for each in entries if each.matches(topic)), None)
             if entry is not None:
@@ -43,10 +44,10 @@ def look(kind: Kind, clusters: Clusters, name: str, found: Found, survey: Survey
         found.topics |= {(name, topic): state for topic, state in states.items()}
         _begin(cluster, states, found, survey)
     except Exception as error:
-        # Whatever it is, other clusters must not suffer from it.
-        problem = as_ours(error, f"[kafka.{name}] gave no answer of use", cluster=name)
+        # No error of one cluster may stop the others.
+        problem = as_ours(error, f"[kafka.{name}] gave an unusable answer", cluster=name)
         if isinstance(problem, SourceUnavailable):
-            clusters.drop(name)  # the next round makes a new connection
+            clusters.drop(name)  # the next round opens a new connection
         survey.errors.append(problem)
         return
     for entry in config.topics:
@@ -57,13 +58,16 @@ def look(kind: Kind, clusters: Clusters, name: str, found: Found, survey: Survey
 
 
 def _claim(kind: Kind, name: str, topic: str, entry: Topic, found: Found, survey: Survey) -> None:
-    """Say that ``topic`` feeds the table of its ``entry``, unless that is another's."""
+    """Register ``topic`` as a source of its ``entry``'s table, unless another cluster feeds that
+    table.
+    """
     table = entry.table_of(topic)
     others = {key[0] for key, each in found.tables.items() if each == table} - {name}
     if others or table == kind.ledger.name:
+        feeders = ", ".join(f"[kafka.{each}]" for each in sorted(others))
+        owner = f"which {feeders} already feeds" if others else "the table of the ledger"
         message = (
-            f"[kafka.{name}] would load topic {topic} into {table}, which is that of "
-            f"{', '.join(sorted(others)) or 'the ledger'}; name another."
+            f"[kafka.{name}] would load topic {topic} into {table}, {owner}; name another table."
         )
         survey.errors.append(ConfigurationError(message, topic=topic, table=table))
         return
@@ -75,7 +79,7 @@ def _claim(kind: Kind, name: str, topic: str, entry: Topic, found: Found, survey
 def _begin(
     cluster: Cluster, states: Mapping[str, TopicState], found: Found, survey: Survey
 ) -> None:
-    """Where topics begin that are seen for the first time, and how big records are."""
+    """Add to ``found`` the first offsets of new topics, and the record sizes."""
     unknown = []
     for topic, state in states.items():
         key = (cluster.name, topic)
@@ -85,7 +89,7 @@ def _begin(
         else:
             unknown.append(state)
         if last is not None:
-            continue  # only a topic that was never seen begins elsewhere than at its beginning
+            continue  # only a new topic may begin elsewhere than at its first offset
         start = found.entries[key].start
         try:
             if isinstance(start, datetime):
@@ -95,7 +99,7 @@ def _begin(
             elif start == "latest":
                 found.starts[key] = dict(state.end)
         except Exception as error:
-            what = f"Topic {topic} of [kafka.{cluster.name}] gave no answer of use"
+            what = f"Topic {topic} of [kafka.{cluster.name}] gave an unusable answer"
             survey.errors.append(as_ours(error, what, topic=topic))
             del found.topics[key]
     if unknown:

@@ -1,4 +1,4 @@
-"""What one look at the clusters found of their topics."""
+"""The topics that a survey found in the clusters."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ RECORD_SIZE = 1000.0
 
 @dataclass
 class Found:
-    """What the clusters hold, and how far it is loaded; all by cluster and topic.
+    """The state of the clusters, and how much of them is loaded; by cluster and topic.
 
-    ``positions`` say where the raw tables stand. ``reached`` are the clusters that answered;
-    nothing is known of the topics of others. ``topics`` are those that exist and can be read,
-    ``unreadable`` says why others cannot; ``entries`` and ``tables`` are the configuration and the
-    raw table of every topic that is configured, found by a pattern, or was found by it before.
-    ``sizes`` are bytes of a record, where they are known. ``starts`` are first offsets of topics
-    that were never seen, where the configuration has them begin elsewhere than at the earliest one.
+    ``positions`` are those of the raw tables. ``reached`` are the clusters that answered; the
+    topics of others are unknown. ``topics`` are the topics that exist and can be read,
+    ``unreadable`` the errors of the others. ``entries`` and ``tables`` have the configuration and
+    the raw table of every topic that is configured, matched by a pattern, or was matched by one
+    before. ``sizes`` are known record sizes in bytes. ``starts`` are the first offsets of new
+    topics if the configuration sets ``start``.
     """
 
     positions: Mapping[str, Position] = field(default_factory=dict)
@@ -36,20 +36,20 @@ class Found:
     sizes: dict[TopicKey, float] = field(default_factory=dict)
 
     def last(self, key: TopicKey) -> Batch | None:
-        """The newest ledger row of a topic."""
+        """The newest ledger row of a topic; None without one."""
         state = self.topics.get(key)
         position = self.positions[self.tables[key]]
         return position.last(f"kafka.{key[0]}", key[1], state.topic_id if state else None)
 
     def known(self, key: TopicKey) -> Batch | None:
-        """The row that says where a topic stands; None where nothing was loaded of it, or where it
-        was accepted as gone.
+        """The row with the topic's position; None if the topic was never loaded, or was accepted as
+        deleted.
         """
         last = self.last(key)
         return last if last is not None and last.topic_id is not None else None
 
     def lag(self, key: TopicKey) -> dict[int, int]:
-        """Offsets of a topic that are not loaded yet, by partition."""
+        """Number of offsets of a topic that are not loaded yet, by partition."""
         state, known = self.topics[key], self.known(key)
         if known is None:
             at = self.starts.get(key, state.begin)
@@ -58,21 +58,23 @@ class Found:
         return {partition: end - at[partition] for partition, end in state.end.items()}
 
     def lag_after(self, batch: Batch) -> dict[int, int]:
-        """The same once ``batch``, a load, is closed."""
+        """The same after ``batch``, a load, is closed."""
         end = self.topics[batch.key].end
-        # A partition that is gone leaves nothing to load.
+        # A partition that no longer exists has nothing left to load.
         return {
             each.partition: end.get(each.partition, each.until_offset) - each.until_offset
             for each in batch.ranges
         }
 
     def record_size(self, batches: Sequence[Batch]) -> float:
-        """Bytes of a record of ``batches``, the greatest of their topics."""
+        """Bytes per record of ``batches``: the largest of their topics' sizes."""
         sizes = (self.sizes.get(batch.key, RECORD_SIZE) for batch in batches)
         return max(sizes, default=RECORD_SIZE)
 
     def unread(self, cluster: str) -> dict[tuple[str, int], tuple[int, int]]:
-        """By topic and partition of a cluster the offsets that are there and not loaded."""
+        """The offsets of a cluster that exist and are not loaded, by topic and partition: the first
+        one, and the one after the last.
+        """
         return {
             (topic, partition): (
                 max(state.end[partition] - lag, state.begin[partition]),
@@ -85,7 +87,7 @@ class Found:
         }
 
     def as_today(self, row: Batch) -> Batch:
-        """``row`` with the section under which its topic is found now."""
+        """``row`` with the section in which its topic is configured now."""
         for key, state in self.topics.items():
             if state.topic_id == row.topic_id and self.tables[key] == row.table_name:
                 return replace(row, source=f"kafka.{key[0]}")

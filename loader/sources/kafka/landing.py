@@ -1,4 +1,4 @@
-"""The write of a batch of topics, and the count of what it wrote."""
+"""The write of a batch of topics, and the count of its rows."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ _KAFKA_COLUMNS = """
 # progress and memory get too coarse.
 _TASK_RECORDS = (100_000, 1_000_000)
 _TASK_BYTES = (32 << 20, 256 << 20)
-# Records of more bytes are read by one task, whatever the number of cores.
+# Largest record in bytes (8 MiB) that is read by parallel tasks; with a larger one, one task reads.
 _ONE_TASK = 8 << 20
-# Topics of one batch whose rows and bytes are counted while they are written.
+# Largest number of topics in a batch that are counted while they are written.
 _OBSERVED = 4
 
 
 def create_topic_table(spark: SparkSession, table: str) -> None:
-    """Make the raw table for Kafka records; no-op where it exists."""
+    """Create the raw table for Kafka records if it does not exist."""
     tables.make_table(
         spark,
         table,
         _KAFKA_COLUMNS,
         comment="Kafka records as they came; only the loader writes here",
         properties={
-            # What readers skip files by; statistics of the payload would only cost.
+            # Readers skip files by these columns; statistics of the payload would only cost time.
             "delta.dataSkippingStatsColumns": "batch_id,topic,partition,offset,timestamp",
             "delta.checkpointInterval": "50",
         },
@@ -59,9 +59,7 @@ def create_topic_table(spark: SparkSession, table: str) -> None:
 
 @dataclass(frozen=True)
 class _Write:
-    """How the rows of one batch id are read: their ranges by topic, and the records that a task
-    holds.
-    """
+    """The rows of one batch id: ranges by topic, and how many records a task holds at once."""
 
     spark: SparkSession
     kafka: Kafka
@@ -69,7 +67,7 @@ class _Write:
     polls: int
 
     def rows(self, size: float, largest: int) -> DataFrame:
-        """The records in as many tasks, and so files, as ``size`` bytes are worth."""
+        """The records, in a number of tasks, and so files, that suits ``size`` bytes."""
         each_range = [each for of_topic in self.ranges.values() for each in of_topic if each.span]
         span = sum(each.span for each in each_range)
         fewest, most = (
@@ -84,11 +82,11 @@ class _Write:
         return rows
 
     def exact_rows(self, read: Reader) -> DataFrame:
-        """The records where Spark's source cannot read some."""
+        """The records if Spark's source cannot read some of them."""
         return exactly(self.spark, self.kafka, self.ranges, read, self.polls)
 
     def is_empty(self) -> bool:
-        """Whether Kafka has no record of the ranges."""
+        """Whether Kafka has no record in the ranges."""
         return all(
             records_of(self.spark, self.kafka, layer, 0, self.polls).isEmpty()
             for layer in layers(self.ranges)
@@ -104,20 +102,22 @@ def land_topics(
     polls: int = USUAL_POLL,
     largest: int = 0,
 ) -> list[Batch]:
-    """Write one batch: the rows of ``batches`` are the topics of one table and batch id.
+    """Write one batch: ``batches`` are the topics of one table and batch id.
 
-    Returns them with ``records`` and ``bytes`` counted from what the table holds then. Writing a
-    batch that is there already changes nothing, and counts. ``size`` is about how many bytes the
-    records have; it decides how many files are written. ``polls`` are the records that a task
-    holds, and ``largest`` the bytes of the largest. ``read`` reads what Spark's source cannot.
+    Returns ``batches`` with ``records`` and ``bytes`` counted from the table. If the table already
+    has the batch, it is only counted. ``size`` is the estimated number of bytes, which decides the
+    number of files. ``polls`` is the number of records that a task holds at once, ``largest`` the
+    size of the largest record in bytes. ``read`` reads records that Spark's source cannot read.
 
-    Raises ``DataLoss`` for a record that cannot be landed, with the command that sets it aside.
+    Raises ``DataLoss`` for a record that cannot be landed, with the command that skips it, or if
+    the table has the batch's mark but not its rows. Raises ``Bug`` if rows lie outside of the
+    planned ranges.
     """
     first = batches[0]
     if not any(batch.has_data for batch in batches):
         return [_counted(batch, {}) for batch in batches]
     write = _Write(spark, kafka, {each.topic or "": each.stretches for each in batches}, polls)
-    # An unfinished batch may be there, and its records may be gone from Kafka since.
+    # The table may already have an unfinished batch, and Kafka may no longer have its records.
     if first.planned_at is None or not tables.holds(spark, first):
         try:
             whole = _append(write.rows(size, largest), batches)
@@ -133,20 +133,14 @@ def land_topics(
             return whole
     counted = _held(spark, first)
     if not counted and not write.is_empty():
-        # Delta skipped the write: the table has the mark of the batch, and not its rows.
-        remedy = tables.accept_command(spark, first)
-        message = (
-            f"Table {first.table_name} has the mark of batch {first.batch_id}, but not its rows: "
-            "it was restored to an older version, or rows were deleted. To go on without them: "
-            f"{remedy} (then `replay` lands again what Kafka still holds)."
-        )
-        table, number = first.table_name, first.batch_id
-        raise DataLoss(message, remedy=remedy, table=table, batch_id=number)
+        held = f"the mark of batch {first.batch_id}, but not its rows"
+        then = " (then `replay` lands again what Kafka still holds)."
+        raise tables.rows_lost(spark, first, held, then)
     return [_counted(batch, counted) for batch in batches]
 
 
 def _append(rows: DataFrame, batches: Sequence[Batch]) -> list[Batch]:
-    """Commit ``rows`` with the mark of ``batches``; as ``wholly_counted``."""
+    """Commit ``rows`` with the mark of ``batches``; returns ``wholly_counted``."""
     first = batches[0]
     rows = rows.select(
         f.lit(first.batch_id).cast("bigint").alias("batch_id"),
@@ -184,7 +178,7 @@ def _set_aside(batch: Batch, error: Unreadable) -> DataLoss:
 
 
 def _held(spark: SparkSession, batch: Batch) -> dict[tuple[str | None, int], Row]:
-    """What the table of ``batch`` holds of its batch id, by topic and partition."""
+    """Counts of the rows of ``batch``'s id in its table, by topic and partition."""
     size = f.coalesce(f.length("key"), f.lit(0)) + f.coalesce(f.length("value"), f.lit(0))
     rows = (
         spark.table(batch.table_name)
@@ -202,7 +196,7 @@ def _held(spark: SparkSession, batch: Batch) -> dict[tuple[str | None, int], Row
 
 
 def _counts(batches: Sequence[Batch]) -> dict[str, Column]:
-    """What is counted of each topic of ``batches`` while its rows are written."""
+    """The aggregates of each topic of ``batches`` that the write computes."""
     if len(batches) > _OBSERVED:
         return {}
     size = f.coalesce(f.length("key"), f.lit(0)) + f.coalesce(f.length("value"), f.lit(0))
@@ -216,8 +210,8 @@ def _counts(batches: Sequence[Batch]) -> dict[str, Column]:
 
 
 def wholly_counted(batches: Sequence[Batch], observed: Mapping[str, int] | None) -> list[Batch]:
-    """``batches`` by what was counted as they were written; empty unless there was a row for every
-    offset: which offsets have none, only the table says.
+    """``batches`` with the counts that the write computed; empty unless each offset has a row.
+    Otherwise only a query of the table gives the counts per partition.
     """
     whole = []
     for at, batch in enumerate(batches):
@@ -234,7 +228,9 @@ def wholly_counted(batches: Sequence[Batch], observed: Mapping[str, int] | None)
 
 
 def _counted(batch: Batch, counted: Mapping[tuple[str | None, int], Row]) -> Batch:
-    """``batch`` with what its table was found to hold of it; ``Bug`` where that is not the plan."""
+    """``batch`` with the counts from its table; raises ``Bug`` if rows lie outside of the planned
+    ranges.
+    """
     ranges, size = [], 0
     for each in batch.ranges:
         row = counted.get((batch.topic, each.partition))

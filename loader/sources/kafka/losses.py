@@ -1,4 +1,4 @@
-"""What a person accepts as lost of a topic, and the ledger row that says so."""
+"""The losses of a topic that a person accepts, and the ledger row for them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from loader.sources.kafka.topic import TopicState
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What a person says they do without, as the error of the loss told them to.
+    """The options of ``accept``, as the error of the loss names them.
 
-    ``lost`` maps partitions to the first and last offset, ``rewind`` to the offset to go on from;
-    ``all_of`` has the options (``lost``, ``rewind``, ``gone``) that mean every partition, which
-    ``spelt`` finds. ``skip`` are records that are there and cannot be landed (partition, first and
-    last offset), and ``reason`` says why they are set aside.
+    ``lost`` maps partitions to the first and last lost offset, ``rewind`` to the offset at which to
+    continue. ``gone`` are partitions that no longer exist. ``new_id`` is the id of a topic that was
+    created again, ``deleted`` means that the topic does not exist. ``all_of`` has the options
+    (``lost``, ``rewind``, ``gone``) that were given for all partitions; ``spelt`` resolves them.
+    ``skip`` are existing records that cannot be landed (partition, first and last offset), with the
+    ``reason``.
     """
 
     lost: Mapping[int, tuple[int, int]] = field(default_factory=dict)
@@ -34,14 +36,14 @@ class Acceptance:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is accepted."""
+        """Whether no option is given."""
         given = (self.lost, self.rewind, self.gone, self.new_id, self.skip, self.all_of)
         return not (self.deleted or any(given))
 
 
 def spelt(last: Batch, state: TopicState | None, what: Acceptance) -> Acceptance:
-    """``what`` with every partition that its ``all_of`` means: those that an error of ``last``'s
-    topic would name now.
+    """``what`` with the options in ``all_of`` resolved to the partitions that an error would name
+    now.
     """
     if not what.all_of or state is None:
         return what
@@ -63,18 +65,19 @@ def spelt(last: Batch, state: TopicState | None, what: Acceptance) -> Acceptance
 
 
 def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
-    """The ledger row by which the topic of ``last`` goes on without ``what``.
+    """The ledger row with which the topic of ``last`` continues without ``what``.
 
-    For an unfinished ``last`` it is that row, with the gaps that its write leaves out. Raises
-    ``ConfigurationError`` where ``what`` is not lost: nothing that is there is skipped. Whether a
-    topic holds from a ``rewind`` on what was loaded, only its records say: see ``rewind``.
+    If ``last`` is unfinished, this is its own row with the gaps that its write leaves out. Raises
+    ``ConfigurationError`` if ``what`` is not lost: existing records are never skipped this way.
+    Whether the records after a ``rewind`` are those that were loaded is checked elsewhere
+    (``verify.rewound_at``).
     """
     if what.is_empty:
         _refuse(last, "name what is lost, as the error of the run does")
     if what.deleted or what.new_id:
         return _of_another_topic(last, state, what)
     if state is None or state.topic_id != last.topic_id:
-        _refuse(last, "it was deleted or made again, which is to be accepted first")
+        _refuse(last, "it was deleted or created again; accept that first")
     if last.state == COMMITTED:
         wanted = {each.partition: each.until_offset for each in last.ranges}
     else:
@@ -101,7 +104,7 @@ def accepted(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
 
 
 def _of_another_topic(last: Batch, state: TopicState | None, what: Acceptance) -> Batch:
-    """The row of a topic that was deleted, or made again under its name."""
+    """The row for a topic that was deleted, or created again under its name."""
     if what.deleted and state is not None:
         _refuse(last, f"it exists (its id is {state.topic_id})")
     if what.new_id and (state is None or state.topic_id != what.new_id):
@@ -127,7 +130,7 @@ def _of_another_topic(last: Batch, state: TopicState | None, what: Acceptance) -
 def _lost(
     last: Batch, state: TopicState, what: Acceptance, wanted: dict[int, int]
 ) -> Iterator[Gap]:
-    """The gaps of what retention took; ``wanted``, the next offsets, are moved past them."""
+    """Gaps for records that retention deleted; moves the next offsets (``wanted``) past them."""
     for partition, (first, final) in what.lost.items():
         begin = state.begin.get(partition)
         if begin is None or first != wanted.get(partition, 0) or not first <= final < begin:
@@ -143,12 +146,14 @@ def _lost(
 def _rewound(
     last: Batch, state: TopicState, what: Acceptance, wanted: dict[int, int]
 ) -> Iterator[Gap]:
-    """The gaps of partitions that lost their ends; ``wanted`` goes back to where they end."""
+    """Gaps for partitions that lost their ends; moves the next offsets (``wanted``) back to the new
+    ends.
+    """
     for partition, offset in what.rewind.items():
         end = state.end.get(partition, -1)
         until = _until(last, partition)
-        # Producers go on: the end may have moved since the error named it, even past what was
-        # loaded. Of what was never written, only the end says that it is lost.
+        # Producers may have moved the end since the error named it, even past the loaded offsets.
+        # For a batch that was never written, only an end below its range proves the loss.
         is_within = state.begin.get(partition, 0) <= offset <= end and offset < until
         if not is_within or (last.state == PLANNED and until <= end):
             _refuse(last, f"partition {partition} ends at {end} and was loaded up to {until}")
@@ -157,7 +162,7 @@ def _rewound(
 
 
 def _skipped(last: Batch, what: Acceptance) -> Iterator[Gap]:
-    """The gaps of records that a person sets aside, with the reason."""
+    """Gaps for records that a person skips, with the reason."""
     for partition, first, final in what.skip:
         planned = next((each for each in last.ranges if each.partition == partition), None)
         if last.state != PLANNED or planned is None:
@@ -174,7 +179,7 @@ def _skipped(last: Batch, what: Acceptance) -> Iterator[Gap]:
 def _removed(
     last: Batch, state: TopicState, what: Acceptance, wanted: dict[int, int]
 ) -> Iterator[Gap]:
-    """The gaps of partitions that are no more; ``wanted`` forgets them."""
+    """Gaps for partitions that no longer exist; removes them from the next offsets (``wanted``)."""
     for partition in what.gone:
         if partition in state.begin or partition not in wanted:
             _refuse(last, f"partition {partition} is there, or was never loaded")
@@ -182,11 +187,11 @@ def _removed(
 
 
 def refuse_rewind(last: Batch, partition: int, offset: int, at: int | None) -> NoReturn:
-    """Raise the error for a rewind to an offset where the topic holds what was loaded from it, or
-    to one after ``at``, where its other records begin.
+    """Raise the error for a rewind to ``offset`` if the topic still has the loaded records there
+    (``at`` is None), or if the different records begin earlier, at ``at``.
     """
     if at is None:
-        _refuse(last, f"partition {partition} holds what was loaded from offset {offset} on")
+        _refuse(last, f"partition {partition} still has the loaded records from offset {offset} on")
     remedy = accept_of_topic(last, f"--rewind {partition}:{at}")
     why = f"partition {partition} has other records from offset {at} on already: {remedy}"
     _refuse(last, why, remedy)
@@ -197,5 +202,5 @@ def _until(batch: Batch, partition: int) -> int:
 
 
 def _refuse(last: Batch, why: str, remedy: Command | None = None) -> NoReturn:
-    message = f"Topic {last.topic} has no such loss to accept: {why}. Nothing was changed."
+    message = f"This loss of topic {last.topic} cannot be accepted: {why}. Nothing was changed."
     raise ConfigurationError(message, remedy=remedy, topic=last.topic)

@@ -1,5 +1,5 @@
-"""Which offsets a batch takes, and what the topic has lost: pure decisions on what the ledger says
-and what Kafka holds.
+"""The offsets of a batch, and the losses of a topic: pure functions of ledger rows and topic
+states.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from loader.errors import ConfigurationError, DataLoss
 from loader.remedies import accept_of_topic, of_topic
 from loader.sources.kafka.topic import TopicState
 
-# Partitions that a sentence names.
+# Largest number of partitions in a sentence.
 _SHOWN = 10
 
 
@@ -24,13 +24,12 @@ def next_ranges(
     table: str,
     start: Mapping[int, int] | None = None,
 ) -> tuple[Range, ...]:
-    """The ranges from where ``last`` ended to where the topic ends now.
+    """The ranges from the end of ``last`` to the present end of the topic.
 
-    A topic without a ``last`` one is seen for the first time. It begins at ``start`` (see
-    ``first_offsets``), or at its earliest retained offset; a partition that was added since, at its
-    beginning. Raises ``DataLoss`` when the records after the last batch are not there any more, or
-    when the topic is not the one that the last batch read. ``state`` is None when there is no such
-    topic.
+    Without ``last`` the topic is new and begins at ``start`` (see ``first_offsets``), or at its
+    first retained offset. A partition that was added later begins at offset 0. ``state`` is None if
+    the topic does not exist. Raises ``DataLoss`` if the records after ``last`` no longer exist, or
+    if the topic has another id.
     """
     if last is None:
         if state is None:
@@ -41,7 +40,7 @@ def next_ranges(
         )
     state = _same_topic(last, state, table)
     known = {each.partition: each.until_offset for each in last.ranges}
-    # A partition that was added since has its first offsets after the last batch, too.
+    # A partition that is not in ``last`` was added later: all its records are new.
     ranges = tuple(
         Range(partition, known.get(partition, 0), state.end[partition])
         for partition in sorted(state.begin)
@@ -54,14 +53,16 @@ def next_ranges(
     }
     if beyond:
         raise _beyond_the_end(last, state, table, beyond)
-    # An open transaction may end before what was loaded without regard to transactions.
+    # With read_committed the end may be below offsets that were loaded with read_uncommitted.
     return tuple(
         replace(each, until_offset=max(each.from_offset, each.until_offset)) for each in ranges
     )
 
 
 def _same_topic(last: Batch, state: TopicState | None, table: str) -> TopicState:
-    """``state``, if it is of the topic that ``last`` read, with all of its partitions."""
+    """``state`` if it is of the topic that ``last`` read and has all its partitions; else raises
+    ``DataLoss``.
+    """
     where = _where(last)
     if state is None:
         remedy = accept_of_topic(last, "--deleted")
@@ -94,9 +95,10 @@ def _same_topic(last: Batch, state: TopicState | None, table: str) -> TopicState
 
 
 def first_offsets(state: TopicState, given: Mapping[int, int]) -> dict[int, int]:
-    """Where a topic begins when a person gave offsets: those, and elsewhere the earliest.
+    """The first offsets of a new topic: those ``given``, and the first retained ones of other
+    partitions.
 
-    Raises ``ConfigurationError`` for a partition that does not exist or an offset out of it.
+    Raises ``ConfigurationError`` for a partition that does not exist, or an offset outside of it.
     """
     for partition, offset in sorted(given.items()):
         if partition not in state.begin:
@@ -116,7 +118,9 @@ def first_offsets(state: TopicState, given: Mapping[int, int]) -> dict[int, int]
 
 
 def check_unfinished(batch: Batch, state: TopicState | None) -> None:
-    """Raise ``DataLoss`` when what ``batch`` planned to read is not in the topic any more."""
+    """Raise ``DataLoss`` if the topic no longer has the records that the unfinished ``batch`` will
+    read.
+    """
     read = [each for each in batch.readable if each.span]
     if not read:
         return
@@ -127,7 +131,7 @@ def check_unfinished(batch: Batch, state: TopicState | None) -> None:
         or state.topic_id != batch.topic_id
         or any(each.partition not in state.begin for each in read)
     ):
-        next_ranges(known, state, batch.table_name)  # says so
+        next_ranges(known, state, batch.table_name)  # raises the error
         return
     _check_begin(
         batch, state, batch.table_name, {each.partition: each.from_offset for each in read}
@@ -200,14 +204,18 @@ def _beyond_the_end(
 
 
 def _of_partitions(sentences: Iterable[str]) -> str:
-    """``sentences``, one of each partition, the first of them where there are many."""
+    """``sentences``, one per partition: at most ``_SHOWN`` of them, and the
+    number of the others.
+    """
     every = list(sentences)
     more = f" And {len(every) - _SHOWN:,} more partitions." if len(every) > _SHOWN else ""
     return " ".join(every[:_SHOWN]) + more
 
 
 def _options(name: str, values: Sequence[str]) -> list[str]:
-    """The option ``name`` for each of ``values``, or for all that there are where they are many."""
+    """The option ``name`` with each of ``values``, or with ``all`` if they are more than
+    ``_SHOWN``.
+    """
     return [f"{name} {each}" for each in values] if len(values) <= _SHOWN else [f"{name} all"]
 
 
@@ -223,10 +231,10 @@ def limited(
     max_records: float | None,
     max_bytes: float | None,
 ) -> list[Batch]:
-    """``batches`` with at most ``max_records`` offsets and about ``max_bytes`` bytes in all.
+    """``batches`` with at most ``max_records`` offsets and about ``max_bytes`` bytes in total.
 
-    Every partition gives its oldest offsets, as many as its share of the lag. ``sizes`` are bytes
-    of a record by topic.
+    Every partition gives its oldest offsets, in proportion to its lag. ``sizes`` are bytes per
+    record by topic.
     """
     lags = {
         (at, each.partition): each.span
@@ -259,7 +267,9 @@ def limited(
 
 
 def without(batch: Batch, large: Mapping[int, Sequence[int]], why: str) -> Batch:
-    """``batch`` without the records at the offsets ``large``, by partition, which are set aside."""
+    """``batch`` with gaps for the records at the offsets ``large``, by partition; ``why`` is the
+    reason.
+    """
     gaps: list[Gap] = []
     for partition, offsets in sorted(large.items()):
         for offset in sorted(offsets):
@@ -272,7 +282,9 @@ def without(batch: Batch, large: Mapping[int, Sequence[int]], why: str) -> Batch
 
 
 def until(batch: Batch, ends: Mapping[int, int]) -> Batch:
-    """``batch`` without what lies beyond ``ends``, by partition; nothing of one without an end."""
+    """``batch`` cut at the offsets ``ends`` (exclusive), by partition; a partition without an end
+    becomes empty.
+    """
     return batch.with_ranges(
         replace(
             each,
@@ -285,10 +297,10 @@ def until(batch: Batch, ends: Mapping[int, int]) -> Batch:
 def replayed(
     last: Batch, state: TopicState, first: Mapping[int, int], end: Mapping[int, int]
 ) -> Batch:
-    """The batch that lands offsets ``first`` to ``end`` (exclusive), by partition, once more.
+    """The replay of offsets ``first`` to ``end`` (exclusive), by partition.
 
-    Raises ``DataLoss`` when Kafka does not hold them any more, and ``ConfigurationError`` when they
-    were never loaded.
+    It ends at the committed offsets. Raises ``DataLoss`` if Kafka no longer has the records,
+    ``ConfigurationError`` if they were never loaded.
     """
     ranges = []
     for partition, offset in sorted(first.items()):

@@ -1,4 +1,4 @@
-"""The records of a range as Spark reads them, also those that its Kafka source cannot read."""
+"""Reads the records of ranges with Spark, also those that Spark's Kafka source cannot read."""
 
 from __future__ import annotations
 
@@ -18,30 +18,33 @@ from loader.sources.kafka.client import spark_properties
 from loader.sources.kafka.sizes import POLLS
 from loader.sources.kafka.topic import Record
 
-# Records that a task takes from its consumer at a time, where their sizes are not known.
+# Number of records per poll of a task's consumer if their sizes are unknown.
 USUAL_POLL = POLLS[1]
-# Spark's source reads the calendar of before 1582 as Java's old classes do, which shifts days, and
-# fails where microseconds pass 64 bits. Python and SQL know the years 1 to 9999.
+# For timestamps before 1582, Spark's source uses Java's old calendar classes, which shift days. It
+# fails if microseconds exceed 64 bits. Python and SQL support the years 1 to 9999.
 _GREGORIAN = "timestamp '1582-10-15 00:00:00 UTC'"
 _FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 _SHIFTED = "LACUSTRE_TIMESTAMP_BEFORE_1582"
-# How a read fails that Spark's source cannot do and another client can, or can say more of.
+# Texts of errors of Spark's source at records that kafka-python can read, or report more precisely.
 _ODD = (_SHIFTED, "long overflow", "seek past the record", "CorruptRecordException")
 # If Spark's source cannot read a piece of a partition, the piece is halved, down to this number of
-# offsets, or until the partition has this number of pieces. What is left is read record by record.
+# offsets, or until the partition has this number of pieces. The failing pieces that remain are read
+# record by record.
 _PIECE, _PIECES = 10_000, 64
-# Records, and their bytes, that go to Spark in one chunk then.
+# Largest number of records, and of bytes, per data frame of records that were read one by one.
 _CHUNK, _CHUNK_BYTES = 5_000, 16 << 20
 _RECORD_SCHEMA = (
     "topic string, partition int, offset bigint, ms bigint, timestamp_type int, key binary, "
     "value binary, headers array<struct<key: string, value: binary>>"
 )
-# Reads records of a topic and partition, from an offset until another, one by one.
+# Reads the records of a topic and partition from one offset until another (exclusive), one by one.
 Reader = Callable[[str, int, int, int], Iterable[Record]]
 
 
 def is_odd(error: Exception) -> bool:
-    """Whether Spark's Kafka source met a record that it cannot read as it is: see ``exactly``."""
+    """Whether ``error`` comes from a record that Spark's Kafka source cannot
+    read; see ``exactly``.
+    """
     text = f"{error}\n{trace(error)}"
     return any(sign in text for sign in _ODD)
 
@@ -53,11 +56,12 @@ def records_of(
     tasks: int = 0,
     polls: int = USUAL_POLL,
 ) -> DataFrame:
-    """The records of ``ranges``, by topic, as Kafka has them; at least in ``tasks`` tasks, each of
-    which holds ``polls`` records. Each partition has one range.
+    """The records of ``ranges``, by topic, in at least ``tasks`` tasks of ``polls`` records at
+    once. Each partition has one range.
 
-    A timestamp that is no time of the years 1 to 9999 is null beside its number. Before 1582, and
-    where Spark's source cannot read the number at all, the read fails: ``is_odd``.
+    If a timestamp is after the year 9999, ``timestamp`` is null and ``timestamp_ms`` has the
+    number. The read fails with an error for which ``is_odd`` is true if a timestamp is before 1582
+    or cannot be read by Spark's source.
     """
     wanted = {topic: [each for each in each_of if each.span] for topic, each_of in ranges.items()}
     wanted = {topic: each_of for topic, each_of in wanted.items() if each_of}
@@ -96,8 +100,8 @@ def records_of(
 
 
 def layers(ranges: Mapping[str, Sequence[Range]]) -> list[dict[str, list[Range]]]:
-    """``ranges`` in as many parts as the partition has that has most: one read of Spark's source
-    takes one range of a partition.
+    """``ranges`` divided so that each part has at most one range per partition, which is what one
+    read of Spark's source can take.
     """
     parts: list[dict[str, list[Range]]] = []
     for topic, of_topic in ranges.items():
@@ -117,9 +121,9 @@ def exactly(
     read: Reader,
     polls: int = USUAL_POLL,
 ) -> DataFrame:
-    """The records of ``ranges`` where ``records_of`` fails at some: these come by ``read``.
+    """The records of ``ranges`` if ``records_of`` fails; ``read`` reads the pieces that fail.
 
-    Raises ``DataLoss`` for a record that cannot be read at all.
+    Raises ``Unreadable`` for a record that ``read`` cannot read either.
     """
     ordinary: dict[str, list[Range]] = {}
     frames: list[DataFrame] = []
@@ -168,7 +172,7 @@ def _pieces(
 def _read_exactly(
     spark: SparkSession, topic: str, piece: Range, read: Reader
 ) -> Iterator[DataFrame]:
-    """The records of ``piece`` one by one, in chunks that Spark holds."""
+    """The records of ``piece``, read one by one, in data frames of limited size."""
     chunk: list[Record] = []
     size = 0
     for record in read(topic, piece.partition, piece.from_offset, piece.until_offset):
@@ -182,7 +186,7 @@ def _read_exactly(
 
 
 def _exact_frame(spark: SparkSession, records: Sequence[Record]) -> DataFrame:
-    """``records`` as ``records_of`` has them, held by Spark."""
+    """``records`` with the columns of ``records_of``, kept by Spark."""
     rows = [
         (
             each.topic,

@@ -1,8 +1,8 @@
-"""How big the records of a topic are, found out before Spark reads them.
+"""The sizes of a topic's records, measured before Spark reads them.
 
-The mean size of a topic's records says nothing of the next ones, and a batch of 18 kB on the wire
-may hold one of 600 MB. So the batches of a range are fetched as the broker stores them and counted.
-No record is made of them, and compressed ones are unpacked piece by piece and thrown away.
+The mean size of a topic's records does not predict the next ones: a record batch of 18 kB may
+unpack to one record of 600 MB. So the record batches of a range are fetched as the broker stores
+them, and measured. Compressed ones are decompressed piece by piece; no record is built.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-# How many records Spark's consumer may take at a time, and how many bytes these may be. Fewer at a
-# time cost time, so the most that fit are taken.
+# Possible numbers of records per poll of Spark's consumer, and the most bytes (64 MiB) of a poll.
+# Small polls are slow, so the largest number that fits is taken.
 POLLS = (5000, 500, 50, 5)
 POLL_BYTES = 64 << 20
-# Base offset, length, leader epoch, magic, CRC, attributes, last offset delta, two timestamps,
-# producer, its epoch, sequence, records.
+# Header of a record batch (Kafka protocol, format 2): base offset, length, leader epoch, magic,
+# CRC, attributes, last offset delta, two timestamps, producer id and epoch, sequence, number of
+# records.
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _BEFORE_LENGTH = 12
 _MAGIC_AT = 16
 _GZIP, _SNAPPY, _LZ4, _ZSTD = 1, 2, 3, 4
 _LOG_APPEND, _CONTROL = 0x08, 0x20
-# A batch of more bytes is looked at record by record, which takes a hundred times as long.
+# In a record batch of more bytes (8 MiB) each record is measured, which takes a hundred times as
+# long.
 _UNDIVIDED = 8 << 20
-# Bytes that are unpacked at a time.
+# Bytes per decompressed piece (1 MiB).
 _PIECE = 1 << 20
 _XERIAL = b"\x82SNAPPY\x00"
 _XERIAL_HEADER = 16
@@ -35,8 +37,8 @@ _XERIAL_HEADER = 16
 
 @dataclass
 class _Window:
-    """An upper bound of the bytes of any ``records`` neighbouring records: the largest sum of two
-    neighbouring groups of that number.
+    """An upper bound for the bytes of any ``records`` consecutive records: the largest sum of two
+    consecutive groups of that number.
     """
 
     records: int
@@ -55,9 +57,11 @@ class _Window:
 
 @dataclass
 class Sizes:
-    """What was counted of a range: its ``total`` bytes unpacked, and in ``too_large`` the offset
-    and size of each record that has more than ``limit`` bytes. ``marks`` are offsets with the bytes
-    below them, at least a megabyte apart.
+    """The sizes of a range's records, in unpacked bytes.
+
+    ``total`` is their sum, ``largest`` the largest one. ``too_large`` has offset and size of each
+    record of more than ``limit`` bytes. ``marks`` are pairs of an offset and the bytes before it,
+    at least 1 MiB apart.
     """
 
     limit: int
@@ -69,18 +73,18 @@ class Sizes:
 
     @property
     def poll_records(self) -> int:
-        """How many records in a row have at most ``POLL_BYTES``; at least one."""
+        """The number of consecutive records that never exceed ``POLL_BYTES``; at least one."""
         fits = (each.records for each in self._windows if each.most <= POLL_BYTES)
         return next(fits, 1)
 
     def until(self, budget: float) -> int | None:
-        """The offset up to which there are about ``budget`` bytes; None where that is not known."""
+        """The offset up to which there are about ``budget`` bytes; None if that is unknown."""
         at = bisect_right(self.marks, budget, key=lambda mark: mark[1])
         return self.marks[max(at - 1, 0)][0] if self.marks else None
 
     def take(self, data: bytes, begin: int, until: int) -> int:
-        """Count the batches of ``data`` that have offsets from ``begin`` on and below ``until``;
-        the offset after the last whole one.
+        """Measure the record batches in ``data`` with offsets from ``begin`` up to ``until``
+        (exclusive); returns the offset after the last complete one.
         """
         after = begin
         for batch in batches(data):
@@ -112,7 +116,7 @@ class Sizes:
 
 
 class _Batch(NamedTuple):
-    """A batch of records as it is stored, its ``body`` still packed by ``codec``."""
+    """A record batch as it is stored; ``body`` is still compressed with ``codec``."""
 
     base: int
     last: int
@@ -125,7 +129,7 @@ class _Batch(NamedTuple):
 
 
 def batches(data: bytes) -> Iterator[_Batch]:
-    """The whole batches of ``data``, an answer of a broker."""
+    """The complete record batches in ``data``, a broker's answer."""
     at, view = 0, memoryview(data)
     while len(view) - at >= _HEADER.size:
         head = _HEADER.unpack_from(view, at)
@@ -134,7 +138,8 @@ def batches(data: bytes) -> Iterator[_Batch]:
         if end > len(view):
             return
         if magic < 2:
-            # A message of before Kafka 0.11, or several in one; what is packed is not known.
+            # The format before Kafka 0.11: a message, or several compressed in one; not measured
+            # further.
             yield _Batch(base, base, 1, 0, False, None, False, view[at + _MAGIC_AT : end])
         else:
             is_of_broker = bool(attributes & _LOG_APPEND)
@@ -146,8 +151,8 @@ def batches(data: bytes) -> Iterator[_Batch]:
 
 
 def first_timestamp(data: bytes, begin: int, until: int) -> tuple[int, int | None]:
-    """The timestamp of the first record of ``data`` from offset ``begin`` on and below ``until``,
-    and the offset from which on to look where it has none.
+    """The offset at which to continue, and the timestamp of the first record in ``data`` from
+    ``begin`` up to ``until`` (exclusive); None if there is none.
     """
     after = begin
     for batch in batches(data):
@@ -164,9 +169,9 @@ def first_timestamp(data: bytes, begin: int, until: int) -> tuple[int, int | Non
 
 
 def pieces(body: memoryview, codec: int) -> Iterator[bytes | memoryview]:
-    """``body``, unpacked by ``codec`` a piece at a time, so that no more than one is held.
+    """``body``, decompressed with ``codec`` in pieces, so that only one piece is in memory.
 
-    Raises ``ValueError`` for what cannot be unpacked.
+    Raises ``ValueError`` for data that cannot be decompressed.
     """
     if codec == 0:
         yield body
@@ -193,7 +198,7 @@ def pieces(body: memoryview, codec: int) -> Iterator[bytes | memoryview]:
         message = f"it cannot be unpacked ({type(error).__name__}: {error})"
         raise ValueError(message) from error
     except Exception as error:
-        # Each library has errors of its own, without a base.
+        # Each library has its own error classes without a common base.
         if type(error).__module__.split(".")[0] not in ("zstandard", "cramjam", "lz4", "snappy"):
             raise
         message = f"it cannot be unpacked ({type(error).__name__}: {error})"
@@ -241,14 +246,14 @@ def _unsnapped(body: memoryview) -> Iterator[bytes]:
 
 
 def heads(unpacked: Iterator[bytes | memoryview], base: int) -> Iterator[tuple[int, int, int]]:
-    """Offset, size and difference of time of each record of an ``unpacked`` batch whose first
-    offset is ``base``.
+    """Offset, size and timestamp delta of each record of a decompressed record batch with first
+    offset ``base``.
 
-    A record is its length, then a byte, the differences of time and offset, and the rest; all
-    numbers are varints. Only these beginnings are looked at.
+    A record consists of its length, a byte of attributes, the deltas of timestamp and offset, and
+    the rest; all numbers are varints. Only these first fields are parsed.
     """
-    head = bytearray()  # of a record whose beginning is in several pieces
-    left = 0  # bytes of the record before that are still to come
+    head = bytearray()  # of a record whose first fields are in several pieces
+    left = 0  # remaining bytes of the previous record
     for piece in unpacked:
         at = 0
         while True:
@@ -258,7 +263,7 @@ def heads(unpacked: Iterator[bytes | memoryview], base: int) -> Iterator[tuple[i
                 left -= step
                 if left or at == len(piece):
                     break
-            # A length has at most five bytes, a difference of times ten, one of offsets five.
+            # A length has at most 5 bytes, a timestamp delta 10, an offset delta 5.
             taken = bytes(piece[at : at + 32 - len(head)])
             head += taken
             parsed = _parsed(head)
@@ -266,16 +271,17 @@ def heads(unpacked: Iterator[bytes | memoryview], base: int) -> Iterator[tuple[i
                 break
             length, time, delta, used = parsed
             yield base + delta, length, time
-            # From where the length ended; part of the beginning may be of a piece before.
+            # Continue after the length; part of the head may have come from the previous piece.
             at += used - (len(head) - len(taken))
             left = length
             head.clear()
 
 
 def _parsed(head: bytearray) -> tuple[int, int, int, int] | None:
-    """Length, differences of time and offset, place after the length; None where bytes are missing.
+    """Length, timestamp delta, offset delta and the position after the length; None if bytes are
+    missing.
 
-    A record's own bytes come after its length.
+    The length counts only the bytes after itself.
     """
     try:
         length, body = _varint(head, 0)

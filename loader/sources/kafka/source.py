@@ -27,16 +27,16 @@ from loader.sources.kafka.offsets import check_unfinished, limited, next_ranges,
 from loader.sources.kafka.sizes import POLLS, Sizes
 from loader.sources.kafka.weighing import Scales, cut, set_aside
 
-# Offsets of a round with a time limit before any speed is known, and the fewest records of a batch
-# whose speed says something.
+# Offsets of a round with a time limit if no speed is known, and the smallest batch (in records)
+# whose speed counts.
 _UNMEASURED = 1_000_000
 _TELLING = 10_000
 
 
 class Topics(Kind):
-    """``[kafka.<cluster>]``: the topics of a cluster, whose records land as they are.
+    """``[kafka.<cluster>]``: the topics of a cluster, whose records land unchanged.
 
-    ``found`` is what the last survey found, ``clusters`` the connections.
+    ``found`` is the result of the last survey, ``clusters`` has the connections.
     """
 
     name = "kafka"
@@ -48,11 +48,11 @@ class Topics(Kind):
         self.found = Found()
         self._ends: dict[tuple[str, str], dict[int, int]] | None = None
         self._sizes: dict[tuple[str, int, str | None], list[tuple[int, Sizes]]] = {}
-        self._large = threading.Lock()  # held by the write of large records: one at a time
+        self._large = threading.Lock()  # lets only one write of large records run at a time
 
     @property
     def sections(self) -> Collection[str]:
-        """The clusters."""
+        """The names of the clusters' sections."""
         return self.settings.kafka
 
     @property
@@ -61,7 +61,7 @@ class Topics(Kind):
         return set().union(*(each.schemas for each in self.settings.kafka.values()))
 
     def find(self, survey: Survey, section: str | None) -> None:
-        """Ask each cluster for the topics that are configured for it."""
+        """Query each cluster for its configured topics."""
         self.found = Found(survey.positions)
         self._sizes = {}
         for name in self.settings.kafka:
@@ -69,7 +69,7 @@ class Topics(Kind):
                 look(self, self.clusters, name, self.found, survey)
 
     def propose(self, survey: Survey) -> Iterator[Batch]:
-        """The offsets of each topic since its last batch."""
+        """For each topic a batch with its offsets since the last batch."""
         found = self.found
         for key, table in sorted(found.tables.items()):
             cluster, topic = key
@@ -81,7 +81,7 @@ class Topics(Kind):
             try:
                 ranges = next_ranges(known, state, table, found.starts.get(key))
             except Exception as error:
-                what = f"What is new in topic {topic} of [kafka.{cluster}] cannot be told"
+                what = f"New offsets of topic {topic} of [kafka.{cluster}] cannot be determined"
                 survey.errors.append(as_ours(error, what, topic=topic, table=table))
                 continue
             if state is None:
@@ -105,16 +105,16 @@ class Topics(Kind):
         return age.total_seconds() < limits.max_delay_seconds
 
     def make_table(self, spark: SparkSession, table: str) -> None:
-        """Make the raw table for records."""
+        """Create the raw table for records."""
         create_topic_table(spark, table)
 
     def check_configured(self, survey: Survey, batch: Batch) -> None:
-        """Also the topic must be in its section."""
+        """Also raise ``ConfigurationError`` if the section lacks the topic."""
         super().check_configured(survey, batch)
         if batch.key in self.found.tables:
             return
         section = batch.section
-        # A cluster that does not answer has an error of its own; one without topics is not asked.
+        # A cluster that does not answer has its own error. One without topics is not queried.
         if section in self.found.reached or not self.settings.kafka[section].topics:
             remedy = withdraw(batch)
             message = (
@@ -126,9 +126,11 @@ class Topics(Kind):
             raise ConfigurationError(message, remedy=remedy, table=table, topic=topic)
 
     def check(self, survey: Survey, batch: Batch) -> bool:
-        """Whether the topic still has what the batch reads; what is in the table needs no topic."""
+        """Whether the topic still has what the batch reads; raises ``DataLoss`` if not. A batch
+        that is already in the table needs no topic.
+        """
         if batch.section not in self.found.reached:
-            return False  # the cluster's own error says why
+            return False  # the cluster's own error explains why
         try:
             unreadable = self.found.unreadable.get(batch.key)
             if unreadable is not None:
@@ -144,7 +146,9 @@ class Topics(Kind):
         return True
 
     def limit(self, survey: Survey, batches: list[Batch], seconds: float | None) -> list[Batch]:
-        """Offsets of all topics together, each partition in proportion to its lag."""
+        """Limit the offsets of all topics together; each partition is cut in
+        proportion to its lag.
+        """
         limits = self.settings.limits
         caps = [] if limits.max_records is None else [float(limits.max_records)]
         if seconds is not None:
@@ -158,7 +162,9 @@ class Topics(Kind):
         return capped
 
     def is_first(self, batch: Batch) -> bool:
-        """The first batch of a topic remembers where the topic began, even if it is empty."""
+        """True for the first batch of a topic, which stores where the topic begins even if it is
+        empty.
+        """
         return self.found.known(batch.key) is None
 
     def bound(
@@ -168,25 +174,25 @@ class Topics(Kind):
         noted: Noted,
         errors: list[LoaderError],
     ) -> list[Batch]:
-        """``batches`` with about as many bytes as the configuration allows."""
+        """``batches`` with about as many bytes as ``max_bytes`` allows."""
         most = self.settings.limits.max_bytes
         if most is None:
             return batches
-        # What it counts has to be known before the ranges are fixed.
+        # The sizes must be known before the ranges are fixed in the ledger.
         measured = self.scales.measure(self._to_read(batches), self.found.topics, float(most))
         kept = cut(batches, measured, most)
         survey.is_limited |= kept is not batches
         return kept
 
     def weigh(self, batches: Sequence[Batch]) -> None:
-        """Count the records of ``batches`` as the brokers store them."""
+        """Measure the records of ``batches`` as the brokers store them."""
         measured = self.scales.measure(self._to_read(batches), self.found.topics)
         for batch in batches:
             if batch.key in measured:
                 self._sizes[batch.id] = measured[batch.key]
 
     def _to_read(self, batches: Sequence[Batch]) -> list[Batch]:
-        # Of an unfinished batch that is written there is nothing to read.
+        # An unfinished batch that is already in the table is not read again.
         return [
             batch
             for batch in batches
@@ -194,7 +200,9 @@ class Topics(Kind):
         ]
 
     def settle(self, batches: list[Batch], errors: list[LoaderError]) -> list[Batch]:
-        """``batches`` with the records that are too large set aside in the ledger."""
+        """``batches`` with gaps, also in the ledger, for records that are too large; adds an error
+        for each batch.
+        """
         kept = []
         lost: set[tuple[str, int]] = set()
         for batch in batches:
@@ -204,7 +212,7 @@ class Topics(Kind):
                 try:
                     self.ledger.amend(smaller)
                 except LoaderError as fenced:
-                    # Another loader has it by now, and with it all topics of the table's batch.
+                    # Another loader has closed the table's batch, with all its topics.
                     errors.append(fenced)
                     lost.add((batch.table_name, batch.batch_id))
                     continue
@@ -213,14 +221,14 @@ class Topics(Kind):
         return [each for each in kept if (each.table_name, each.batch_id) not in lost]
 
     def is_heavy(self, batches: Sequence[Batch]) -> bool:
-        """Whether a task may hold only few of the records."""
+        """Whether the records are so large that a task may hold only few of them."""
         sizes = [each for batch in batches for _, each in self._sizes.get(batch.id, ())]
         return any(each.poll_records < POLLS[1] for each in sizes)
 
     def write(self, batches: Sequence[Batch], errors: list[LoaderError]) -> list[Batch]:
-        """Write the topics of one batch; large records alone, so that tasks hold few of them."""
+        """Write the topics of one batch. Only one batch with large records is written at a time."""
         sizes = [each for batch in batches for _, each in self._sizes.pop(batch.id, ())]
-        # Where nothing was measured, the mean size of the topic's records must do.
+        # Without a measurement, estimate the size from the mean size of the topic's records.
         span = sum(batch.span for batch in batches)
         size = sum(each.total for each in sizes) or span * self.found.record_size(batches)
         polls = min((each.poll_records for each in sizes), default=POLLS[1])
@@ -234,11 +242,13 @@ class Topics(Kind):
             return land_topics(self.spark, config, batches, size, read, polls, largest)
 
     def count(self, batches: Sequence[Batch]) -> list[Batch]:
-        """What the table holds of ``batches``; nothing is read from the cluster."""
+        """``batches`` with the counts of their rows in the table; reads nothing from Kafka."""
         return land_topics(self.spark, Kafka(), batches, 0.0)
 
     def follow(self, closed: Sequence[Batch]) -> list[str]:
-        """Let the consumer groups follow the ledger."""
+        """Commit the offsets of ``closed`` loads to the consumer groups; returns remarks about
+        failures.
+        """
         notes = []
         offsets: dict[str, dict[tuple[str, int], int]] = {}
         for batch in closed:
@@ -250,34 +260,34 @@ class Topics(Kind):
             try:
                 why = self.clusters.get(name).commit_group(of_cluster)
             except Exception as error:
-                why = str(as_ours(error, "no answer of use"))
+                why = str(as_ours(error, "unusable answer"))
             if why:
                 group = self.settings.kafka[name].group_id
                 notes.append(f"the offsets of consumer group {group} were not committed: {why}")
         return notes
 
     def lag_left(self, batch: Batch) -> int:
-        """Offsets of the topic that are still to load."""
+        """Number of offsets of the topic that are not loaded after ``batch``."""
         if batch.key not in self.found.topics or batch.kind == REPLAY:
             return 0
         return sum(max(0, left) for left in self.found.lag_after(batch).values())
 
     def lag(self, closed: Sequence[Batch]) -> Lag:
-        """Per topic and partition what is still to load."""
+        """The lag by topic and partition."""
         left = {key: self.found.lag(key) for key in self.found.topics}
         return left | {batch.key: self.found.lag_after(batch) for batch in closed}
 
     def as_found(self, row: Batch) -> Batch:
-        """The rows from before a section was renamed are of the same topic."""
+        """``row`` under the present name of its section; the topic's id identifies it."""
         return self.found.as_today(row)
 
     def oldest_unread(self) -> dict[TopicKey, dict[int, int]]:
-        """The timestamp (ms, UTC) of the first record of each topic and partition that is not
-        loaded; a cluster that does not answer is left out.
+        """The timestamp (ms since 1970, UTC) of the first record that is not loaded, by topic and
+        partition; clusters that do not answer are left out.
         """
         oldest: dict[TopicKey, dict[int, int]] = {}
         for name in self.found.reached:
-            with suppress(Exception):  # an age that is not known is left out
+            with suppress(Exception):  # the age is optional
                 unread = self.found.unread(name)
                 stamps = fetching.first_timestamps(self.clusters.get(name), unread)
                 for (topic, partition), at in stamps.items():
@@ -285,7 +295,7 @@ class Topics(Kind):
         return oldest
 
     def fix_ends(self) -> None:
-        """Take the ends of the topics as they are now for the rounds to come."""
+        """Keep the present end offsets of the topics for the following rounds."""
         if self._ends is None:
             self._ends = {
                 (cluster, state.topic_id): dict(state.end)
@@ -293,16 +303,16 @@ class Topics(Kind):
             }
 
     def release_ends(self) -> None:
-        """Forget the ends."""
+        """Drop the end offsets that ``fix_ends`` kept."""
         self._ends = None
 
     def close(self) -> None:
-        """Leave the clusters."""
+        """Close the connections to the clusters."""
         self.clusters.close()
 
 
 def _speed(rows: Sequence[Batch]) -> float | None:
-    """Records a second of the fastest of the newest batches."""
+    """Records per second of the fastest of the newest batches; None if none is large enough."""
     speeds = [
         row.records / max((row.committed_at - row.planned_at).total_seconds(), 0.001)
         for row in rows

@@ -1,4 +1,4 @@
-"""What Kafka says of a topic, and a record as Kafka has it."""
+"""The state of a topic, and a record of Kafka."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from loader.errors import LoaderError
 
 @dataclass(frozen=True)
 class TopicState:
-    """A topic as the broker sees it now.
+    """The present state of a topic, by partition.
 
-    ``begin`` and ``end`` map each partition to its first retained offset and to the offset after
-    the last one that a reader of the configured isolation may see; ``high`` to the offset after the
-    last one of all, where an open transaction makes that another.
+    ``begin`` is the first retained offset, ``end`` the end offset that a consumer of the configured
+    isolation level sees, ``high`` the high watermark, which is above ``end`` while a transaction is
+    open.
     """
 
     topic: str
@@ -29,7 +29,7 @@ class TopicState:
 
 @dataclass(frozen=True)
 class Record:
-    """A record as Kafka has it; ``timestamp_ms`` is any number of 64 bits."""
+    """A record as Kafka stores it; ``timestamp_ms`` may be any 64-bit number."""
 
     topic: str
     partition: int
@@ -48,7 +48,7 @@ class Record:
 
 
 class Unreadable(LoaderError):
-    """The record at ``offset`` of a ``partition`` cannot be read."""
+    """The record at ``offset`` of ``partition`` cannot be read."""
 
     def __init__(self, topic: str, partition: int, offset: int, why: str) -> None:
         super().__init__(why, topic=topic, partition=partition, offset=offset)

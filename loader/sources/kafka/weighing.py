@@ -1,4 +1,4 @@
-"""How big the records of planned batches are, and which of them are too large to be landed."""
+"""Measures the records of batches, and excludes those that are too large to land."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from loader.sources.kafka.reading import layers
 from loader.sources.kafka.sizes import POLLS, Sizes
 from loader.sources.kafka.topic import TopicState
 
-# What was counted of topics: partitions with their sizes.
+# Partitions with the sizes of their records, by topic.
 Measured = dict[TopicKey, list[tuple[int, Sizes]]]
 States = Mapping[TopicKey, TopicState]
 
 
 class Scales:
-    """Counts the records of ranges as the brokers store them."""
+    """Measures the records of ranges as the brokers store them."""
 
     def __init__(self, clusters: Clusters, limits: Limits) -> None:
         self._clusters = clusters
@@ -31,8 +31,8 @@ class Scales:
     def measure(
         self, batches: Sequence[Batch], states: States, most: float | None = None
     ) -> Measured:
-        """What is counted of the records of ``batches``; nothing of a topic of which it cannot be.
-        ``most`` limits the bytes that are looked at of each partition.
+        """The sizes of the records of ``batches``; topics that cannot be measured are left out.
+        ``most`` limits the bytes that are fetched of each partition.
         """
         measured: Measured = {}
         of_clusters: dict[str, list[Batch]] = {}
@@ -50,7 +50,7 @@ class Scales:
         return measured
 
     def polls(self, key: TopicKey, ranges: Sequence[Range], state: TopicState | None) -> int:
-        """How many records of ``ranges`` of a topic a task may hold at a time."""
+        """The number of records of a topic's ``ranges`` that a task may hold at once."""
         found: list[Sizes] = []
         for layer in layers({key[1]: ranges}):
             spans = _looked_at(layer[key[1]], state)
@@ -64,8 +64,8 @@ class Scales:
         ranges: Mapping[tuple[str, int], tuple[int, int]],
         most: float | None = None,
     ) -> dict[tuple[str, int], Sizes]:
-        """``fetching.sizes`` of all ``ranges``, or where that fails of each topic alone. Whoever
-        reads a topic that is left out finds out why.
+        """``fetching.sizes`` of all ``ranges``; if that fails, of each topic alone. A topic that
+        fails is left out; its later read reports the error.
         """
         try:
             cluster = self._clusters.get(name)
@@ -82,7 +82,7 @@ class Scales:
 
 
 def cut(batches: list[Batch], measured: Measured, most: float) -> list[Batch]:
-    """``batches`` with about ``most`` bytes in all, by what was ``measured``; the same list where
+    """``batches`` with about ``most`` bytes in total, by the ``measured`` sizes; the same list if
     they have no more.
     """
     total = sum(sizes.total for each in measured.values() for _, sizes in each)
@@ -101,8 +101,8 @@ def cut(batches: list[Batch], measured: Measured, most: float) -> list[Batch]:
 def set_aside(
     batch: Batch, sizes: Sequence[tuple[int, Sizes]], limit: int
 ) -> tuple[Batch, DataLoss | None]:
-    """``batch`` without the records that have more bytes than ``limit``, and the error that says
-    which; None where there is none.
+    """``batch`` with gaps for the records of more than ``limit`` bytes, and the error that names
+    them; None if there are none.
     """
     stretches: dict[int, list[Range]] = {}
     for each in batch.stretches:
@@ -123,8 +123,8 @@ def set_aside(
 
 
 def _looked_at(ranges: Sequence[Range], state: TopicState | None) -> dict[int, tuple[int, int]]:
-    """By partition the offsets of ``ranges`` and of as many records behind them as a task may take
-    with the last of them: Spark's consumer does not stop at the end of a range.
+    """The offsets of ``ranges`` by partition (first, and the one after the last), each extended by
+    the records that a task may poll after it: Spark's consumer does not stop at the end of a range.
     """
     ends = state.end if state is not None else {}
     return {

@@ -1,11 +1,12 @@
 {% macro load_matomo_keys(path=none) -%}
-    {#- `dbt run-operation load_matomo_keys --args '{path: /run/secrets/matomo_keys.json}'`: makes the
-        restricted table of salts and keys where it is missing, and replaces what it holds by the file's
-        lines, each a JSON object with site_id (none: all sites), user_id_salt and hash_key. Spark reads
-        the file itself, so no salt passes through dbt, a statement, a log or Spark's UI. -#}
+    {#- `dbt run-operation load_matomo_keys --args '{path: /run/secrets/matomo_keys.json}'`: creates
+        the restricted table of salts and keys if it is missing, and replaces its rows by the lines
+        of the file. Each line is a JSON object with site_id (absent: all sites), user_id_salt and
+        hash_key. Spark itself reads the file, so no salt appears in dbt, a statement, a log or
+        Spark's UI. -#}
     {%- set keys = matomo_keys() -%}
     {%- do run_query('create schema if not exists ' ~ keys.schema) -%}
-    {#- Without statistics, which would repeat the keys in Delta's log. -#}
+    {#- No column statistics: they would repeat the keys in Delta's log. -#}
     {%- do run_query(
         'create table if not exists ' ~ keys ~ ' (site_id bigint, user_id_salt string, hash_key string)'
         ~ " using delta tblproperties ('delta.dataSkippingNumIndexedCols' = '0')"
@@ -16,7 +17,7 @@
             ~ " if(count(*) over (partition by key.site_id) > 1, raise_error('load_matomo_keys: the file"
             ~ " has several lines for ' || coalesce('site ' || key.site_id, 'all sites')), key.site_id),"
             ~ " if(key.user_id_salt is null and key.hash_key is null, raise_error('load_matomo_keys: a"
-            ~ " line of the file is no JSON object with user_id_salt or hash_key'), key.user_id_salt),"
+            ~ " line of the file is not a JSON object with user_id_salt or hash_key'), key.user_id_salt),"
             ~ " if(length(key.hash_key) < 32, raise_error('load_matomo_keys: a hash_key must have 32"
             ~ " characters or more, so that it cannot be guessed'), key.hash_key)"
             ~ " from (select from_json(value,"

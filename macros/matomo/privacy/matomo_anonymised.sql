@@ -1,13 +1,14 @@
 {#-
-    Anonymisation of Matomo's visits by the variable `matomo_privacy`, whose rules are in
-    docs/matomo-privacy.md. `stg_matomo__documents` calls `matomo_anonymised` where it stores a document,
-    so no table below raw ever holds what is hidden. Without the variable the macros add nothing.
+    Anonymisation of Matomo's visits by the variable `matomo_privacy` (rules:
+    docs/matomo-privacy.md). `stg_matomo__documents` calls `matomo_anonymised` when it stores a
+    document, so no table below raw holds hidden values. Without the variable the macros add
+    nothing.
 
-    A policy is a dict with a value for each of `matomo_privacy_options`. Sites with the same policy share
-    one expression, so the compiled SQL grows with the policies, not with the sites.
+    A policy is a dict with a value for each of `matomo_privacy_options`. Sites with the same policy
+    share one expression, so the compiled SQL grows with the number of policies, not of sites.
 -#}
 {% macro matomo_anonymised(column) -%}
-    {#- What may be stored of `column` of a document, fields or actions, by the policy of its site. -#}
+    {#- `column` of a document (fields or actions), anonymised by the policy of its site. -#}
     {%- set policies = matomo_policies(var('matomo_privacy', {})) -%}
     {%- if policies | length == 1 -%}
         {{ matomo_anonymised_by(policies[0].policy, column) }}
@@ -26,7 +27,7 @@
 {% macro matomo_hides_nothing(policy) -%}
     {#- Whether every option of `policy` has the value that hides nothing. -#}
     {%- for option, facts in matomo_privacy_options().items() -%}
-        {#- The default of this one is a variable, which may hide. -#}
+        {#- The default of this option is a variable, which may hide something. -#}
         {%- set nothing = 'all' if option == 'coordinate_decimals' else facts.default -%}
         {%- if policy[option] != nothing -%}
             {%- do return(false) -%}
@@ -37,8 +38,8 @@
 
 
 {% macro matomo_anonymised_by(policy, column) -%}
-    {#- `column` (fields or actions) by one policy. Catalogues and reports say nothing of a visitor, so of
-        them only unknown fields are dropped. -#}
+    {#- `column` (fields or actions), anonymised by one policy. Catalogues and reports contain
+        nothing about a visitor, so only their unknown fields are dropped. -#}
     {%- if matomo_hides_nothing(policy) -%}
         {{ column }}
     {%- elif column == 'actions' -%}
@@ -67,9 +68,9 @@
 
 
 {% macro matomo_anonymised_map(policy, map) -%}
-    {#- A visit's fields or one of its actions (`map`: fields or action) by `policy`: what is dropped, then
-        what is changed. -#}
-    {#- Action titles repeat the URL, the page title or the event; no model reads them. -#}
+    {#- A visit's fields or one of its actions (`map`: fields or action), anonymised by `policy`:
+        some fields are dropped, then others are changed. -#}
+    {#- Titles of actions repeat the URL, the page title or the event; no model reads them. -#}
     {%- set dropped = ['title', 'subtitle'] + policy.drop_fields -%}
     {%- if policy.user_id == 'drop' -%}{%- do dropped.append('userId') -%}{%- endif -%}
     {%- if policy.visitor_id == 'drop' -%}
@@ -105,7 +106,7 @@
             {%- endif %}
             {%- if policy.visitor_id == 'hash' %}
             when name in ('visitorId', 'fingerprint')
-                -- Matomo says false where it hides them.
+                -- Matomo sends false if it hides them.
                 then if(text = 'false', text, {{ matomo_keyed_hash('text', policy, 16) }})
             {%- endif %}
             {%- if policy.order_id == 'hash' %}
@@ -149,8 +150,8 @@
 
 
 {% macro matomo_longest_text() -%}
-    {#- How many characters a text may have that is looked through for what a policy hides; a longer one is
-        replaced whole, since nobody knows what is in it. Matomo itself keeps at most 4,096 of a URL or
-        title; lists of items are longer. -#}
+    {#- Maximum number of characters of a text that is searched for what a policy hides. A longer
+        text is replaced as a whole, because its content is unknown. Matomo keeps at most 4,096
+        characters of a URL or title; lists of items are longer. -#}
     {%- do return(65536) -%}
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {% macro matomo_anonymised_referrer_url(url, level) -%}
-    {#- A referrer's URL by Matomo's level: exclude_query, exclude_path (scheme and host stay; a URL without
-        a path is left as it is), exclude_all. -#}
+    {#- A referrer's URL, shortened by one of Matomo's levels: exclude_query, exclude_path (scheme
+        and host stay; a URL without a path stays as it is), exclude_all. -#}
     {%- if level == 'exclude_query' -%}
         split_part({{ url }}, '?', 1)
     {%- elif level == 'exclude_path' -%}

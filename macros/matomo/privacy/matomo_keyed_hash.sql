@@ -1,7 +1,7 @@
 {% macro matomo_keyed_hash(text, policy, length) -%}
-    {#- The first `length` hexadecimal digits of a hash that only the key can repeat: the same text gives
-        the same digits within a site and, where the policy rotates, within the UTC month or year of the
-        visit's first action. Two rounds, as in HMAC, so that no digits can be carried on. -#}
+    {#- The first `length` hexadecimal digits of a hash with the lake's key. The same text gives the
+        same digits within a site and, if the policy rotates, within the UTC month or year of the
+        visit's first action. Two rounds, as in HMAC, prevent length extension. -#}
     {%- set key = matomo_key('hash_key') -%}
     {%- set period = "''" -%}
     {%- if policy.hash_rotation != 'none' -%}

@@ -1,6 +1,6 @@
 {% macro matomo_keys_joined() -%}
-    {#- Joins that give a document the keys of its site and those of all sites; nothing where no policy
-        hashes. -#}
+    {#- Joins that add to each document the keys of its site and those of all sites; empty if no
+        policy hashes. -#}
     {%- set hashing = [] -%}
     {%- for each in matomo_policies(var('matomo_privacy', {})) -%}
         {%- if 'hash' in [each.policy.user_id, each.policy.visitor_id, each.policy.order_id] -%}
@@ -10,8 +10,8 @@
     {%- if hashing -%}
         {%- if execute and load_relation(matomo_keys()) is none -%}
             {%- do exceptions.raise_compiler_error(
-                'matomo_privacy hashes, but there is no table ' ~ matomo_keys() ~ ' with the keys: run '
-                ~ '`dbt run-operation load_matomo_keys` as docs/matomo-privacy.md says'
+                'matomo_privacy uses `hash`, but the table ' ~ matomo_keys() ~ ' of keys does not'
+                ~ ' exist: run `dbt run-operation load_matomo_keys` as docs/matomo-privacy.md says'
             ) -%}
         {%- endif -%}
         {%- set keys -%}

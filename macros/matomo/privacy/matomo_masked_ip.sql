@@ -1,7 +1,7 @@
 {% macro matomo_masked_ip(ip, bytes) -%}
-    {#- An address with its last `bytes` (1 to 4; 0 keeps all) masked as Matomo does: so many bytes of
-        IPv4, also where it is mapped into IPv6; 64, 80, 104 or all bits of IPv6, in its shortest form.
-        Null where the text is no address. ip: an SQL expression, text. -#}
+    {#- An address with its last `bytes` (1 to 4; 0 keeps all) masked as in Matomo: that number of
+        bytes of IPv4, also if it is mapped into IPv6; 64, 80, 104 or all bits of IPv6, in its
+        shortest form. null if the text is not an address. ip: an SQL expression, text. -#}
     {%- if bytes == 0 -%}
         {{ ip }}
     {%- else -%}
@@ -14,8 +14,8 @@
                 then regexp_replace({{ ip }}, '{{ last_bytes }}', '{{ zeros }}')
             when {{ ip }} like '%:%' then element_at(transform(
                 transform(
-                    -- A dotted end becomes two groups of hexadecimal digits like the others; a zone
-                    -- (%eth0) is no part of the address.
+                    -- A dotted end becomes two groups of hexadecimal digits like the others. A zone
+                    -- (%eth0) is not part of the address.
                     array(if(
                         {{ ip }} rlike ':({{ byte }}[.]){3}{{ byte }}$',
                         lower(regexp_extract({{ ip }}, '^(.*:)[^:]*$', 1)) || array_join(transform(
@@ -25,7 +25,7 @@
                         ), ''),
                         lower(split_part({{ ip }}, '%', 1))
                     )),
-                    -- All eight groups, four digits each; :: stands for as many zeros as are missing.
+                    -- All eight groups with four digits each; :: is replaced by the missing zeros.
                     address -> transform(
                         if(
                             address like '%::%',

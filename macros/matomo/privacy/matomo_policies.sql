@@ -1,6 +1,7 @@
 {% macro matomo_policies(privacy) -%}
-    {#- The policies of `privacy`: a list of {policy, sites}, the default first and with no sites. What a
-        site says goes before what its profile says, that before the default's; fields to drop add up. -#}
+    {#- The policies of `privacy`: a list of {policy, sites}; the default is the first and has no
+        sites. The options of a site take precedence over those of its profile, these over the
+        default's; fields to drop are added up. -#}
     {%- set problem = matomo_privacy_problem(privacy) -%}
     {%- if problem is not none -%}
         {%- do exceptions.raise_compiler_error(problem) -%}
@@ -10,7 +11,7 @@
     {%- set sites = [(none, {})] + (privacy.get('sites') or {}).items() | list -%}
     {%- for site, own in sites -%}
         {%- set own = own or {} -%}
-        {#- A site with a profile of its own starts anew: `none` leaves nothing of the default. -#}
+        {#- A site with its own profile inherits nothing: `none` removes the whole default. -#}
         {%- set layers = ([] if 'profile' in own else [default])
             + [matomo_privacy_profiles()[own.get('profile', 'none')], own] -%}
         {%- if 'profile' not in own -%}

@@ -1,5 +1,6 @@
 {% macro matomo_privacy_options() -%}
-    {#- Every option of a policy: its default, and what it may be (a list of values, or a kind). -#}
+    {#- All options of a policy, each with its default and its permitted values (a list of values,
+        or a kind). -#}
     {%- do return({
         'ip_mask_bytes': {'default': 0, 'allowed': [0, 1, 2, 3, 4]},
         'user_id': {'default': 'keep', 'allowed': ['keep', 'hash', 'drop']},

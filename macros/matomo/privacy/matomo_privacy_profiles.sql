@@ -1,5 +1,5 @@
 {% macro matomo_privacy_profiles() -%}
-    {#- What `profile` sets at once. -#}
+    {#- The options that each `profile` sets. -#}
     {%- do return({
         'none': {},
         'cnil_exempt': {

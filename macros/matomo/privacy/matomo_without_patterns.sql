@@ -1,6 +1,7 @@
 {% macro matomo_without_patterns(text, patterns) -%}
-    {#- A text in which what looks like one of `patterns` is replaced: email, phone, {regex: …}; also where
-        it is percent-encoded, as in a URL. The words that replace it may stand in URLs and JSON. -#}
+    {#- A text in which everything that matches one of `patterns` (email, phone, {regex: …}) is
+        replaced, also if it is percent-encoded as in a URL. The replacements are valid in URLs and
+        JSON. -#}
     {%- set result = namespace(sql=text) -%}
     {%- for pattern in patterns -%}
         {%- if pattern == 'email' -%}

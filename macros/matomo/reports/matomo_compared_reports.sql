@@ -1,7 +1,7 @@
 {% macro matomo_compared_reports(reports) -%}
-    {#- Rows where a report of Matomo's own, the newest that was sent, differs from a view.
-        Only reports that are comparable: of a period that the views have, of all visits.
-        reports: a list of method, view, metrics, and whether it is of one goal each. -#}
+    {#- Rows in which the newest of Matomo's own reports differs from a view. Only comparable
+        reports are used: of a period that the views have, and of all visits. reports: a list of
+        method, view, metrics, and whether the report is of one goal. -#}
     with told as (
         select *
         from {{ ref('matomo_reports') }}

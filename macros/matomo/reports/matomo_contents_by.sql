@@ -1,7 +1,7 @@
 {% macro matomo_contents_by(label) -%}
-    {#- A report about contents. As in Matomo a visit (or visitor) counts once for each combination of
-        piece, target and name that it was shown, and what was not shown on a day is in no row of it.
-        label: a column of lake.matomo_actions. -#}
+    {#- A report about contents. As in Matomo, a visit (or visitor) counts once for each combination
+        of piece, target and name that it was shown. Interactions with a label count only if the
+        label was shown on the same day. label: a column of lake.matomo_actions. -#}
     {%- set shown = 'content_piece, content_target, content_name' -%}
     with contents as (
         select

@@ -1,6 +1,6 @@
 {% macro matomo_decoded(text) -%}
-    {#- A label as Matomo shows it: percent codes (and +) decoded, a percent sign that is none as it is.
-        text: an SQL expression. -#}
+    {#- A label as Matomo shows it: percent codes (and +) decoded; a percent sign that begins no
+        code stays. text: an SQL expression. -#}
     if(
         {{ text }} rlike '[%+]',
         coalesce(

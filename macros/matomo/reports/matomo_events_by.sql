@@ -1,6 +1,6 @@
 {% macro matomo_events_by(label) -%}
-    {#- A report about events. As in Matomo a visit (or visitor) counts once for each combination of
-        category, action and name. label: a column of lake.matomo_actions. -#}
+    {#- A report about events. As in Matomo, a visit (or visitor) counts once for each combination
+        of category, action and name. label: a column of lake.matomo_actions. -#}
     {%- set event = 'event_category, event_action, event_name' -%}
     with sums as (
         select

@@ -1,8 +1,9 @@
 {% macro matomo_goals_metrics(conversion='true', ecommerce=none, by_goal=false) -%}
     {#-
-        A report about conversions by site and period, or by goal with `by_goal`: of all visits, of new
-        ones and of returning ones, as Matomo's Goals.get has them. A period with visits has a row (one
-        for each goal of the catalogue), with zeros where nothing was converted.
+        A report about conversions by site and period, or with `by_goal` also by goal: for all
+        visits, new visits and returning visits, as in Matomo's Goals.get. A period with visits has
+        a row (with `by_goal` one for each goal of the catalogue), with zeros if there were no
+        conversions.
         conversion: a predicate on lake.matomo_conversions; ecommerce: none, order or cart.
     -#}
     {%- set kinds = {

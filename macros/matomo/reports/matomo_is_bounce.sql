@@ -1,5 +1,5 @@
 {% macro matomo_is_bounce(action_count) -%}
-    {#- A predicate on a visit: it bounced, which Matomo says of one with at most one action. Unknown where
-        the count is. action_count: an SQL expression. -#}
+    {#- A predicate on a visit: it is a bounce, by Matomo's definition a visit with at most one
+        action. null if the count is null. action_count: an SQL expression. -#}
     {{ action_count }} in (0, 1)
 {%- endmacro %}

@@ -1,10 +1,11 @@
 {% macro matomo_items_by(label, purchase, undefined, many=false) -%}
     {#-
-        A report about products: what was bought (or left in carts), and views of their pages. As in
-        Matomo a product of several categories counts in each, an order or a visit's cart with a product
-        on several lines counts once, and its price there is the sum of the lines'.
-        label: sku, name or categories (with `many`); purchase: order or abandoned_cart; undefined: label
-        of products without one.
+        A report about products: orders (or abandoned carts) and views of the products' pages. As in
+        Matomo, a product with several categories counts in each of them. An order (or the cart of a
+        visit) with a product on several lines counts once; its price is the sum of the lines'
+        prices.
+        label: sku, name or categories (with `many`); purchase: order or abandoned_cart; undefined:
+        label of products that have no label.
     -#}
     {%- set orders = 'orders' if purchase == 'order' else 'abandoned_carts' -%}
     {%- set viewed = 'product_' ~ label -%}

@@ -1,7 +1,7 @@
 {% macro matomo_operating_system_family(code, name) -%}
-    {#- The family that Matomo's reports group an operating system by, from its code (three characters of
-        Matomo's device detector); the system's own name where the code is in none of them.
-        code, name: SQL expressions. -#}
+    {#- The family of an operating system in Matomo's reports, found by its code (three characters
+        of Matomo's device detector). A system with an unknown code keeps its own name. code, name:
+        SQL expressions. -#}
     {%- set families = {
         'AmigaOS': 'AMG ARO MOR',
         'Android':

@@ -1,6 +1,6 @@
 {% macro matomo_page_label(url) -%}
-    {#- Matomo's label of a page: its path and query from the first slash, a folder by its `index`, no
-        slash twice. url: an SQL expression, text. -#}
+    {#- Matomo's label of a page: its path and query from the first slash. A folder ends with
+        `index`; double slashes become one. url: an SQL expression, text. -#}
     {%- set path -%}
         regexp_replace(
             regexp_replace({{ matomo_page(url) }}, '^[^/]*/?', ''), '^((?:[^#]*/)?)(#.*)?$', '$1index$2'

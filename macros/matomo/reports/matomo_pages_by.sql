@@ -2,14 +2,14 @@
     label, page, types, entry=none, exit=none, only='true', columns={}, of_day=none, having='true'
 ) -%}
     {#-
-        A report about what was viewed, followed or searched: hits and visits by label and, for pages,
-        how visits entered and left by it. Hits belong to the site's day of the action, entries and exits
-        to the day of the visit.
-        label: an SQL expression over lake.matomo_actions, decoded here; page: what a visit is counted
-        once for; types: action types; entry, exit: boolean columns that mark a visit's first and last;
-        only: a predicate on the rows of the report; columns: more metrics, name: aggregate; of_day: an
-        aggregate over a label's actions of a day, which `having`, a predicate on aggregates, finds as
-        `of_day`.
+        A report about page views, downloads, outlinks or searches: hits and visits by label and,
+        for pages, the entries and exits of visits. A hit counts on the site's day of the action, an
+        entry or exit on the day of the visit.
+        label: an SQL expression over lake.matomo_actions, decoded here; page: a visit counts once
+        for each value of it; types: action types; entry, exit: boolean columns that mark a visit's
+        entry and exit; only: a predicate on the rows of the report; columns: further metrics, name:
+        aggregate; of_day: an aggregate over the actions of a label on one day; having: a predicate
+        on aggregates, which may use `of_day`.
     -#}
     with {{ 'labelled' if of_day else 'actions' }} as (
         select

@@ -1,7 +1,7 @@
 {% macro matomo_ranges(value, bounds, unit, before=[]) -%}
-    {#- Ranges of whole numbers with Matomo's labels, such as `8-14 days`; the last has no end.
-        value: an SQL expression; bounds: first numbers of the ranges; unit: the name of one; before:
-        ranges before them. -#}
+    {#- Ranges of whole numbers with Matomo's labels, such as `8-14 days`; the last range has no
+        end. value: an SQL expression; bounds: first number of each range; unit: its name in the
+        singular; before: ranges that come before these. -#}
     {%- set ranges = [] + before -%}
     {%- for first in bounds -%}
         {%- set several = unit ~ 's' -%}

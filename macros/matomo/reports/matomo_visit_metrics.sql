@@ -1,5 +1,5 @@
 {% macro matomo_visit_metrics(suffix='', where='true') -%}
-    {#- Metrics of visits, as Matomo defines them. suffix: of their names; where: a predicate. -#}
+    {#- Metrics of visits by Matomo's definitions. suffix: of their names; where: a predicate. -#}
     {%- set of = ' filter (where ' ~ where ~ ')' if where != 'true' else '' -%}
     count(visit_key){{ of }} as nb_visits{{ suffix }},
     count(distinct visitor_key){{ of }} as nb_uniq_visitors{{ suffix }},

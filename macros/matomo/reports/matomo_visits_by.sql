@@ -1,16 +1,19 @@
 {#-
-    Matomo's reports. Each is declared once, by its view: a dimension and, where Matomo has one, the code
-    behind its label. The macros know the metrics of each kind of report; they are computed from detail
-    for each site and day, week, month and year, so what does not add up (visitors) is never summed.
+    Matomo's reports. The view of a report declares its dimension and, if Matomo has one, the code
+    of its label. The macros contain the metrics of each kind of report. They compute them from
+    detail for each site and day, week, month and year, so metrics that do not add up (visitors) are
+    never summed.
 -#}
 {% macro matomo_visits_by(label, code=none, visits='true', labels=none, conversion_label=none) -%}
     {#-
-        A report about visits: a row per site, period and label, with the metrics of visits and what
-        they converted. A visit belongs to the site's day of its last action, a conversion to its own.
-        label: an SQL expression over columns that lake.matomo_visits and lake.matomo_conversions share;
-        code: one for the code behind the label; visits: a predicate on both, which visits are in it;
-        labels: SQL literals of labels that the report always has, with zeros where nothing happened;
-        conversion_label: the label of a conversion, where it is not that of its visit.
+        A report about visits: one row per site, period and label, with the metrics of the visits
+        and their conversions. A visit counts on the site's day of its last action, a conversion on
+        its own day.
+        label: an SQL expression over columns that lake.matomo_visits and lake.matomo_conversions
+        share; code: the same for the code of the label; visits: a predicate on both tables that
+        selects the visits of the report; labels: SQL literals of labels that always have a row,
+        with zeros if there are no visits; conversion_label: the label of a conversion, if it is not
+        the label of its visit.
     -#}
     {%- set code = code or 'cast(null as string)' -%}
     with facts as (
@@ -77,7 +80,7 @@
             {%- if code == 'cast(null as string)' %}
             label,
             {%- else %}
-            -- Labels may be in several languages; a code is one thing.
+            -- Labels of one code may be in several languages: take the newest.
             coalesce(max_by(label, if(label is null, null, seen_at)), max(label), code) as label,
             code,
             {%- endif %}

@@ -1,6 +1,6 @@
 {% macro matomo_visits_in_ranges(ranges) -%}
-    {#- A report of how many visits are in each range, zeros too; a visit may be in two.
-        ranges: a list of label and predicate over lake.matomo_visits. -#}
+    {#- A report of the number of visits in each range, also if it is 0. A visit may be in two
+        ranges. ranges: a list of label and predicate over lake.matomo_visits. -#}
     with days as (
         select
             site_id,

@@ -5,8 +5,8 @@
     full_refresh=false
 ) }}
 
--- What is wrong with Matomo's data, and what was: each alarm about one subject once. A visit that
--- was exported without its log, a goal that was deleted, a report that differs stop no build.
+-- The log of alarms about Matomo's data, one row per alarm and subject: visits that were exported
+-- without their actions, goals that were deleted, reports that differ. None of these stops a build.
 with actions_held as (
     select
         visit_key,
@@ -59,7 +59,7 @@ visits_without_all_actions as (
 ),
 
 unknown_goals as (
-    -- Only where the site has a catalogue.
+    -- Only sites with a catalogue.
     select
         'unknown_goals' as alarm,
         concat(
@@ -78,8 +78,8 @@ unknown_goals as (
 ),
 
 differing_reports as (
-    -- A period that was over when Matomo reported it has Matomo's own numbers. A day more, since
-    -- Matomo's archives are up to hours late.
+    -- A view must agree with Matomo's own report of a period that was over when Matomo reported it.
+    -- One more day is added, because Matomo's archives are up to hours late.
     select
         'differing_reports' as alarm,
         concat_ws(

@@ -6,8 +6,8 @@
     near='visit_block'
 ) }}
 
--- What visitors did, one row per action of a visit as it is now. All actions of a visit that
--- changed are replaced at once.
+-- Actions of visits as they are now, one row each. All actions of a changed visit are replaced at
+-- once.
 with marked_visits as (
     select
         *,
@@ -23,13 +23,14 @@ with marked_visits as (
             each -> each.action_type in ('page', 'search')
             and coalesce(each.title, each.search_keyword) is not null
         ) as titled
-    from {{ matomo_changed_visits() }} as visits
+    from {{ ref('int_matomo__current_visits') }}
+    where {{ matomo_new_visits() }}
 ),
 
--- Positions of what marks a visit, found before its actions are unfolded. As Matomo's tracker
--- notes them: a visit that begins with a search, or a page without URL, has no entry URL, one that
--- ends so no exit URL; other actions before or after do not matter. A title is an entry's only of
--- the very first action.
+-- Positions of the entries and exits of a visit, found before its actions are unfolded, by the
+-- rules of Matomo's tracker. A visit that begins with a search or a page without URL has no entry
+-- URL; a visit that ends with one has no exit URL; other actions before or after do not matter. A
+-- title is the entry only if it belongs to the very first action.
 placed_visits as (
     select
         * except (done, pages, viewed, titled),
@@ -53,7 +54,7 @@ placed_visits as (
     from marked_visits
 ),
 
--- A step of its own: an expression beside an unfolding is computed once per action, from copies.
+-- A separate step: an expression beside an unfolding is computed once per action, from copies.
 changed_visits as (
     select
         *,
@@ -64,7 +65,7 @@ changed_visits as (
 actions as (
     select
         *,
-        -- Actions have an id of Matomo's, conversions have none: the same ones are numbered.
+        -- Matomo gives ids to actions but not to conversions, so equal conversions are numbered.
         row_number() over (
             partition by
                 visit_key, action.action_type, action.page_id, action.goal_id,

@@ -6,15 +6,16 @@
     near='visit_block'
 ) }}
 
--- Goals, orders and abandoned carts of visits as they are now, with what the visit is grouped by.
--- Numbered as in Matomo: an order is goal 0, an abandoned cart goal -1.
+-- Goals, orders and abandoned carts of visits as they are now, with the dimensions of their visit.
+-- Numbered as in Matomo: an order is goal 0, an abandoned cart is goal -1.
 with changed_visits as (
     select
         *,
         posexplode_outer(filter(
             actions, each -> each.action_type in ('goal', 'order', 'abandoned_cart')
         )) as (ordinal, conversion)
-    from {{ matomo_changed_visits() }} as visits
+    from {{ ref('int_matomo__current_visits') }}
+    where {{ matomo_new_visits() }}
 ),
 
 conversions as (
@@ -63,7 +64,7 @@ select
     conversion.item_count,
     conversion.items,
     is_converted,
-    -- A conversion is credited to the referrer that Matomo names for it, maybe an earlier one.
+    -- The referrer that Matomo credits for the conversion may be one of an earlier visit.
     coalesce(conversion.referrer_type, referrer_type) as referrer_type,
     if(conversion.referrer_type is null, referrer_name, conversion.referrer_name) as referrer_name,
     if(conversion.referrer_type is null, referrer_keyword, conversion.referrer_keyword)

@@ -2,7 +2,8 @@
     materialized='incremental', incremental_strategy='merge', unique_key='custom_dimension_key'
 ) }}
 
--- Every custom dimension there ever was, as it was last: values of the past keep their names.
+-- Every custom dimension that a catalogue ever listed, in its newest state, so that old values keep
+-- the name of their dimension.
 with dimensions as (
     select
         dimensions.custom_dimension_key,
@@ -25,7 +26,7 @@ with dimensions as (
     qualify
         row_number() over (
             partition by dimensions.custom_dimension_key
-            -- As it is listed; else the last that has a name.
+            -- The listed state; otherwise the newest one with a name.
             order by
                 dimensions.row_hash is distinct from listed.row_hash, dimensions.name is null,
                 dimensions.exported_at desc, dimensions.offset desc, dimensions.row_hash asc
@@ -37,7 +38,7 @@ from
     dimensions
 {%- if is_incremental() %}
 left join {{ this }} as held on dimensions.custom_dimension_key = held.custom_dimension_key
--- A dimension that is closed has no newer batch, so what differs is written and nothing else.
+-- A dimension that is closed gets no newer batch, so rows are compared instead of batches.
 where
 dimensions.row_hash is distinct from held.row_hash
 or dimensions.is_current != held.is_current

@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='merge', unique_key='goal_key') }}
 
--- Every goal there ever was, as it was last: visits of the past keep their names. A goal that the
--- newest catalogue lists no more is not current.
+-- Every goal that a catalogue ever listed, in its newest state, so that goals of old visits keep
+-- their names. A goal that the catalogue in use does not list is not current.
 with goals as (
     select
         goals.goal_key,
@@ -26,7 +26,7 @@ with goals as (
     qualify
         row_number() over (
             partition by goals.goal_key
-            -- As it is listed; else the last that has a name.
+            -- The listed state; otherwise the newest one with a name.
             order by
                 goals.row_hash is distinct from listed.row_hash, goals.name is null,
                 goals.exported_at desc, goals.offset desc, goals.row_hash asc
@@ -38,7 +38,7 @@ from
     goals
 {%- if is_incremental() %}
 left join {{ this }} as held on goals.goal_key = held.goal_key
--- A goal that is closed has no newer batch, so what differs is written and nothing else.
+-- A goal that is closed gets no newer batch, so rows are compared instead of batches.
 where
 goals.row_hash is distinct from held.row_hash or goals.is_current != held.is_current
 {%- endif %}

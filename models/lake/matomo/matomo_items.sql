@@ -13,10 +13,12 @@ with changed_visits as (
         explode_outer(filter(
             actions, each -> each.action_type in ('order', 'abandoned_cart')
         )) as purchase
-    from {{ matomo_changed_visits() }} as visits
+    from {{ ref('int_matomo__current_visits') }}
+    where {{ matomo_new_visits() }}
 ),
 
--- All but the lines, which are unfolded: a purchase would be copied whole to each of its lines.
+-- All columns that the lines need. Without this step each unfolded line would copy the whole
+-- purchase.
 purchases as (
     select
         * except (purchase, actions),

@@ -11,7 +11,8 @@ with changed_visits as (
     select
         *,
         posexplode_outer(filter(actions, each -> each.action_type = 'order')) as (ordinal, ordered)
-    from {{ matomo_changed_visits() }} as visits
+    from {{ ref('int_matomo__current_visits') }}
+    where {{ matomo_new_visits() }}
 )
 
 select
@@ -43,7 +44,7 @@ select
     country_code
 from changed_visits
 where {{ 'true' if is_incremental() else 'ordered is not null' }}
--- An order belongs to one visit; one that is told twice is taken once.
+-- An order belongs to one visit. If it is sent twice, one row is kept.
 qualify
     row_number() over (
         partition by site_id, coalesce(ordered.order_id, visit_key || ordinal)

@@ -5,12 +5,13 @@
     on_schema_change='append_new_columns'
 ) }}
 
--- What Matomo itself reported last of each site and period: what the views are compared with. A
--- report of one goal, of a segment or of a range is another report.
+-- Matomo's own reports, the newest of each site and period, with which the views are compared. A
+-- report of one goal, of a segment or of a range is a report of its own.
 with reports as (
     select
         *,
-        -- Keys of reports of all visits of a period stay as they were before others had their own.
+        -- The key of a report without goal, segment or range has its old form, so that stored keys
+        -- stay valid.
         if(
             goal is null and not_comparable is null,
             {{ surrogate_key(['site_id', 'method', 'period', 'period_start']) }},

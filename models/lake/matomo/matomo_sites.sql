@@ -1,6 +1,6 @@
 {{ config(materialized='incremental', incremental_strategy='merge', unique_key='site_id') }}
 
--- Sites as they are now, where Matomo was asked for them.
+-- Sites in their newest state, if Matomo was asked for them.
 select
     site_id,
     batch_id,

@@ -5,7 +5,7 @@
     near='visit_block'
 ) }}
 
--- Visits as they are now, one row each; only visits that changed are merged.
+-- Visits as they are now, one row each. Only changed visits are merged.
 select
     visit_key,
     batch_id,
@@ -19,4 +19,5 @@ select
     {{ column }},
     {%- endfor %}
     rest
-from {{ matomo_changed_visits() }} as visits
+from {{ ref('int_matomo__current_visits') }}
+where {{ matomo_new_visits() }}

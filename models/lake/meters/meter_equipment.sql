@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- Every meter and concentrator that the park knows or knew, installed or not.
+-- Every meter and concentrator that the park lists or once listed, installed or not.
 select
     equipment_type,
     equipment_id,

@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
--- Every arrival of every event. The first one is the event, the others are copies that a producer
--- sent again.
+-- Every arrival of every event. The first one is the event; the others are copies, because a
+-- producer sent the event again.
 select
     events.* except (source_name, reason, rejected_line),
     coalesce(copies.copy_number, 1L) as copy_number

@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 -- Arrivals of an event that had arrived before, in the same batch or years earlier. Only the days
--- that new batches touch are looked at.
+-- that the new batches touch are searched.
 {% set events = '(select * from ' ~ ref('stg_meters__events') ~ ' where reason is null)' %}
 {% set near = near_days(touched(events, 'occurred_on')) %}
 {% set is_new = new_batches() %}
@@ -13,7 +13,7 @@ with numbered as (
             order by batch_id, topic, partition, offset, line_index
         ) as copy_number
     from {{ ref('stg_meters__events') }} as arrivals
-    -- Nearly every event comes once. Hashes find the few that may not; these are compared whole.
+    -- Nearly every event arrives once. Hashes find candidates, and only these are compared whole.
     left semi join {{ meter_event_suspects(near, is_new) }} as suspects
         on {{ meter_event_hash() }} = suspects.event_hash
     where arrivals.reason is null and {{ near }}
@@ -30,7 +30,8 @@ select
 from numbered
 where copy_number > 1 and {{ is_new }}
 union all
--- The last batch that was looked at, or batches without copies would be looked at again.
+-- A row with the newest batch that was read. Without it, batches without copies would be read again
+-- by each build.
 select
     max(batch_id) as batch_id,
     cast(null as string) as topic,

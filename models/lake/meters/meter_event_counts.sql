@@ -11,11 +11,12 @@
     near='occurred_on'
 ) }}
 
--- Events per day, type and equipment, with the interval of the park in which its day lies: the
--- small table that every statistic adds up. Days that new events touch are counted again. Rows of
--- equipment whose intervals have changed are placed again, and written where their place differs.
+-- Events per day, type and equipment, with the interval of the park in which the day lies: the
+-- small table that all statistics add up. The days that new events touch are counted again. If
+-- intervals of an equipment changed, its rows are placed again, and written if their place differs.
 with counted as (
-    -- Copies are not counted, but move the mark, or their days would be counted by each build.
+    -- Copies do not count as events, but their batch_id does: otherwise each build would count
+    -- their days again.
     select
         max(batch_id) as batch_id,
         occurred_on,

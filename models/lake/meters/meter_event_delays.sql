@@ -5,8 +5,8 @@
     replace_key='occurred_on'
 ) }}
 
--- Events per day and delay in whole minutes, of which medians and percentiles of any period are
--- made. Days that new events touch are counted again, whole.
+-- Events per day and delay in whole minutes, for medians and percentiles of any period. The days
+-- that new events touch are counted again as a whole.
 with delays as (
     select
         batch_id,
@@ -18,7 +18,8 @@ with delays as (
     where {{ near_days(days) }}
 )
 
--- Copies are not counted, but move the mark, or their days would be counted by each build.
+-- Copies do not count as events, but their batch_id does: otherwise each build would count their
+-- days again.
 select
     max(batch_id) as batch_id,
     occurred_on,

@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- Arrivals of events that were there already; they are counted nowhere else.
+-- Arrivals of events that had arrived before. Only meter_data_quality counts them.
 select
     {{ surrogate_key([meter_event_content()]) }} as event_key,
     * except (occurred_month)

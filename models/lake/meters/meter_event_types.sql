@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- What each known type of event means.
+-- Meaning of each known event type.
 select
     event_type,
     equipment_type,

@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- Where each meter and concentrator was, and when, by all that is known now.
+-- The place of each meter and concentrator over time, as it is known now.
 select * except (version_key, row_hash, known_from, known_to)
 from {{ ref('meter_park_history') }}
 where known_to is null

@@ -5,9 +5,9 @@
     full_refresh=false
 ) }}
 
--- What was known of the park, and since when. The park is made anew only when the snapshots of its
--- tables saw a change; intervals that are gone or different close, and new ones open.
--- A full refresh would forget what was known before, so this table is kept.
+-- The park with two times: validity, and when it was known. The park is computed again only if the
+-- snapshots of its tables changed. Intervals that are gone or different are closed, and new ones
+-- open. A full refresh keeps this table, because it would lose earlier knowledge.
 {% set known_at = park_known_at() %}
 {% set held_at = newest_of(
     'select greatest(known_from, coalesce(known_to, known_from)) as at from ' ~ this
@@ -27,7 +27,7 @@ places as (
 ),
 
 communes as (
-    -- A commune that its file has no more keeps the last names it had.
+    -- A commune that its file no longer lists keeps its last names.
     select * from {{ ref('snap_park__communes') }}
     qualify row_number() over (
         partition by commune_code order by dbt_valid_to desc nulls first, dbt_valid_from desc
@@ -47,7 +47,7 @@ departements as (
 located as (
     select
         intervals.*,
-        -- A concentrator's place is its PDK, also one that the park does not list.
+        -- A concentrator's place is its PDK, also if the park does not list that PDK.
         if(intervals.equipment_type = 'K', intervals.place_id, places.pdk_id) as pdk_id,
         places.commune_code
     from {{ park_intervals('installations', of='equipment_id', at='place_id') }} as intervals
@@ -72,7 +72,7 @@ concentrators as (
 ),
 
 served as (
-    -- A meter's interval is cut wherever the concentrator at its PDK changes.
+    -- A meter's interval is split where the concentrator at its PDK changes.
     select
         located.*,
         concentrators.served_by,

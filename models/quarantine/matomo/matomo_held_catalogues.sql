@@ -1,4 +1,5 @@
--- Catalogues that lost too much to be used by themselves; an older one stays current.
+-- Held catalogues: they lost too much to be used without a person's decision; an older one stays in
+-- use.
 with states as (
     {%- for catalogue in matomo_catalogues() %}
     {{ 'union all' if not loop.first }}

@@ -1,6 +1,6 @@
--- Every Matomo record, or document of one, that staging could not take: why, and where it is in
--- raw. The payload stays in raw, since it may hold personal data. What a replay could use after a
--- fix is not here any more.
+-- Every Matomo record or document that staging could not use, with the reason and its place in raw.
+-- The payload stays in raw, because it may contain personal data. A record that a replay could use
+-- after a fix is no longer here.
 select
     topic,
     partition,

@@ -1,5 +1,5 @@
--- Fields that Matomo sends and no model reads, so that a new version of Matomo is noticed: they are
--- kept in `rest`, and a column of their own is one line of staging away.
+-- Fields that Matomo sends and no model reads; a new version of Matomo shows here. They are kept in
+-- `rest`. To give a field a column of its own takes one line in staging.
 with unread_fields as (
     select
         visits.site_id,

@@ -1,6 +1,6 @@
--- Fields of good documents whose text cannot be used: no number where one belongs, a number beyond
--- what reports can add up, a time zone that nobody knows. They count as missing there; the document
--- itself is used. The text stays in raw, since it may hold personal data.
+-- Fields of usable documents whose text cannot be used: not a number where one is expected, a
+-- number too large for the reports' sums, an unknown time zone. The field counts as missing; the
+-- document is used. The text stays in raw, because it may contain personal data.
 with documents as (
     select
         site_id,
@@ -45,7 +45,7 @@ parts as (
     where message_type = 'visit'
 ),
 
--- Names of the fields whose text is there (Matomo writes false for none) and cannot be used.
+-- Names of the fields with a text (Matomo writes false for none) that cannot be used.
 unusable as (
     select
         parts.* except (part),

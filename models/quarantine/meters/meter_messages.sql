@@ -1,4 +1,4 @@
--- Every meter message, or line of one, that staging could not take: why, and where it is in raw.
+-- Every meter message or line that staging could not use, with the reason and its place in raw.
 select
     topic,
     partition,

@@ -1,4 +1,5 @@
--- Imports of the park that lost too much to be used by themselves; an older one stays current.
+-- Held imports of the park: they lost too much to be used without a person's decision; an older one
+-- stays in use.
 select
     versions.park_table,
     versions.version,

@@ -1,4 +1,4 @@
--- Rows of the park's newest imports that staging could not use. The rest of their import is used.
+-- Rows of the park's current versions that staging could not use. The other rows are used.
 {% for name in park_tables() %}
 {{ 'union all' if not loop.first }}
 select

@@ -1,6 +1,6 @@
 -- Installations that contradict each other: an equipment at two places at once, or two equipments
--- at one place. lake.meter_park gives an equipment one place, and a PDK one concentrator: on each
--- day the one that began last counts. Two meters at one PDC both stay there.
+-- at one place. lake.meter_park gives an equipment one place and a PDK one concentrator: on each
+-- day the installation that began last counts. Two meters at one PDC both stay there.
 {% for kind, same, other in [
     ('two_places', 'equipment_id', 'place_id'), ('two_equipments', 'place_id', 'equipment_id')
 ] %}

@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- One row per action of each version of a visit. The actions are stored once, with their visit.
+-- One row per action of each version of a visit. The actions are stored once, in the visit's row.
 select
     {{ surrogate_key(['visits.visit_key', 'action.position']) }} as action_key,
     visits.visit_key,

@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
 -- One row per value of a custom dimension, of each version of a visit or of one of its actions,
--- under the name that the catalogue gave the dimension last.
+-- with the newest name of the dimension.
 with field_values as (
     select
         visits.visit_key,

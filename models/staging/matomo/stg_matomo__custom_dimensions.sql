@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
--- One row per custom dimension and message: Matomo sends the whole catalogue of a site. One
--- without dimensions is one row without a dimension, since it says that all earlier ones are gone.
+-- One row per custom dimension and message: Matomo sends the whole catalogue of a site. An empty
+-- catalogue is one row without a dimension, because it means that all earlier dimensions are gone.
 with dimensions as (
     select
         batch_id,

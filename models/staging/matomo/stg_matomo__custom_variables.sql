@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- One row per custom variable, of each version of a visit or of one of its actions.
+-- One row per custom variable of each version of a visit or of one of its actions.
 select
     visits.visit_key,
     cast(null as string) as action_key,

@@ -4,9 +4,9 @@
     on_schema_change='append_new_columns'
 ) }}
 
--- The one place where Matomo's JSON is parsed. A message holds one object or an array of them;
--- a catalogue may also be one object keyed by id. Every scalar is kept as text, since PHP 7 sends
--- strings where PHP 8 sends numbers.
+-- The only model that parses Matomo's JSON. A message holds one object or an array of them; a
+-- catalogue may also be one object keyed by id. Scalars stay text, because PHP 7 sends strings
+-- where PHP 8 sends numbers.
 with messages as (
     select
         batch_id,
@@ -39,8 +39,9 @@ parsed as (
     from messages
 ),
 
--- Whatever is asked of a whole message is asked here. The columns of this step are copied to each
--- document of the message: with the body among them its cost would be the square of its size.
+-- All properties of a whole message are computed here. The columns of this step are copied to each
+-- document of the message: with the body among them, the cost would grow with the square of the
+-- message's size.
 opened as (
     select
         parsed.* except (body, message),
@@ -58,7 +59,7 @@ documents as (
         document_index,
         document.fields,
         document.entry,
-        -- A catalogue is all that a site has, so what it does not list is gone.
+        -- A catalogue lists everything that a site has, so an unlisted entry no longer exists.
         is_list or document.entry is not null as is_catalogue,
         case
             when is_tombstone then 'tombstone'
@@ -73,7 +74,7 @@ documents as (
                 document -> if(
                     size(document) > 0
                     and forall(map_keys(document), name -> name rlike '^[0-9][0-9,-]*$'),
-                    -- A catalogue by id, or reports by day, week, month or year.
+                    -- A catalogue keyed by id, or reports by day, week, month or year.
                     transform(
                         map_entries(document),
                         entry -> struct(
@@ -112,7 +113,7 @@ typed as (
             nullif(regexp_extract(message_key, '(^|:)([0-9]+)(:|$)', 2), '')
         ) as bigint) as site_id,
         from_json(fields['actionDetails'], 'array<map<string, string>>') as actions,
-        -- A report says in its body, its key or a header of which period it is.
+        -- The body, the key or a header gives the period of a report.
         if(message_type = 'report', coalesce(entry, fields['date'], headers['date']), null)
             as report_date
     from documents
@@ -121,7 +122,7 @@ typed as (
 judged as (
     select
         *,
-        -- Names of the fields without which the document cannot be placed.
+        -- Names of missing or wrong fields without which the document cannot be used.
         array_compact(array(
             if(site_id is null, 'site', null),
             if(
@@ -143,7 +144,7 @@ judged as (
             if(fields['actionDetails'] is not null and actions is null, 'actionDetails', null)
         )) as wrong_fields
     from typed
-    -- An empty list is a message of no documents, but for a catalogue whose site is known.
+    -- An empty list is a message without documents, except for a catalogue of a known site.
     where not is_empty or (message_type in ('goals', 'custom_dimensions') and site_id is not null)
 ),
 
@@ -184,7 +185,7 @@ select
         )),
         null
     ) as report_method,
-    -- Which goal or segment was asked for is in the request alone. A segment may name a person.
+    -- Only the request contains goal and segment of a report. A segment may name a person.
     if(
         message_type = 'report',
         map_filter(

@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
--- One row per goal and message: Goals.getGoals sends the whole catalogue of a site. One without
--- goals is one row without a goal, since it says that all earlier ones are gone.
+-- One row per goal and message: Goals.getGoals sends the whole catalogue of a site. An empty
+-- catalogue is one row without a goal, because it means that all earlier goals are gone.
 with goals as (
     select
         batch_id,

@@ -4,8 +4,8 @@
     on_schema_change='append_new_columns'
 ) }}
 
--- What Matomo itself reports, one row per report (VisitsSummary.get, Actions.get, Goals.get), site,
--- period and message: what the views are compared with.
+-- Matomo's own reports, with which the views are compared: one row per report (VisitsSummary.get,
+-- Actions.get, Goals.get), site, period and message.
 with reports as (
     select
         batch_id,
@@ -46,7 +46,7 @@ with reports as (
 dated as (
     select
         * except (first_day, last_day),
-        -- Years that clients of the lake can read.
+        -- Only years that clients of the lake can read.
         if(year(first_day) between 1970 and 9998, first_day, null) as first_day,
         if(year(last_day) between 1970 and 9998, last_day, null) as last_day
     from reports
@@ -91,7 +91,7 @@ select
         ) as date
     ) as period_start,
     if(period = 'range', last_day, null) as range_end,
-    -- The first reason why no view has the same numbers; null where one has.
+    -- The first reason why the report cannot be compared with a view; null if it can.
     case
         when first_day is null or (report_date like '%,%' and period is null) then 'wrong_date'
         when period is null then 'unknown_period'

@@ -1,6 +1,6 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
--- One row per site and message of SitesManager; null where a message does not hold a field.
+-- One row per site and message of SitesManager; a field that the message lacks is null.
 with sites as (
     select
         batch_id,

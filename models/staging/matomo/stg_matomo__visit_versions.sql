@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
--- The complete history of each visit, the same however it was batched, sent again or out of order.
--- A version begins when it was exported, or just after the one before where that is not earlier.
+-- The complete history of each visit. It does not depend on how exports were batched, repeated or
+-- ordered. A version begins at its export, but at least one millisecond after the previous one.
 with exports as (
     select
         *,

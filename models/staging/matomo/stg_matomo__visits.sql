@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
--- One row per version of a visit: a visit is exported again while it grows. Only what the document
--- itself says, so that a version is the same in whichever batch it comes.
+-- One row per version of a visit: a visit is exported again while it grows. The columns come from
+-- the document alone, so a version is the same in every batch.
 with times as (
     select
         *,
@@ -17,8 +17,8 @@ visits as (
         times.* except (first_action, last_action, action_times),
         timestamp_seconds(first_action) as first_action_at,
         timestamp_seconds(last_action) as last_action_at,
-        -- Matomo writes action times as the site's wall clock, visit times as UTC. Actions come in
-        -- their order, in which the clock may have gone back.
+        -- Matomo writes action times on the site's wall clock, visit times in UTC. Actions keep
+        -- their order even if the clock went back.
         cast(coalesce(
             {{ utc_offset('get(action_times, 0) - first_action') }},
             {{ utc_offset('array_min(action_times) - first_action') }}

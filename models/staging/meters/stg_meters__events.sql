@@ -10,9 +10,9 @@
 ] %}
 {% set columns = "array('" ~ names | join("', '") ~ "')" %}
 
--- One row per event of a message, by the month when it occurred. A message is a JSON object: either
--- its members are "<file>_row<N>" and the CSV line as text, or it is one event, with a member per
--- column. Header lines are left out. What is no event carries the reason why.
+-- One row per event of a message, by the month when it occurred. A message is a JSON object. Either
+-- its members are "<file>_row<N>" with the CSV line as text, or it is one event with a member per
+-- column. Header lines are left out. A row that is not an event has the reason.
 with messages as (
     select
         batch_id,
@@ -21,8 +21,8 @@ with messages as (
         offset,
         coalesce(timestamp, loaded_at) as received_at,
         cast(value as string) as body,
-        -- Nearly every message is one member without escapes: splitting it at its quotes takes a
-        -- quarter of the time that parsing JSON takes. All others are parsed.
+        -- Nearly every message is one member without escapes. Splitting it at its quotes takes a
+        -- quarter of the time of parsing JSON. All other messages are parsed.
         split(body, '"', -1) as pieces,
         coalesce(
             size(pieces) = 5
@@ -35,8 +35,8 @@ with messages as (
     from {{ new_records(source('raw', 'meter_events')) }}
 ),
 
--- Of a plain message only its name and line go on: to copy its pieces too takes longer than to
--- split them.
+-- Of a plain message only name and line are passed on: copying its pieces takes longer than
+-- splitting them again.
 shaped as (
     select
         messages.* except (body, pieces),
@@ -51,12 +51,13 @@ shaped as (
     from messages
 ),
 
--- What a message has to explode. One event has not: its parts are known here, and none where some
--- are missing or there is more than fits.
+-- The parts that a message unfolds into. A single event is not unfolded: its columns are its parts,
+-- or none if columns are missing or there are too many.
 contents as (
     select
         shaped.* except (members, body),
-        -- Of a message of many lines nothing goes on but them, since it is copied to each.
+        -- Only the lines of a message are passed on, because the other columns are copied to each
+        -- line.
         if(is_event, body, null) as event_text,
         if(is_event, null, map_entries(members)) as lines,
         case

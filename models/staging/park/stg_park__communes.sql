@@ -1,6 +1,6 @@
 -- The source writes 97 for every overseas département, and one région for all of them. The INSEE
--- code of a commune begins with its département's, so places are found by that instead. Overseas
--- collectivities are in no région.
+-- code of a commune begins with that of its département, so places are found by the INSEE code.
+-- Overseas collectivities are in no région.
 with communes as (
     select
         code_insee as commune_code,
@@ -15,8 +15,7 @@ with communes as (
     from {{ last_import('communes') }} as communes
 ),
 
--- Each code once. A file may have INSEE's own overseas codes as well: the seed's names count then,
--- as they do where the file has 97.
+-- Each code once. If a file also has INSEE's overseas codes, the seed's names are used, as for 97.
 departements as (
     select
         departement_code,
@@ -38,7 +37,7 @@ departements as (
     group by departement_code
 ),
 
--- By the file's number, or by an overseas département.
+-- Found by the file's number, or by the overseas département.
 regions as (
     select
         named.is_overseas,

@@ -1,4 +1,5 @@
--- Meters and concentrators, numbered on their own each: only with the type an id is one equipment.
+-- Meters and concentrators. Each type has its own numbers, so an id identifies an equipment only
+-- together with the type.
 with equipment as (
     select
         'C' as equipment_type,

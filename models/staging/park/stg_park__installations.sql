@@ -1,5 +1,5 @@
--- When which equipment was at which place. The source names the last day; valid_to is the next.
--- The last day there can be stands for none.
+-- Installations: which equipment was at which place, and when. The source has the last day;
+-- valid_to is the day after it. The last possible date means no end.
 with installations as (
     select
         'C' as equipment_type,
@@ -19,7 +19,8 @@ with installations as (
 ),
 
 numbered as (
-    -- The source has no key: installations that begin alike are told apart by their ends.
+    -- The source has no key. Installations with the same equipment, place and first day are
+    -- distinguished by their ends.
     select
         *,
         row_number() over (

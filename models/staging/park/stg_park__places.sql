@@ -1,4 +1,4 @@
--- PDC, where meters are, and PDK, where concentrators are.
+-- PDC, where meters stand, and PDK, where concentrators stand.
 with places as (
     select
         'C' as equipment_type,

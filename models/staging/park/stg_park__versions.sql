@@ -6,5 +6,5 @@
 ) }}
 
 -- depends_on: {{ source('raw', 'loader_batches') }}
--- Every import of the park that was looked at: what it holds, and whether it is current or held.
+-- Every examined import of the park: its figures, and whether it is current or held.
 {{ park_versions() }}

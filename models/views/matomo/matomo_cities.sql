@@ -1,4 +1,4 @@
--- Matomo's UserCountry.getCity. Cities of one name are told apart by their region and country.
+-- Matomo's UserCountry.getCity. Cities with the same name are distinguished by region and country.
 {{ matomo_visits_by(
     label="""
         case

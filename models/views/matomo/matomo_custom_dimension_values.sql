@@ -1,4 +1,4 @@
--- Matomo's CustomDimensions.getCustomDimension of every dimension: a row per site, period,
+-- Matomo's CustomDimensions.getCustomDimension of every dimension: one row per site, period,
 -- dimension and value. Visit dimensions have the metrics of visits, action dimensions those of
 -- pages.
 with visit_values as (
@@ -47,7 +47,7 @@ action_values as (
         actions.*,
         exploded.name as field,
         {{ matomo_decoded('exploded.value') }} as label,
-        -- As in Matomo a visit (or visitor) counts once for each address.
+        -- As in Matomo, a visit (or visitor) counts once for each address.
         case actions.action_type
             when 'search' then null
             when 'page' then {{ matomo_page('actions.url') }}

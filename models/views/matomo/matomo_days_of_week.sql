@@ -1,4 +1,5 @@
--- Matomo's VisitTime.getByDayOfWeek: by the site's day of the visit, or of the conversion.
+-- Matomo's VisitTime.getByDayOfWeek: visits by their day, conversions by their own, both in the
+-- site's time zone.
 {{ matomo_visits_by(
     label="date_format(visit_date, 'EEEE')",
     conversion_label="date_format(conversion_date, 'EEEE')",

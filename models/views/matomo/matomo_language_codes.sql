@@ -1,5 +1,5 @@
--- Matomo's UserLanguage.getLanguageCode, labelled as `French (fr)`. Of a dialect the export has no
--- name but `Language code en-us`.
+-- Matomo's UserLanguage.getLanguageCode, labelled as `French (fr)`. The export names a dialect only
+-- as `Language code en-us`.
 {{ matomo_visits_by(
     label="""
         if(

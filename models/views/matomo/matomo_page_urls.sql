@@ -1,5 +1,4 @@
--- Matomo's Actions.getPageUrls. One row per page, without the folders
--- that Matomo puts above it.
+-- Matomo's Actions.getPageUrls: one row per page. Matomo's folders above the pages are left out.
 {{ matomo_pages_by(
     label=matomo_page_label('url'),
     page=matomo_page('url'),

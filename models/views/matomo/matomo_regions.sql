@@ -1,4 +1,4 @@
--- Matomo's UserCountry.getRegion. Codes of regions mean something with their country only.
+-- Matomo's UserCountry.getRegion. The code of a region is unique only within its country.
 {{ matomo_visits_by(
     label="""
         case

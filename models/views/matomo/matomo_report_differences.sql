@@ -1,5 +1,5 @@
--- Where Matomo's own reports, sent as messages, differ from the views: a row per site, period,
--- report, goal and metric. Matomo's reports of a day that was not over are hours behind.
+-- Differences between Matomo's own reports, sent as messages, and the views: one row per site,
+-- period, report, goal and metric. Matomo's reports of a day that is not over are hours behind.
 {{ matomo_compared_reports([
     ('visitssummary.get', 'matomo_visits_summary', [
         'nb_visits', 'nb_uniq_visitors', 'nb_users', 'nb_actions', 'nb_visits_converted',

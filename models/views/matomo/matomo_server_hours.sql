@@ -1,5 +1,5 @@
--- Matomo's VisitTime.getVisitInformationPerServerTime: by the hour of the visit's first
--- action, or of the conversion, in the site's time zone.
+-- Matomo's VisitTime.getVisitInformationPerServerTime: visits by the hour of their first action,
+-- conversions by their own, both in the site's time zone.
 {{ matomo_visits_by(
     label="""
         date_format(

@@ -1,5 +1,5 @@
--- Matomo's Actions.getSiteSearchNoResultKeywords: as in Matomo those that found nothing all day, on
--- some day of the period.
+-- Matomo's Actions.getSiteSearchNoResultKeywords. As in Matomo, these are keywords that found
+-- nothing in any search of some day of the period.
 {{ matomo_pages_by(
     label="coalesce(search_keyword, 'Keyword not defined')",
     page="coalesce(search_keyword, '')",

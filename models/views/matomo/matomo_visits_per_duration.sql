@@ -1,5 +1,5 @@
--- Matomo's VisitorInterest.getNumberOfVisitsPerVisitDuration. As in Matomo the ranges of minutes
--- share their bounds: a visit of two minutes to the second is in two of them.
+-- Matomo's VisitorInterest.getNumberOfVisitsPerVisitDuration. As in Matomo, ranges of minutes share
+-- their bounds: a visit of exactly two minutes is in two ranges.
 {{ matomo_visits_in_ranges([
     ['0–10s', 'visit_duration_seconds between 0 and 10'],
     ['11–30s', 'visit_duration_seconds between 11 and 30'],

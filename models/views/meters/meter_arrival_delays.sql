@@ -1,5 +1,6 @@
--- How long events take to arrive. Delays are kept by the minute, so that a percentile is exact to
--- the minute, rounded up; it is the smallest delay that so many events do not exceed.
+-- Time from occurrence to arrival of events. Delays are stored in whole minutes, rounded up, so
+-- percentiles are too. A percentile is the smallest delay that this share of the events does not
+-- exceed.
 with delays as (
     select
         periods.period,

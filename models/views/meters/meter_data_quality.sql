@@ -1,12 +1,12 @@
--- What is odd about the events, per day and reason. Malformed lines and copies are not in the
--- statistics; all other events are, and may be counted here for several reasons.
+-- Number of odd events per day and reason. Malformed lines and copies are in no other statistic.
+-- All other events are, and may be counted here for several reasons.
 with found as (
     select
         occurred_on as day,
         'late' as reason,
         events
     from {{ ref('meter_event_delays') }}
-    where not is_future and events > 0 and delay_minutes > {{ var('meter_late_after_hours') }} * 60
+    where {{ is_late_event() }} and events > 0
     union all
     select
         occurred_on as day,
@@ -38,7 +38,7 @@ with found as (
         counts.events
     from {{ ref('meter_event_counts') }} as counts
     left join {{ ref('meter_park') }} as park on counts.park_key = park.park_key
-    -- An installation at a place that the park does not list says nowhere.
+    -- An installation at a place that the park does not list gives no place.
     where park.pdk_id is null or park.commune_code is null
     union all
     select

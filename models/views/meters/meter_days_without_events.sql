@@ -1,21 +1,13 @@
--- Days on which an equipment was in service and sent nothing, from the first to the last day with
--- events of anyone, those of wrong clocks aside.
-with calendar as (
-    {{ meter_calendar() }}
-),
-
-service as (
-    {{ meter_service() }}
-),
-
-heard as (
+-- Days in service on which an equipment sent no event, from the first to the last day with events
+-- of any equipment. Events of wrong clocks do not extend this range.
+with heard as (
     select
         periods.period,
         periods.period_start,
         counts.equipment_type,
         counts.equipment_id,
         count(distinct counts.occurred_on) as days_with_events
-    from {{ meter_counts_of_calendar() }} as counts
+    from {{ ref('int_meters__calendar_counts') }} as counts
         {{ each_period('counts.occurred_on') }}
     where counts.park_key is not null
     group by
@@ -37,7 +29,7 @@ from (
         equipment_type,
         equipment_id,
         sum(days_in_service) as days_in_service
-    from service
+    from {{ ref('int_meters__service_days') }}
     group by period, period_start, equipment_type, equipment_id
 ) as served
 left join heard

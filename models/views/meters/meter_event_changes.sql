@@ -1,16 +1,13 @@
--- Events against the period before and the same period a year before, for all events and each part
--- of the park. A week's is the ISO week of that number; 29 February and most weeks 53 have none.
--- A period without events has a row where the one before had some.
-with calendar as (
-    {{ meter_calendar() }}
-),
-
-bounds as (
+-- Events compared with the previous period and with the same period a year before, for all events
+-- and each part of the park. A week is compared with the ISO week of the same number. 29 February
+-- and most weeks 53 have no period a year before. A period without events has a row only if the
+-- previous period had events.
+with bounds as (
     select
         period,
         min(period_start) as first_start,
         max(period_start) as last_start
-    from calendar
+    from {{ ref('int_meters__calendar') }}
     group by period
 ),
 
@@ -60,7 +57,7 @@ filled as (
     select * except (next_start, last_start, following_start)
     from followed
     union all
-    -- What had events and has no more.
+    -- Periods without events after a period with events.
     select
         period,
         next_start as period_start,
@@ -92,9 +89,13 @@ dated as (
                     day(add_months(period_start, -12)) = day(period_start),
                     add_months(period_start, -12), null
                 )
-            when weekofyear(date_sub(period_start, 364)) = weekofyear(period_start)
+            when
+                {{ iso_week('date_sub(period_start, 364)', 'number') }}
+                = {{ iso_week('period_start', 'number') }}
                 then date_sub(period_start, 364)
-            when weekofyear(date_sub(period_start, 371)) = weekofyear(period_start)
+            when
+                {{ iso_week('date_sub(period_start, 371)', 'number') }}
+                = {{ iso_week('period_start', 'number') }}
                 then date_sub(period_start, 371)
         end as year_before_start
     from filled
@@ -103,7 +104,7 @@ dated as (
 compared as (
     select
         dated.*,
-        -- Nothing is known of what was before the first period.
+        -- Nothing is known about the time before the first period.
         if(
             dated.previous_start >= dated.first_start, coalesce(previous.events, 0), null
         ) as previous_events,

@@ -1,4 +1,4 @@
--- Events per period, event type and manufacturer of the equipment, wherever that was.
+-- Events per period, event type and manufacturer of the equipment, with or without a place.
 select
     periods.period,
     periods.period_start,

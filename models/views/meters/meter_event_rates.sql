@@ -1,25 +1,17 @@
 -- Events per 1,000 equipments in service, for the whole park and each part of it.
-with calendar as (
-    {{ meter_calendar() }}
-),
-
-service as (
-    {{ meter_service() }}
-),
-
-served as (
+with served as (
     select
         service.period,
         service.period_start,
         parts.dimension,
         parts.code,
-        -- Of names that one code has, one: they are no parts of their own.
+        -- If a code has several names, one of them: a name does not make a part of its own.
         max(parts.label) as label,
         service.equipment_type,
         count(distinct service.equipment_id) as equipments,
         sum(service.days_in_service) as equipment_days,
         max(service.days) as days
-    from service
+    from {{ ref('int_meters__service_days') }} as service
         {{ meter_dimensions('service') }}
     where parts.code is not null
     group by
@@ -35,7 +27,7 @@ counted as (
         counts.equipment_type,
         counts.event_type,
         sum(counts.events) as events
-    from {{ meter_counts_of_calendar() }} as counts
+    from {{ ref('int_meters__calendar_counts') }} as counts
     inner join {{ ref('meter_park') }} as park on counts.park_key = park.park_key
         {{ each_period('counts.occurred_on') }}
         {{ meter_dimensions('park') }}

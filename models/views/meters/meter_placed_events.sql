@@ -1,4 +1,4 @@
--- Every event and where its equipment was when it occurred, by all that is known now.
+-- Every event, with the place of its equipment on its day, as it is known now.
 with placements as (
     select distinct
         occurred_on,

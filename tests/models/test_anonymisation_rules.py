@@ -1,22 +1,19 @@
-"""Matomo's rules of anonymisation, rule by rule: those of its own, and those of the lake."""
+"""Matomo's rules of anonymisation, one by one: Matomo's own, and those of the lake."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from tests.models.conftest import Refused
-
-Sql = Callable[[str], Sequence[Sequence[Any]]]
-Render = Callable[..., Any]
+from tests.conftest import Sql
+from tests.models.conftest import Refused, Render
 
 stack = pytest.mark.stack
 
-# An address, and what is left of it when 0, 1, 2, 3 and 4 bytes are masked.
-ADDRESSES = {
+# An address, and its rest when 0, 1, 2, 3 and 4 bytes are masked.
+ADDRESSES: dict[str, list[str | None]] = {
     "156.5.3.2": ["156.5.3.2", "156.5.3.0", "156.5.0.0", "156.0.0.0", "0.0.0.0"],
     "255.255.255.255": [
         "255.255.255.255", "255.255.255.0", "255.255.0.0", "255.0.0.0", "0.0.0.0",
@@ -43,13 +40,13 @@ ADDRESSES = {
         "0:0:0:0:0:ffff:156.5.3.2", "::ffff:156.5.3.0", "::ffff:156.5.0.0", "::ffff:156.0.0.0",
         "::ffff:0.0.0.0",
     ],
-    # What is no address is hidden whole.
+    # A text that is no address is hidden completely.
     "jane.doe": ["jane.doe", None, None, None, None],
     "156.5.3.256": ["156.5.3.256", None, None, None, None],
     "1:2:3:4:5:6:7:8:9": ["1:2:3:4:5:6:7:8:9", None, None, None, None],
 }  # fmt: skip
 
-# A referrer's URL, and what is left of it without its query, its path, and at all.
+# A referrer's URL, and its rest without the query, without the path, and without everything.
 REFERRERS = {
     "https://example.org/path/page?q=jane#top": [
         "https://example.org/path/page", "https://example.org/", "",
@@ -62,7 +59,7 @@ REFERRERS = {
     "android-app://com.example/path": [
         "android-app://com.example/path", "android-app://com.example/", "",
     ],
-    # No path, no host: nothing that Matomo could cut.
+    # Without path or host there is nothing for Matomo to cut.
     "https://example.org": ["https://example.org", "https://example.org", ""],
     "example.org/path": ["example.org/path", "example.org/path", ""],
     "no address": ["no address", "no address", ""],
@@ -107,7 +104,7 @@ PATTERNS = {
     "https://example.org/?p=%2B33612345678": "https://example.org/?p=hidden-phone",
     "https://example.org/?p=+33%206%2012%2034%2056%2078&a=1": "https://example.org/?p=hidden-phone&a=1",
     "customer KD-123456": "customer hidden",
-    # What is neither.
+    # Texts that are neither.
     "2024-03-01 13:34:20": "2024-03-01 13:34:20",
     "1709300000": "1709300000",
     "user@localhost, 50 % @ home": "user@localhost, 50 % @ home",
@@ -117,7 +114,7 @@ PATTERNS = {
 
 
 def results(sql: Sql, expression: str, texts: list[str]) -> list[Any]:
-    """What an expression of `text` gives for each of the texts, in one statement."""
+    """The results of an expression of `text` for each of the texts, from one statement."""
     quoted = [text.replace("\\", "\\\\").replace("'", "\\'") for text in texts]
     rows = ", ".join(f"({number}, '{text}')" for number, text in enumerate(quoted))
     found = sql(f"select number, {expression} from values {rows} as t (number, text)")
@@ -233,7 +230,9 @@ def test_decimals_of_coordinates_hide_at_every_site(column: str, macro: Render) 
 
 
 def test_decimals_of_coordinates_that_are_no_number_are_refused(macro: Render) -> None:
-    with pytest.raises(Refused, match="matomo_coordinate_decimals: 'two' is none of all, -1, 0"):
+    with pytest.raises(
+        Refused, match="matomo_coordinate_decimals: 'two' is not allowed; use all, -1, 0"
+    ):
         macro("matomo_coordinate", "text", variables={"matomo_coordinate_decimals": "two"})
 
 
@@ -242,18 +241,18 @@ def test_decimals_of_coordinates_that_are_no_number_are_refused(macro: Render) -
     [
         ({"defaults": {}}, ["'defaults'", "'default' and 'sites'"]),
         ({"ip_mask_bytes": 2}, ["'ip_mask_bytes' belongs below"]),
-        ({"sites": {"shop": {}}}, ["'shop' is no id"]),
-        ({"default": {"ip_mask_byte": 2}}, ["'ip_mask_byte'", "nearest is 'ip_mask_bytes'"]),
-        ({"sites": {3: {"user_ids": "hash"}}}, ["sites.3", "nearest is 'user_id'"]),
-        ({"default": {"user_id": "hashed"}}, ["'hashed'", "nearest is 'hash'"]),
+        ({"sites": {"shop": {}}}, ["'shop' is not a site id"]),
+        ({"default": {"ip_mask_byte": 2}}, ["'ip_mask_byte'", "did you mean 'ip_mask_bytes'?"]),
+        ({"sites": {3: {"user_ids": "hash"}}}, ["sites.3", "did you mean 'user_id'?"]),
+        ({"default": {"user_id": "hashed"}}, ["'hashed'", "did you mean 'hash'?"]),
         ({"default": {"ip_mask_bytes": 5}}, ["default.ip_mask_bytes", "'5'", "0, 1, 2, 3, 4"]),
-        ({"default": {"profile": "cnil"}}, ["nearest is 'cnil_exempt'"]),
-        ({"default": {"referrer": "exclude_paths"}}, ["nearest is 'exclude_path'"]),
+        ({"default": {"profile": "cnil"}}, ["did you mean 'cnil_exempt'?"]),
+        ({"default": {"referrer": "exclude_paths"}}, ["did you mean 'exclude_path'?"]),
         ({"default": {"query_parameters": ["a"]}}, ["{allow: [names]} or {deny: [names]}"]),
-        ({"default": {"query_parameters": {"deny": ["a'b"]}}}, ["a'b", "no name of a query"]),
-        ({"default": {"patterns": ["mail"]}}, ["nearest is 'email'", "{regex: …}"]),
+        ({"default": {"query_parameters": {"deny": ["a'b"]}}}, ["a'b", "not a name of a query"]),
+        ({"default": {"patterns": ["mail"]}}, ["did you mean 'email'?", "{regex: …}"]),
         ({"default": {"patterns": "email"}}, ["patterns must be a list"]),
-        ({"default": {"drop_fields": ["a|.*"]}}, ["'a|.*' is no name of a field"]),
+        ({"default": {"drop_fields": ["a|.*"]}}, ["'a|.*' is not a field name"]),
         ({"default": 2}, ["default must hold options"]),
     ],
 )
@@ -292,7 +291,7 @@ def test_no_policy_of_the_profile_is_left_at_its_default(macro: Render) -> None:
     ((policy),) = macro("matomo_policies", {"default": {"profile": "cnil_exempt"}})
     options = macro("matomo_privacy_options")
     same = [name for name in options if policy["policy"][name] == options[name]["default"]]
-    # The visitor's hash changes with no period unless one is asked for, so that counts stay.
+    # Without a configured period the visitor's hash does not change, so that counts stay the same.
     assert same == ["hash_rotation"]
 
 

@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
--- Each site as it was said last. What a message does not hold is not gone, neither a site nor one
--- of its fields: a list of numbers alone takes no site's time zone away.
+-- The newest known state of each site. A site or field that a message lacks still exists: a list of
+-- site numbers alone removes no time zone.
 with sites as (
     select
         * except (row_hash, name, main_url, time_zone, currency, has_ecommerce),
