@@ -701,7 +701,7 @@ def test_times_without_a_zone_land_from_parquet_in_the_first_file_and_in_a_later
     clock = pyarrow.array([datetime(2024, 3, 31, 2, 30)], pyarrow.timestamp("us"))
     lake.configure(
         tail=f'[files.clocks]\npath = "{tmp_path}/*.parquet"\n'
-        f'table = "{lake.schema}.{{name}}"\nformat = "parquet"\n'
+        f'table = "{lake.schema}.clock_{{name}}"\nformat = "parquet"\n'
     )
     pyarrow.parquet.write_table(pyarrow.table({"at": clock}), tmp_path / "first.parquet")
     pyarrow.parquet.write_table(pyarrow.table({"id": [1]}), tmp_path / "later.parquet")
@@ -709,8 +709,8 @@ def test_times_without_a_zone_land_from_parquet_in_the_first_file_and_in_a_later
     held = pyarrow.table({"id": [2], "at": clock})
     pyarrow.parquet.write_table(held, tmp_path / "later.parquet")
     loaded(lake)
-    assert rows_of(lake, "first", "cast(at as string)") == [("2024-03-31 02:30:00",)]
-    assert rows_of(lake, "later", "id, cast(at as string)") == [(2, "2024-03-31 02:30:00")]
+    assert rows_of(lake, "clock_first", "cast(at as string)") == [("2024-03-31 02:30:00",)]
+    assert rows_of(lake, "clock_later", "id, cast(at as string)") == [(2, "2024-03-31 02:30:00")]
 
 
 # --- what goes wrong
